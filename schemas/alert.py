@@ -1,0 +1,89 @@
+"""The `customer-alerts` topic: what marketing tools subscribe to, keyed by customer_id.
+
+Each record is a CloudEvent 1.0 in binary mode: the attributes are headers (`ce_*`), the value is an Alert as JSON.
+"""
+
+import uuid
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+Kind = Literal["churn_risk", "next_best_offer"]
+Status = Literal["raised", "retracted"]
+Rfc3339 = Annotated[str, Meta(description="RFC 3339 in UTC.", extra_json_schema={"format": "date-time"})]
+
+_NAMESPACE = uuid.UUID("6f0d5a3e-5d8e-5c0e-9c55-8a2f5a1f4c10")
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that led to the alert, with the figure behind it."""
+
+    code: str
+    sentence: Annotated[str, Meta(description="What a bank employee can say aloud.")]
+    value: float | None = None
+    usual: Annotated[float | None, Meta(description="What this customer usually has for the same figure.")] = None
+
+
+class OfferReference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The offer that a next_best_offer alert proposes."""
+
+    offer_id: str
+    product: str
+    text: str
+    value_minor: int
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the alert came from: an event of the stream, or a due time that passed in silence."""
+
+    topic: str
+    partition: int
+    offset: Annotated[int | None, Meta(description="Of the event; absent where a due time is the cause.")] = None
+    event_id: str | None = None
+    due_at: Rfc3339 | None = None
+
+
+class Model(msgspec.Struct, frozen=True):
+    """What decided."""
+
+    name: str
+    version: str
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One message to marketing about one customer. `alert_id` depends on its cause only, never on who computed it."""
+
+    alert_id: str
+    kind: Kind
+    status: Status
+    customer_id: str
+    raised_at: Annotated[Rfc3339, Meta(description="The moment of the cause, not of the computation.")]
+    expires_at: Annotated[Rfc3339, Meta(description="Not to be acted on after this.")]
+    score: Annotated[float, Meta(ge=0, le=1)]
+    horizon_days: int
+    reasons: list[Reason]
+    cause: Cause
+    model: Model
+    offer: OfferReference | None = None
+    supersedes: Annotated[str | None, Meta(description="The alert_id that this one takes back.")] = None
+
+
+def alert_id(customer_id: str, rule: str, cause: str) -> str:
+    """UUID version 5 (RFC 9562) of customer, rule and cause. `cause` is an event_id or a due time."""
+    return str(uuid.uuid5(_NAMESPACE, f"{customer_id}\x1f{rule}\x1f{cause}"))
+
+
+def cloud_event_headers(alert: Alert) -> list[tuple[str, bytes]]:
+    """The headers of the alert's record: CloudEvents 1.0, Kafka binding, binary content mode."""
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": alert.alert_id,
+        "ce_source": "/customer-tracker",
+        "ce_type": f"customer-tracker.{alert.kind}.{alert.status}.v1",
+        "ce_subject": alert.customer_id,
+        "ce_time": alert.raised_at,
+        "content-type": "application/json",
+    }
+    return [(name, value.encode()) for name, value in attributes.items()]

@@ -1,0 +1,94 @@
+"""The port to the state: what the loop asks of Redis. Kept by RedisStore (real and embedded) and by MemoryStore.
+
+One partition's state changes only through `commit`, whole or not at all, and only by the owner of its epoch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+
+class Fenced(Exception):
+    """A newer owner has claimed the partition: this one must stop."""
+
+
+class Moved(Exception):
+    """The stored version is not the one this owner last wrote (failed over to an older copy): claim and read again."""
+
+
+class StoreUnavailable(Exception):
+    """The store could not be reached or could not take the write; nothing is known to have changed."""
+
+
+@dataclass(slots=True, frozen=True)
+class Position:
+    """Where a partition stands. A partition never seen stands at Position(epoch, 0, 0, 0, 0)."""
+
+    epoch: int
+    """Raised by each claim; fences older owners."""
+    version: int
+    """Commits made so far."""
+    offset: int
+    """Offset of the next record to read."""
+    sequence: int
+    """Number of the last outbox entry written; the first is 1."""
+    clock: int
+    """Stream time, epoch ms."""
+
+
+class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One record waiting in the outbox for Kafka. Stored as msgpack."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one commit writes, besides the new position."""
+
+    rows: dict[str, bytes] = field(default_factory=dict)
+    """New compact row by customer id."""
+    due: dict[str, int | None] = field(default_factory=dict)
+    """When a customer must be looked at again, epoch ms; None takes the customer out of the due set."""
+    outbox: list[Outgoing] = field(default_factory=list)
+    published: int = 0
+    """Outbox entries up to this sequence are known to be published and may be removed."""
+
+
+class Store(Protocol):
+    """Every method raises StoreUnavailable. Implementations are used by one thread at a time."""
+
+    def claim(self, partition: int) -> Position:
+        """Takes ownership: raises the epoch by one and returns where the partition stands."""
+
+    def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
+        """The compact rows, None for a customer never seen, in the order asked."""
+
+    def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
+        """Up to `limit` customers due at or before `until`, by (due time, customer id)."""
+
+    def next_due(self, partition: int) -> int | None:
+        """The earliest due time, None when nobody is due."""
+
+    def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        """Writes all of `changes` if `at` is still where the partition stands, else raises Fenced or Moved.
+
+        Returns the new position: epoch kept, version + 1, sequence + len(changes.outbox).
+        """
+
+    def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
+        """Up to `limit` entries with a sequence above `after`, in order."""
+
+    def depths(self, partition: int) -> tuple[int, int]:
+        """Entries in the due set and in the outbox, for the metrics."""
+
+    def customers(self, partition: int) -> list[str]:
+        """Ids of every customer with a row, in any order (walks the whole partition; for verify, not for the loop)."""
+
+    def read(self, partition: int) -> Position | None:
+        """Where the partition stands, without claiming it; None if never claimed."""
