@@ -1,0 +1,158 @@
+"""Every metric of the worker, by name: what it may be labelled with, its unit, and what an operator should read in it.
+
+One `Metrics` is built by the composition root over a registry of its own; nothing is registered at import. A label
+with a closed set of values is a dict over its Literal type, so a wrong word doesn't type-check, and every series is
+there at zero from the start (an increase from nothing can't be seen). No label ever holds a customer or an account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from schemas.alert import Kind, Status
+from schemas.dead_letter import Reason
+
+Step = Literal["poll", "decode", "load", "decide", "commit", "publish"]
+"""The steps of the loop, in order. `decide` is fold and decide."""
+
+Refusal = Literal["fenced", "moved", "unavailable"]
+"""Why the store didn't take a commit: streams.store's Fenced, Moved and StoreUnavailable."""
+
+_STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BATCH_EVENTS = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionMetrics:
+    """The gauges of one owned partition."""
+
+    lag_events: Gauge
+    lag_seconds: Gauge
+    committed_timestamp_seconds: Gauge
+    outbox_entries: Gauge
+    due_customers: Gauge
+    due_overdue_seconds: Gauge
+
+
+class Metrics:
+    """The whole vocabulary. Raises ValueError if the registry already has a metric of one of these names."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._partitions: dict[int, PartitionMetrics] = {}
+        ProcessCollector(registry=registry)
+        self._throughput()
+        self._results()
+        self._by_partition()
+        self._health()
+
+    def _throughput(self) -> None:
+        self.events = self._counter("events", "Transactions folded into customers and committed.")
+        self.batch_events = Histogram(
+            "tracker_batch_events",
+            "Records in one batch. Batches at the limit (TRACKER_POLL_RECORDS_MAX) mean that the worker is behind.",
+            buckets=_BATCH_EVENTS,
+            registry=self._registry,
+        )
+        steps = Histogram(
+            "tracker_step_seconds",
+            "Time that one batch spends in each step of the loop: poll, decode, load, decide, commit, publish.",
+            ["step"],
+            buckets=_STEP_SECONDS,
+            registry=self._registry,
+        )
+        self.step_seconds: dict[Step, Histogram] = {step: steps.labels(step) for step in get_args(Step)}
+        self.commits = self._counter("commits", "Batches written to Redis, whole, with their offset.")
+        refused = self._counter(
+            "commits_refused",
+            "Batches that Redis didn't take; nothing was written and the batch is done again. fenced: another worker "
+            "owns the partition now. moved: Redis has fallen back to older data. unavailable: Redis didn't answer or "
+            "couldn't write.",
+            ["reason"],
+        )
+        self.commits_refused: dict[Refusal, Counter] = {reason: refused.labels(reason) for reason in get_args(Refusal)}
+
+    def _results(self) -> None:
+        alerts = self._counter("alerts", "Alerts decided and committed for marketing.", ["kind", "status"])
+        self.alerts: dict[tuple[Kind, Status], Counter] = {
+            (kind, status): alerts.labels(kind, status) for kind in get_args(Kind) for status in get_args(Status)
+        }
+        self.offers_none_fitting = self._counter(
+            "offers_none_fitting", "Moments for an offer at which no offer of the catalogue fitted the customer."
+        )
+        letters = self._counter(
+            "dead_letters",
+            "Records that couldn't be used and went to the dead letter topic, by what was wrong.",
+            ["reason"],
+        )
+        self.dead_letters: dict[Reason, Counter] = {reason: letters.labels(reason) for reason in get_args(Reason)}
+        self.late_events = self._counter(
+            "late_events", "Transactions more than 180 days late: they count in lifetime figures only."
+        )
+        self.unknown_types = self._counter("unknown_types", "Transactions of a type not known, counted as other.")
+        self.unknown_channels = self._counter(
+            "unknown_channels", "Transactions through a channel not known, counted as other."
+        )
+        self.publish_transactions = self._counter(
+            "publish_transactions", "Kafka transactions committed while publishing from the outbox."
+        )
+        self.published_records = self._counter(
+            "published_records", "Alerts and dead letters published from the outbox to Kafka."
+        )
+
+    def _by_partition(self) -> None:
+        by = ["partition"]
+        self._lag_events = self._gauge("lag_events", "Records in the partition that are not yet committed.", by)
+        self._lag_seconds = self._gauge(
+            "lag_seconds", "Age of the oldest record not yet committed; 0 when the partition is caught up.", by
+        )
+        self._committed = self._gauge(
+            "committed_timestamp_seconds",
+            "Kafka timestamp of the last committed record, Unix time. Freshness is time() less this.",
+            by,
+        )
+        self._outbox = self._gauge("outbox_entries", "Alerts and dead letters waiting in Redis to be published.", by)
+        self._due = self._gauge("due_customers", "Customers with a time at which their silence is looked at again.", by)
+        self._overdue = self._gauge(
+            "due_overdue_seconds", "How long the longest waiting customer is past the due time; 0 when nobody is.", by
+        )
+
+    def _health(self) -> None:
+        self.agent_up = self._gauge("agent_up", "1 while the processing loop runs, 0 once it has crashed or stopped.")
+        self.store_up = self._gauge("store_up", "1 while Redis answers.")
+        self.kafka_up = self._gauge("kafka_up", "1 while at least one Kafka broker is connected.")
+        self.consumer_stalled_seconds = self._gauge(
+            "consumer_stalled_seconds",
+            "Time since the consumer was last asked for records; near 0 in a healthy worker.",
+        )
+        self.partitions_owned = self._gauge("partitions_owned", "Partitions that this worker processes now.")
+        self.rebalances = self._counter("rebalances", "Times that partitions were given to or taken from this worker.")
+        self.recoveries = self._counter(
+            "recoveries", "Times that a partition was claimed and read again after a refused commit or an outage."
+        )
+        self.customers_in_memory = self._gauge("customers_in_memory", "Customers whose rows are held in memory.")
+        self.cache_bytes = self._gauge("cache_bytes", "Memory taken by the rows held, of TRACKER_CACHE_MIB_MAX.")
+
+    def partition(self, number: int) -> PartitionMetrics:
+        """The gauges of a partition that this worker owns."""
+        if number not in self._partitions:
+            self._partitions[number] = PartitionMetrics(*(gauge.labels(number) for gauge in self._partition_gauges()))
+        return self._partitions[number]
+
+    def forget(self, number: int) -> None:
+        """Takes away the gauges of a partition that this worker no longer owns: their last values would stay on."""
+        if self._partitions.pop(number, None):
+            for gauge in self._partition_gauges():
+                gauge.remove(number)
+
+    def _partition_gauges(self) -> tuple[Gauge, ...]:
+        """In the order of PartitionMetrics."""
+        return self._lag_events, self._lag_seconds, self._committed, self._outbox, self._due, self._overdue
+
+    def _counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        return Counter(f"tracker_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(f"tracker_{name}", text, labels, registry=self._registry)
