@@ -1,0 +1,231 @@
+"""A slow model of the aggregates: a plain list of one customer's events, and every feature by its definition.
+
+It shares nothing with the fast code but the names in FEATURES and the vocabularies. Money is int minor units of the
+base currency, moments are int epoch ms (UTC).
+
+Domain: reading moments at or after every moment among the events; fewer than 17 accounts, or no two accounts with
+the same latest moment; sums that fit in 64 bit (the model itself has no such bound).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
+from statistics import pstdev
+from typing import Any
+
+from handlers.features import FEATURES, Feature, Measure
+from schemas.transaction import CHANNELS, TYPES
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+KEPT_DAYS = 180
+ACCOUNTS_MAX = 16
+TILE_OF_WINDOW = {1: 5 * MINUTE, 24: HOUR, 168: HOUR, 720: DAY, 2160: DAY, 4320: DAY}
+"""The length of the tiles that a window of so many hours is made of."""
+
+Value = int | float | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One booking of one customer. `undoes_at` is the moment of the original if this is a reversal."""
+
+    at: int
+    amount: int
+    type: str
+    channel: str
+    account: str
+    balance: int | None = None
+    undoes_at: int | None = None
+
+    @property
+    def effective_at(self) -> int:
+        """The moment whose tiles the amount and the counts belong to."""
+        return self.at if self.undoes_at is None else self.undoes_at
+
+    @property
+    def sign(self) -> int:
+        """What the event adds to a count."""
+        return 1 if self.undoes_at is None else -1
+
+    @property
+    def money_in(self) -> int:
+        """What the event adds to money in: a credit, or a credit taken back."""
+        return self.amount if (self.amount > 0) == (self.undoes_at is None) else 0
+
+    @property
+    def money_out(self) -> int:
+        """What the event adds to money out: a debit, or a debit taken back."""
+        return self.money_in - self.amount
+
+    @property
+    def own(self) -> bool:
+        """Whether the customer made it, not the bank by itself."""
+        return self.type not in ("interest", "fee")
+
+
+def event_of(transaction: Mapping[str, Any]) -> Event:
+    """The event in a canonical transaction (decoded JSON) in the base currency."""
+    original = transaction.get("reversal_of")
+    return Event(
+        at=_moment(transaction["occurred_at"]),
+        amount=transaction["amount_minor"],
+        type=transaction["type"] if transaction["type"] in TYPES else "other",
+        channel=transaction["channel"] if transaction["channel"] in CHANNELS else "other",
+        account=transaction["account_id"],
+        balance=transaction.get("balance_minor"),
+        undoes_at=None if original is None else _moment(original["occurred_at"]),
+    )
+
+
+def features(events: Sequence[Event], now: int) -> dict[str, Value]:
+    """Every feature by name, None where missing. `events` in stream order. Raises ValueError outside of the domain."""
+    if any(now < moment for event in events for moment in (event.at, event.effective_at)):
+        raise ValueError("the model is defined at moments not before any event")
+    return {feature.name: _value(feature, events, now) for feature in FEATURES}
+
+
+def accounts(events: Iterable[Event]) -> dict[str, tuple[int, int]]:
+    """Latest known balance of each account and its moment; the later in the stream where moments are equal."""
+    latest: dict[str, tuple[int, int]] = {}
+    for event in events:
+        if event.balance is not None and (event.account not in latest or event.at >= latest[event.account][1]):
+            latest[event.account] = (event.balance, event.at)
+    newest_first = sorted(latest, key=lambda account: -latest[account][1])
+    return {account: latest[account] for account in newest_first[:ACCOUNTS_MAX]}
+
+
+def _moment(written: str | int) -> int:
+    if isinstance(written, int):
+        return written
+    return (datetime.fromisoformat(written) - EPOCH) // timedelta(milliseconds=1)
+
+
+def _day(moment: int) -> date:
+    return (EPOCH + timedelta(milliseconds=moment)).date()
+
+
+def _within(moment: int, now: int, hours: int, hours_before_now: int = 0) -> bool:
+    """Whether a moment is in the window of so many hours; by `hours_before_now`, in the one that ended before that."""
+    if hours == 0:
+        return True
+    tile = TILE_OF_WINDOW[hours]
+    end = (now // tile + 1) * tile - hours_before_now * HOUR
+    return end - hours * HOUR <= moment < end
+
+
+def _value(feature: Feature, events: Sequence[Event], now: int) -> Value:
+    hours = feature.window_hours
+    window = [event for event in events if _within(event.effective_at, now, hours)]
+    match feature.measure:
+        case Measure.COUNT | Measure.IN | Measure.OUT | Measure.NET:
+            return _flow(feature.measure, window)
+        case Measure.LARGEST_CREDIT:
+            credits_ = [event.amount for event in window if event.undoes_at is None and event.amount > 0]
+            return max(credits_, default=None)
+        case Measure.ACTIVE_DAYS:
+            return len(_active_days(window))
+        case Measure.CHANNEL_SHARE:
+            return _share([event for event in window if event.channel == CHANNELS[feature.part]], window)
+        case Measure.TYPE_SHARE:
+            return _share([event for event in window if event.type == TYPES[feature.part]], window)
+        case Measure.BALANCE_LOW | Measure.BALANCE_HIGH:
+            balances = [e.balance for e in events if e.balance is not None and _within(e.at, now, hours)]
+            return (min if feature.measure == Measure.BALANCE_LOW else max)(balances, default=None)
+        case Measure.TREND_COUNT | Measure.TREND_IN | Measure.TREND_OUT:
+            return _trend(feature.measure, events, now)
+        case Measure.GAP_MEAN | Measure.GAP_SD | Measure.GAP_Q90:
+            return _gap_figure(feature.measure, events)
+        case Measure.BALANCE:
+            held = accounts(events)
+            return sum(balance for balance, _ in held.values()) if held else None
+        case Measure.ACCOUNTS:
+            return len(accounts(events))
+        case _:
+            return _lifetime_figure(feature.measure, events, now)
+
+
+def _flow(measure: Measure, events: Iterable[Event]) -> int:
+    if measure in (Measure.COUNT, Measure.TREND_COUNT):
+        return sum(event.sign for event in events)
+    if measure in (Measure.IN, Measure.TREND_IN):
+        return sum(event.money_in for event in events)
+    if measure in (Measure.OUT, Measure.TREND_OUT):
+        return sum(event.money_out for event in events)
+    return sum(event.amount for event in events)
+
+
+def _share(part: Sequence[Event], whole: Sequence[Event]) -> Value:
+    count = _flow(Measure.COUNT, whole)
+    return float(Fraction(_flow(Measure.COUNT, part), count)) if count > 0 else None
+
+
+def _trend(measure: Measure, events: Sequence[Event], now: int) -> Value:
+    recent = _flow(measure, [event for event in events if _within(event.effective_at, now, 720)])
+    before = sum(
+        _flow(measure, [event for event in events if _within(event.effective_at, now, 720, hours_before)])
+        for hours_before in (720, 1440)
+    )
+    return float(Fraction(recent, 30) / Fraction(before, 60)) if before > 0 else None
+
+
+def _active_days(events: Iterable[Event]) -> list[date]:
+    """Days with more of the customer's own transactions than were taken back, in order."""
+    counts: dict[date, int] = {}
+    for event in events:
+        if event.own:
+            day = _day(event.effective_at)
+            counts[day] = counts.get(day, 0) + event.sign
+    return sorted(day for day, count in counts.items() if count > 0)
+
+
+def _own_moments(events: Iterable[Event]) -> list[int]:
+    return [event.at for event in events if event.own and event.undoes_at is None]
+
+
+def _gaps(events: Sequence[Event]) -> list[int]:
+    """Days between active days that follow each other, in the 180 days that end with the last own transaction's.
+
+    A day that is 180 or more behind the newest day touched by anything is forgotten.
+    """
+    moments = _own_moments(events)
+    if not moments:
+        return []
+    last = _day(max(moments))
+    newest = _day(max(event.effective_at for event in events))
+    after = max(last, newest) - timedelta(days=KEPT_DAYS)
+    days = [day for day in _active_days(events) if after < day <= last]
+    return [(later - earlier).days for earlier, later in pairwise(days)]
+
+
+def _gap_figure(measure: Measure, events: Sequence[Event]) -> Value:
+    gaps = sorted(_gaps(events))
+    if not gaps:
+        return None
+    if measure == Measure.GAP_MEAN:
+        return float(Fraction(sum(gaps), len(gaps)))
+    if measure == Measure.GAP_SD:
+        return pstdev(gaps)
+    return gaps[ceil(Fraction(9, 10) * len(gaps)) - 1]
+
+
+def _lifetime_figure(measure: Measure, events: Sequence[Event], now: int) -> Value:
+    own = _own_moments(events)
+    ordinary = [event.at for event in events if event.undoes_at is None]
+    if measure == Measure.RECENCY:
+        return (now - max(own)) / DAY if own else None
+    if measure == Measure.SILENCE:
+        return (_day(now) - _day(max(own))).days if own else None
+    if not ordinary:
+        return None
+    tenure = Fraction(now - min(ordinary), DAY)
+    if measure == Measure.TENURE:
+        return float(tenure)
+    if measure == Measure.FREQUENCY:
+        return float(_flow(Measure.COUNT, events) / max(tenure, Fraction(30)) * 30)
+    raise NotImplementedError(f"the model does not know {measure!r}")
