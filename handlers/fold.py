@@ -1,0 +1,233 @@
+"""Folding one transaction into a row, event by event, and finding when a customer must be looked at again."""
+
+import numpy as np
+
+from handlers.batch import ACCOUNT_WORDS, I8, NONE
+from handlers.features import BANK_MADE_TYPES
+from handlers.jit import jit
+from handlers.rhythm import COOLDOWN_DAYS, GAPS_MIN, QUANTILE_TENTHS, SILENCE_DAYS_MIN
+from handlers.row import (
+    ACCOUNT_AT,
+    ACCOUNT_BALANCE,
+    ACCOUNTS,
+    ACCOUNTS_MAX,
+    CHANNEL_COUNT,
+    CHANNELS_SEEN,
+    COUNT,
+    DAY_HAS_BALANCE,
+    DAY_HIGH,
+    DAY_KEPT,
+    DAY_LARGEST,
+    DAY_LOW,
+    DAY_MIX,
+    DAY_OWN,
+    DAYS,
+    DUE,
+    FIRST,
+    FIVE_KEPT,
+    FIVE_MS,
+    FIVES,
+    HOUR_KEPT,
+    HOURS,
+    IN,
+    LAST,
+    LAST_OWN,
+    NEWEST,
+    OUT,
+    QUIET_UNTIL,
+    RAISED_DUE,
+    TILE,
+    TILE_COUNT,
+    TILE_IN,
+    TILE_OUT,
+    Scratch,
+    add,
+    own_days,
+    tile_at,
+)
+from schemas.transaction import TYPES
+from schemas.units import DAY_MS, HOUR_MS
+
+SALARY = 1
+LARGE_CREDIT = 2
+NEW_CHANNEL = 4
+RETURNED = 8
+LATE = 16
+"""Bits of what `fold` answers: moments worth a decision, and an event beyond the tiles."""
+
+LARGE_TIMES = 2
+"""A credit is large at this many times the largest of the 90 days before."""
+
+_SALARY_TYPE = TYPES.index("salary")
+_BANK_MADE_A, _BANK_MADE_B = BANK_MADE_TYPES
+
+
+@jit
+def _book(tiles: I8, place: int, sign: int, amount: int) -> None:
+    """Counts an amount in a tile; `sign` is -1 for a reversal, whose amount is already the opposite."""
+    tiles[place, TILE_COUNT] += sign
+    if (amount > 0) == (sign > 0):
+        tiles[place, TILE_IN] = add(tiles[place, TILE_IN], amount)
+    else:
+        tiles[place, TILE_OUT] = add(tiles[place, TILE_OUT], -amount)
+
+
+@jit
+def _largest_before(s: Scratch, day: int) -> int:
+    largest = 0
+    for k in range(s.size[DAYS]):
+        if day - 90 < s.day[k, TILE] <= day:
+            largest = max(largest, s.day[k, DAY_LARGEST])
+    return largest
+
+
+@jit
+def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
+    """Latest balance of the account (a tie goes to the later in the stream), and the day's low and high."""
+    n = s.size[ACCOUNTS]
+    place = 0
+    while place < n:
+        same = True
+        for w in range(ACCOUNT_WORDS):
+            same &= s.accounts[place, w] == account[w]
+        if same:
+            break
+        place += 1
+    if place == n:
+        # kept in the order of their ids, so that the row doesn't depend on the order of arrival
+        place = 0
+        while place < n:
+            smaller = False
+            for w in range(ACCOUNT_WORDS):
+                if s.accounts[place, w] != account[w]:
+                    smaller = s.accounts[place, w] < account[w]
+                    break
+            if not smaller:
+                break
+            place += 1
+        for k in range(n, place, -1):
+            s.accounts[k] = s.accounts[k - 1]
+        s.accounts[place, :ACCOUNT_WORDS] = account
+        s.accounts[place, ACCOUNT_AT] = at
+        s.accounts[place, ACCOUNT_BALANCE] = balance
+        s.size[ACCOUNTS] = n + 1
+        if n + 1 > ACCOUNTS_MAX:
+            oldest = 0
+            for k in range(n + 1):
+                if s.accounts[k, ACCOUNT_AT] < s.accounts[oldest, ACCOUNT_AT]:
+                    oldest = k
+            for k in range(oldest, n):
+                s.accounts[k] = s.accounts[k + 1]
+            s.size[ACCOUNTS] = n
+    elif at >= s.accounts[place, ACCOUNT_AT]:
+        s.accounts[place, ACCOUNT_AT] = at
+        s.accounts[place, ACCOUNT_BALANCE] = balance
+    oldest_day = s.life[NEWEST] // DAY_MS - DAY_KEPT + 1
+    if at // DAY_MS < oldest_day:
+        return
+    k = tile_at(s.day, s.size, DAYS, at // DAY_MS, oldest_day)
+    day = s.day[k]
+    if day[DAY_HAS_BALANCE] == 0:
+        day[DAY_HAS_BALANCE] = 1
+        day[DAY_LOW] = balance
+        day[DAY_HIGH] = balance
+    day[DAY_LOW] = min(day[DAY_LOW], balance)
+    day[DAY_HIGH] = max(day[DAY_HIGH], balance)
+
+
+@jit
+def next_due(s: Scratch, days: I8, gaps: I8) -> int:
+    """When the customer's silence becomes unusual for this customer (epoch ms), 0 for never. See rhythm.py."""
+    if s.life[RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
+        return 0
+    n = own_days(s, days) - 1
+    if n < GAPS_MIN:
+        return 0
+    for k in range(n):
+        gaps[k] = days[k + 1] - days[k]
+    gaps[:n].sort()
+    quantile = gaps[(QUANTILE_TENTHS * n + 9) // 10 - 1]
+    due = (days[n] + max(quantile, SILENCE_DAYS_MIN) + 1) * DAY_MS
+    return max(due, s.life[QUIET_UNTIL])
+
+
+@jit
+def fold(
+    s: Scratch, at: int, amount: int, balance: int, account: I8, kind: int, channel: int, undoes_at: int, work: I8
+) -> int:
+    """Folds one transaction into the row and keeps DUE right; returns the bits above. `work` has 2 x 182 places."""
+    life = s.life
+    reversal = undoes_at != NONE
+    sign = -1 if reversal else 1
+    when = undoes_at if reversal else at
+    own = kind != _BANK_MADE_A and kind != _BANK_MADE_B
+    on_time = not reversal and at >= life[NEWEST]
+    bits = 0
+    if on_time:
+        if kind == _SALARY_TYPE and amount > 0:
+            bits |= SALARY
+        largest = _largest_before(s, at // DAY_MS) if amount > 0 else 0
+        if largest > 0 and amount >= LARGE_TIMES * largest:
+            bits |= LARGE_CREDIT
+        if life[CHANNELS_SEEN] != 0 and not (life[CHANNELS_SEEN] >> channel) & 1:
+            bits |= NEW_CHANNEL
+    rhythm_moved = False
+    life[NEWEST] = max(life[NEWEST], at)
+    if not reversal:
+        life[FIRST] = at if life[FIRST] == 0 else min(life[FIRST], at)
+        life[LAST] = max(life[LAST], at)
+        life[CHANNELS_SEEN] |= 1 << channel
+        if own and at > life[LAST_OWN]:
+            rhythm_moved = at // DAY_MS != life[LAST_OWN] // DAY_MS
+            life[LAST_OWN] = at
+            if life[RAISED_DUE] != 0:
+                bits |= RETURNED
+                rhythm_moved = True
+    life[COUNT] += sign
+    if (amount > 0) == (sign > 0):
+        life[IN] = add(life[IN], amount)
+    else:
+        life[OUT] = add(life[OUT], -amount)
+    newest = life[NEWEST]
+    if when // DAY_MS <= newest // DAY_MS - DAY_KEPT:
+        bits |= LATE
+    else:
+        oldest = newest // DAY_MS - DAY_KEPT + 1
+        place = tile_at(s.day, s.size, DAYS, when // DAY_MS, oldest)
+        _book(s.day, place, sign, amount)
+        day = s.day[place]
+        day[DAY_MIX + channel] += sign
+        day[DAY_MIX + CHANNEL_COUNT + kind] += sign
+        if own:
+            was = day[DAY_OWN] > 0
+            day[DAY_OWN] += sign
+            rhythm_moved |= was != (day[DAY_OWN] > 0)
+        if not reversal:
+            day[DAY_LARGEST] = max(day[DAY_LARGEST], amount)
+    oldest = newest // HOUR_MS - HOUR_KEPT + 1
+    if when // HOUR_MS >= oldest:
+        _book(s.hour, tile_at(s.hour, s.size, HOURS, when // HOUR_MS, oldest), sign, amount)
+    oldest = newest // FIVE_MS - FIVE_KEPT + 1
+    if when // FIVE_MS >= oldest:
+        _book(s.five, tile_at(s.five, s.size, FIVES, when // FIVE_MS, oldest), sign, amount)
+    if balance != NONE:
+        _record_balance(s, at, account, balance)
+    if rhythm_moved:
+        if bits & RETURNED:
+            life[RAISED_DUE] = 0
+        half = work.shape[0] // 2
+        life[DUE] = next_due(s, work[:half], work[half:])
+    return bits
+
+
+@jit
+def raise_churn(s: Scratch) -> None:
+    """The due time has passed in silence: the alert stands, and no other is raised within the cooldown."""
+    s.life[RAISED_DUE] = s.life[DUE]
+    s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS
+    s.life[DUE] = 0
+
+
+def new_work() -> I8:
+    """Room for the days and gaps of one customer."""
+    return np.zeros(2 * (DAY_KEPT + 2), np.int64)

@@ -1,0 +1,80 @@
+"""Churn risk by own rhythm: a silence longer than nine in ten of the customer's own gaps between active days.
+
+The customer is due on the day after max(0.9 quantile of own gaps, 7) whole days of silence, once five gaps are known.
+The alert is retracted when the customer comes back, and not raised again within the cooldown. The kernel in fold.py
+keeps the due time; this file says what the alert says.
+"""
+
+from collections.abc import Mapping
+
+from handlers.snapshot import Snapshot
+from schemas.alert import Alert, Cause, Model, Reason, alert_id
+from schemas.units import DAY_MS, rfc3339
+
+GAPS_MIN = 5
+QUANTILE_TENTHS = 9
+SILENCE_DAYS_MIN = 7
+COOLDOWN_DAYS = 30
+HORIZON_DAYS = 30
+VALID_DAYS = 30
+
+RULE = "own_rhythm"
+MODEL = Model(name="own-rhythm", version="1")
+
+
+def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot, share_shorter: float) -> Alert:
+    """The alert for a silence that lasted until `due` (epoch ms). The score is the share of own gaps that are shorter.
+
+    `cause` has topic and partition.
+    """
+    silence, usual = seen.number("silence_days"), seen.number("gap_q90_days")
+    reasons = [
+        Reason(
+            "silence_beyond_own_rhythm",
+            f"No transaction for {silence:.0f} days; nine times in ten this customer is back within {usual:.0f}.",
+            silence,
+            usual,
+        )
+    ]
+    trend = seen.number("trend_count")
+    if trend is not None and trend < 0.5:
+        reasons.append(
+            Reason(
+                "activity_falling",
+                f"Activity in the last 30 days is {trend:.0%} of what it was in the 60 days before.",
+                trend,
+                1.0,
+            )
+        )
+    return Alert(
+        alert_id=alert_id(customer_id, RULE, rfc3339(due)),
+        kind="churn_risk",
+        status="raised",
+        customer_id=customer_id,
+        raised_at=rfc3339(due),
+        expires_at=rfc3339(due + VALID_DAYS * DAY_MS),
+        score=share_shorter,
+        horizon_days=HORIZON_DAYS,
+        reasons=reasons,
+        cause=Cause(due_at=rfc3339(due), **cause),  # type: ignore[arg-type]
+        model=MODEL,
+    )
+
+
+def retracted(customer_id: str, due: int, at: int, cause: Mapping[str, object]) -> Alert:
+    """Takes back the alert that was raised at `due`: the customer came back at `at`. `cause` names the event."""
+    superseded = alert_id(customer_id, RULE, rfc3339(due))
+    return Alert(
+        alert_id=alert_id(customer_id, f"{RULE}.returned", superseded),
+        kind="churn_risk",
+        status="retracted",
+        customer_id=customer_id,
+        raised_at=rfc3339(at),
+        expires_at=rfc3339(at + VALID_DAYS * DAY_MS),
+        score=0.0,
+        horizon_days=HORIZON_DAYS,
+        reasons=[Reason("returned", "The customer has made a transaction again.")],
+        cause=Cause(**cause),  # type: ignore[arg-type]
+        model=MODEL,
+        supersedes=superseded,
+    )

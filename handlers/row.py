@@ -1,0 +1,153 @@
+"""A customer's row, opened: plain int64 arrays that the kernels fold into. layout.py writes it as bytes.
+
+One Scratch is used for one customer after another. Tiles are kept sparse, oldest first; `size` says how many are in use.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from handlers.batch import ACCOUNT_WORDS, I8
+from handlers.jit import jit
+from schemas.transaction import CHANNELS, TYPES
+from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS
+
+FIVE_MS = 5 * MINUTE_MS
+
+FIVE_KEPT = 12
+HOUR_KEPT = 168
+DAY_KEPT = 180
+ACCOUNTS_MAX = 16
+OFFERS_MAX = 64
+
+# life: figures of the whole life, and the state of decisions. Times are epoch ms, 0 is none.
+FIRST = 0  # earliest transaction
+LAST = 1  # latest transaction
+LAST_OWN = 2  # latest transaction that the customer made
+NEWEST = 3  # latest moment ever touched, reversals included: tiles are kept relative to it
+COUNT = 4
+IN = 5
+OUT = 6
+CHANNELS_SEEN = 7  # bit by place in CHANNELS
+DUE = 8  # when to look at the customer again
+RAISED_DUE = 9  # due time of the churn alert that stands
+QUIET_UNTIL = 10  # no churn alert before
+LIFE_FIELDS = 11
+
+# tiles: five and hour have the first four columns, day has all
+TILE = 0  # time // tile length
+TILE_COUNT = 1
+TILE_IN = 2
+TILE_OUT = 3
+TILE_FIELDS = 4
+DAY_OWN = 4  # transactions that the customer made
+DAY_LARGEST = 5  # largest credit, 0 is none
+DAY_HAS_BALANCE = 6
+DAY_LOW = 7
+DAY_HIGH = 8
+DAY_MIX = 9  # counts by channel, then by type
+CHANNEL_COUNT = len(CHANNELS)
+MIX_FIELDS = len(CHANNELS) + len(TYPES)
+DAY_FIELDS = DAY_MIX + MIX_FIELDS
+
+# accounts: the id's words, then
+ACCOUNT_BALANCE = ACCOUNT_WORDS
+ACCOUNT_AT = ACCOUNT_WORDS + 1
+ACCOUNT_FIELDS = ACCOUNT_WORDS + 2
+
+# offers made, each in its cooldown
+OFFER_HASH = 0
+OFFER_UNTIL = 1
+OFFER_FIELDS = 2
+
+# places in size
+FIVES = 0
+HOURS = 1
+DAYS = 2
+ACCOUNTS = 3
+OFFERS = 4
+SIZES = 5
+
+MINOR_LIMIT = 1 << 62
+"""Sums stop here instead of overflowing."""
+
+
+class Scratch(NamedTuple):
+    """One opened row."""
+
+    life: I8
+    five: I8
+    hour: I8
+    day: I8
+    accounts: I8
+    offers: I8
+    size: I8
+
+
+def new_scratch() -> Scratch:
+    """An empty row."""
+    spare = 2  # a tile is inserted before the oldest is dropped
+    return Scratch(
+        np.zeros(LIFE_FIELDS, np.int64),
+        np.zeros((FIVE_KEPT + spare, TILE_FIELDS), np.int64),
+        np.zeros((HOUR_KEPT + spare, TILE_FIELDS), np.int64),
+        np.zeros((DAY_KEPT + spare, DAY_FIELDS), np.int64),
+        np.zeros((ACCOUNTS_MAX + 1, ACCOUNT_FIELDS), np.int64),
+        np.zeros((OFFERS_MAX, OFFER_FIELDS), np.int64),
+        np.zeros(SIZES, np.int64),
+    )
+
+
+@jit
+def clear(s: Scratch) -> None:
+    """Makes the row empty."""
+    s.life[:] = 0
+    s.size[:] = 0
+
+
+@jit
+def add(a: int, b: int) -> int:
+    """a + b, held within +-MINOR_LIMIT."""
+    return min(max(a + b, -MINOR_LIMIT), MINOR_LIMIT)
+
+
+@jit
+def tile_at(tiles: I8, size: I8, which: int, tile: int, oldest: int) -> int:
+    """The place of `tile`, made if it isn't there; tiles before `oldest` are dropped first. `tile` >= `oldest`."""
+    n = size[which]
+    if n > 0 and tiles[n - 1, TILE] == tile:
+        return int(n - 1)
+    drop = 0
+    while drop < n and tiles[drop, TILE] < oldest:
+        drop += 1
+    if drop > 0:
+        for k in range(drop, n):
+            tiles[k - drop] = tiles[k]
+        n -= drop
+    place = n
+    while place > 0 and tiles[place - 1, TILE] > tile:
+        place -= 1
+    if place > 0 and tiles[place - 1, TILE] == tile:
+        size[which] = n
+        return int(place - 1)
+    for k in range(n, place, -1):
+        tiles[k] = tiles[k - 1]
+    tiles[place] = 0
+    tiles[place, TILE] = tile
+    size[which] = n + 1
+    return int(place)
+
+
+@jit
+def own_days(s: Scratch, days: I8) -> int:
+    """Writes the active days (UTC day numbers, ascending) of the 180 that end with the last; returns how many."""
+    n = 0
+    last = s.life[LAST_OWN] // DAY_MS
+    for k in range(s.size[DAYS]):
+        tile = s.day[k, TILE]
+        if s.day[k, DAY_OWN] > 0 and last - DAY_KEPT < tile <= last:
+            days[n] = tile
+            n += 1
+    return n
+
+
