@@ -4,14 +4,28 @@ The file is the one named in TRACKER_CONFIG, with the same names in lower case a
 """
 
 import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import iso4217
-from pydantic import AfterValidator, AnyUrl, Field, SecretStr, UrlConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    Field,
+    SecretStr,
+    UrlConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "TRACKER_"
+CONFIG = f"{PREFIX}CONFIG"
 
 RedisUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["redis", "rediss", "unix"])]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -22,46 +36,119 @@ class SettingsError(Exception):
     """One or more settings are wrong; the text has a line for each, with what to write instead."""
 
 
+def load_settings() -> "Settings":
+    """Settings from the environment and the file of TRACKER_CONFIG. Raises SettingsError with every mistake at once."""
+    file = os.environ.get(CONFIG)
+    in_file: dict[str, Any] = {}
+    if file is not None:
+        try:
+            in_file = tomllib.loads(Path(file).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{CONFIG}: {file} cannot be read as a TOML file: {error}") from error
+    mistakes = [*_unknown_variables(os.environ), *_unknown_keys(in_file, file)]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        mistakes += [_line(mistake, os.environ, file) for mistake in error.errors() if mistake["type"] != _UNKNOWN]
+        raise SettingsError("\n".join(mistakes)) from None
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return settings
+
+
+def variable(setting: str) -> str:
+    """The environment variable of a setting: redis_url is TRACKER_REDIS_URL."""
+    return PREFIX + setting.upper()
+
+
 def _currency(code: str) -> str:
-    if code not in iso4217.Currency.__members__.values() and code not in {c.code for c in iso4217.Currency}:
-        raise ValueError("is not an ISO 4217 currency code, write for example EUR")
+    if all(code != currency.value or currency.exponent is None for currency in iso4217.Currency):
+        raise ValueError("not an ISO 4217 code of a currency with minor units; write for example EUR")
     return code
+
+
+def _servers(text: str) -> str:
+    if any(not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}", server) for server in text.split(",")):
+        raise ValueError("write host:port, several separated by commas without spaces")
+    return text
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
+Servers = Annotated[str, AfterValidator(_servers)]
+File = Annotated[Path, AfterValidator(_file)]
 
 
 class Settings(BaseSettings):
     """Everything that can be set. Times are in the unit that the name ends with."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, validate_default=True)
 
-    kafka_bootstrap_servers: str | None = Field(None, description="host:port of brokers, separated by commas")
+    kafka_bootstrap_servers: Servers | None = Field(
+        default=None, description="host:port of brokers, separated by commas"
+    )
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
-    kafka_ssl_ca_location: Path | None = Field(None, description="PEM file with the authorities to trust")
-    redis_url: RedisUrl | None = Field(None, description="redis://host:port/db, rediss://... or unix://path")
+    kafka_ssl_ca_location: File | None = Field(default=None, description="PEM file with the authorities to trust")
+    redis_url: RedisUrl | None = Field(default=None, description="redis://host:port/db, rediss://... or unix://path")
 
-    group_id: str = Field("customer-tracker", min_length=1, description="consumer group of the loop")
+    group_id: str = Field(default="customer-tracker", min_length=1, description="consumer group of the loop")
     topic_transactions: TopicName = "transactions"
     topic_alerts: TopicName = "customer-alerts"
     topic_dead_letters: TopicName = "transactions-dlq"
     topic_offers: TopicName = "offer-catalog"
-    partitions: int = Field(8, ge=1, le=1024, description="of topics that `topics create` makes")
-    replication_factor: int = Field(1, ge=1, le=7)
+    partitions: int = Field(default=8, ge=1, le=1024, description="of topics that `topics create` makes")
+    replication_factor: int = Field(default=1, ge=1, le=7)
 
     base_currency: Annotated[str, AfterValidator(_currency)] = "EUR"
-    rates_file: Path | None = Field(None, description="TOML with a table [rates]: CODE = 'units of base for one unit'")
-    clock: Literal["wall", "stream"] = Field("wall", description="what tells that a silent customer is due")
+    rates_file: File | None = Field(
+        default=None, description="TOML with a table [rates]: CODE = 'units of base for one unit'"
+    )
+    clock: Literal["wall", "stream"] = Field(default="wall", description="what tells that a silent customer is due")
 
-    poll_records_max: int = Field(1_000, ge=1, le=100_000, description="records in one batch")
-    poll_wait_ms: int = Field(5, ge=1, le=1_000)
-    fetch_queue_kib_max: int = Field(65_536, ge=1_024, description="fetched records held in memory")
-    cache_mib_max: int = Field(512, ge=1, description="customer rows held in memory by one worker")
-    session_timeout_ms: int = Field(45_000, ge=1_000, le=1_800_000)
-    retry_seconds_max: int = Field(300, ge=1, le=86_400, description="an outage longer than this ends the worker")
+    poll_records_max: int = Field(default=1_000, ge=1, le=100_000, description="records in one batch")
+    poll_wait_ms: int = Field(default=5, ge=1, le=1_000)
+    fetch_queue_kib_max: int = Field(default=65_536, ge=1_024, description="fetched records held in memory")
+    cache_mib_max: int = Field(default=512, ge=1, description="customer rows held in memory by one worker")
+    session_timeout_ms: int = Field(default=45_000, ge=1_000, le=1_800_000)
+    retry_seconds_max: int = Field(
+        default=300, ge=1, le=86_400, description="an outage longer than this ends the worker"
+    )
 
     web_host: str = "127.0.0.1"
     web_port: Port = 8460
+
+    @field_validator("kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _sasl_has_both(cls, given: object, info: ValidationInfo) -> object:
+        protocol = info.data.get("kafka_security_protocol")
+        if given is None and protocol in ("sasl_plaintext", "sasl_ssl"):
+            raise ValueError(f"needed, because TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}")
+        if given is not None and protocol in ("plaintext", "ssl"):
+            raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write sasl_ssl there")
+        return given
+
+    @field_validator("kafka_ssl_ca_location")
+    @classmethod
+    def _authorities_are_used(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+        protocol = info.data.get("kafka_security_protocol")
+        if given is not None and protocol in ("plaintext", "sasl_plaintext"):
+            raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write ssl or sasl_ssl")
+        return given
+
+    @field_validator("topic_alerts", "topic_dead_letters", "topic_offers")
+    @classmethod
+    def _topics_differ(cls, given: str, info: ValidationInfo) -> str:
+        for name, other in info.data.items():
+            if name.startswith("topic_") and other == given:
+                raise ValueError(f"must not be the topic of {variable(name)}, {given}; write another name")
+        return given
 
     @classmethod
     def settings_customise_sources(
@@ -73,6 +160,39 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments over environment over file."""
-        file = os.environ.get(f"{PREFIX}CONFIG")
+        file = os.environ.get(CONFIG)
         toml = TomlConfigSettingsSource(settings_cls, toml_file=Path(file) if file else None)
         return init_settings, env_settings, toml
+
+
+_UNKNOWN = "extra_forbidden"
+_SAYS_NOTHING = ("redis_url", "kafka_sasl_password")
+"""Settings that may hold a secret: what was written is not repeated in the message."""
+
+
+def _line(mistake: Any, environment: Mapping[str, str], file: str | None) -> str:
+    setting = str(mistake["loc"][0])
+    text = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    given = mistake["input"]
+    said = "" if given is None or setting in _SAYS_NOTHING else f" (it is {str(given)!r})"
+    about = Settings.model_fields[setting].description
+    in_environment = any(name.upper() == variable(setting) for name in environment)
+    where = "" if in_environment or file is None else f", or {setting} in {file}"
+    return f"{variable(setting)}{where}: {text}{said}" + (f". It means: {about}" if about else "")
+
+
+def _unknown_variables(environment: Iterable[str]) -> list[str]:
+    known = [CONFIG, *(variable(setting) for setting in Settings.model_fields)]
+    given = sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+    return [f"{name}: there is no such setting{_nearest(name.upper(), known)}" for name in given]
+
+
+def _unknown_keys(in_file: Iterable[str], file: str | None) -> list[str]:
+    known = list(Settings.model_fields)
+    given = sorted(key for key in in_file if key not in known)
+    return [f"{key} in {file}: there is no such setting{_nearest(key, known)}" for key in given]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,128 @@
+"""Settings: every mistake is reported at once, with the name to change and what to write."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.settings import Settings, SettingsError, load_settings, variable
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_mine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONFIG", *Settings.model_fields):
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+def _mistakes(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value).splitlines()
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    settings = load_settings()
+    assert (settings.partitions, settings.base_currency, settings.redis_url) == (8, "EUR", None)
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "tracker.toml"
+    file.write_text('partitions = 3\nbase_currency = "CZK"\n')
+    monkeypatch.setenv("TRACKER_CONFIG", str(file))
+    monkeypatch.setenv("TRACKER_PARTITIONS", "5")
+    settings = load_settings()
+    assert (settings.partitions, settings.base_currency) == (5, "CZK")
+
+
+def test_every_mistake_is_reported_at_once_with_the_variable_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _mistakes(
+        monkeypatch,
+        TRACKER_PARTITIONS="0",
+        TRACKER_CLOCK="sun",
+        TRACKER_BASE_CURRENCY="XXQ",
+        TRACKER_REDIS_URL="http://user:hidden@host",
+        TRACKER_KAFKA_BOOTSTRAP_SERVERS="localhost",
+    )
+    assert [line.split(":")[0] for line in lines] == [
+        "TRACKER_KAFKA_BOOTSTRAP_SERVERS",
+        "TRACKER_REDIS_URL",
+        "TRACKER_PARTITIONS",
+        "TRACKER_BASE_CURRENCY",
+        "TRACKER_CLOCK",
+    ]
+    assert "host:port" in lines[0]
+    assert "'redis', 'rediss' or 'unix'" in lines[1]
+    assert "greater than or equal to 1 (it is '0')" in lines[2]
+    assert "write for example EUR" in lines[3]
+    assert "'wall' or 'stream'" in lines[4]
+
+
+def test_a_url_that_may_hold_a_password_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "hidden" not in "\n".join(_mistakes(monkeypatch, TRACKER_REDIS_URL="http://user:hidden@host"))
+
+
+@pytest.mark.parametrize("code", ["eur", "XAU", "XXX", "EURO", ""])
+def test_a_base_currency_must_be_a_code_with_minor_units(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    assert len(_mistakes(monkeypatch, TRACKER_BASE_CURRENCY=code)) == 1
+
+
+@pytest.mark.parametrize("code", ["EUR", "CZK", "JPY", "KWD"])
+def test_iso_4217_codes_are_taken(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    monkeypatch.setenv("TRACKER_BASE_CURRENCY", code)
+    assert load_settings().base_currency == code
+
+
+def test_an_unknown_variable_is_reported_with_the_nearest_known_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _mistakes(monkeypatch, TRACKER_REDIS_ULR="redis://h", TRACKER_PARTITIONS="many")
+    assert lines[0] == "TRACKER_REDIS_ULR: there is no such setting; did you mean TRACKER_REDIS_URL?"
+    assert lines[1].startswith("TRACKER_PARTITIONS: ")
+
+
+def test_an_unknown_key_in_the_file_is_reported_with_the_nearest_known_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "tracker.toml"
+    file.write_text("partitons = 3\nweb_port = 70000\n")
+    lines = _mistakes(monkeypatch, TRACKER_CONFIG=str(file))
+    assert lines[0] == f"partitons in {file}: there is no such setting; did you mean partitions?"
+    assert lines[1].startswith(f"TRACKER_WEB_PORT, or web_port in {file}: ")
+
+
+@pytest.mark.parametrize("text", [None, "partitions = = 3"])
+def test_a_file_that_cannot_be_read_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    file = tmp_path / "tracker.toml"
+    if text is not None:
+        file.write_text(text)
+    (line,) = _mistakes(monkeypatch, TRACKER_CONFIG=str(file))
+    assert line.startswith("TRACKER_CONFIG: ")
+
+
+def test_sasl_needs_a_user_and_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _mistakes(monkeypatch, TRACKER_KAFKA_SECURITY_PROTOCOL="sasl_ssl")
+    assert [line.split(":")[0] for line in lines] == ["TRACKER_KAFKA_SASL_USERNAME", "TRACKER_KAFKA_SASL_PASSWORD"]
+
+
+def test_a_password_that_would_travel_nowhere_is_a_mistake_and_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_KAFKA_SASL_PASSWORD="hidden")
+    assert "TRACKER_KAFKA_SECURITY_PROTOCOL" in line
+    assert "hidden" not in line
+
+
+def test_authorities_without_tls_are_a_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pem = tmp_path / "ca.pem"
+    pem.write_text("")
+    (line,) = _mistakes(monkeypatch, TRACKER_KAFKA_SSL_CA_LOCATION=str(pem))
+    assert line.startswith("TRACKER_KAFKA_SSL_CA_LOCATION: would not be used")
+
+
+def test_two_settings_cannot_name_one_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_TOPIC_ALERTS="transactions")
+    assert line.startswith("TRACKER_TOPIC_ALERTS: must not be the topic of TRACKER_TOPIC_TRANSACTIONS")
+
+
+def test_a_file_of_rates_must_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_RATES_FILE=str(tmp_path / "none.toml"))
+    assert "there is no file" in line
