@@ -148,7 +148,7 @@ def next_due(s: Scratch, days: I8, gaps: I8) -> int:
     gaps[:n].sort()
     quantile = gaps[(QUANTILE_TENTHS * n + 9) // 10 - 1]
     due = (days[n] + max(quantile, SILENCE_DAYS_MIN) + 1) * DAY_MS
-    return max(due, s.life[QUIET_UNTIL])
+    return int(max(due, s.life[QUIET_UNTIL]))
 
 
 @jit

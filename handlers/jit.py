@@ -4,7 +4,7 @@ NUMBA_DISABLE_JIT=1 runs the same code interpreted; the results are the same.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from numba import njit
 
@@ -13,4 +13,4 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def jit(function: F) -> F:
     """Compiles a function of integers and int64/uint8 arrays."""
-    return njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+    return cast(F, njit(cache=True, nogil=True)(function))

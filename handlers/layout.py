@@ -96,11 +96,11 @@ def _put(to: U8, at: int, value: int) -> int:
 def _get(row: U8, cursor: I8) -> int:
     at = cursor[0]
     shift = 0
-    z = 0
+    z = np.int64(0)
     while True:
         b = np.int64(row[at])
         at += 1
-        z |= (b & 127) << shift
+        z |= np.int64(b & 127) << shift
         if b < 128:
             break
         shift += 7

@@ -1,6 +1,7 @@
 """A customer's row, opened: plain int64 arrays that the kernels fold into. layout.py writes it as bytes.
 
-One Scratch is used for one customer after another. Tiles are kept sparse, oldest first; `size` says how many are in use.
+One Scratch is used for one customer after another. Tiles are kept sparse, oldest first;
+`size` says how many are in use.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from handlers.batch import ACCOUNT_WORDS, I8
 from handlers.jit import jit
 from schemas.transaction import CHANNELS, TYPES
-from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS
+from schemas.units import DAY_MS, MINUTE_MS
 
 FIVE_MS = 5 * MINUTE_MS
 
@@ -149,5 +150,3 @@ def own_days(s: Scratch, days: I8) -> int:
             days[n] = tile
             n += 1
     return n
-
-

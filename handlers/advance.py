@@ -1,0 +1,134 @@
+"""The kernel of a step: takes one customer after another through the batch, stopping at moments for a decision."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.batch import I8
+from handlers.fold import LATE, fold, raise_churn
+from handlers.fold import new_work as new_room
+from handlers.jit import jit
+from handlers.layout import ROW_BYTES_MAX, U8, decode, encode
+from handlers.measures import evaluate, share_of_shorter_gaps
+from handlers.row import DUE, LAST_OWN, RAISED_DUE, Scratch, clear
+from schemas.units import DAY_MS
+
+DONE, FULL, SILENT, AT_EVENT = 0, 1, 2, 3
+"""What `advance` stopped for: the end, a full buffer, a due time that passed, an event worth a decision."""
+
+AFTER = 1
+"""Order of alerts at one event: before it is folded, after it, and due at once after it."""
+
+# moment: where the kernel stands, and what it stopped for
+MOMENT_CUSTOMER = 0
+MOMENT_NEXT = 1  # place in `order` of the customer's next event
+MOMENT_OPEN = 2  # whether the customer's row is open
+MOMENT_OUT = 3  # bytes written to the buffer
+MOMENT_AT = 4  # time of the moment, epoch ms
+MOMENT_EVENT = 5  # its event (for SILENT: the customer's event before, -1 if none)
+MOMENT_BITS = 6
+MOMENT_RAISED = 7  # due time of the churn alert that stood before the event
+MOMENT_LATE = 8  # late events so far
+MOMENTS = 9
+
+# rows of `columns`
+_AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(7)
+
+
+class Work(NamedTuple):
+    """Room to work in, and what a decision is made over."""
+
+    room: I8
+    values: I8
+    """The features at the moment, shape (features,)."""
+    share: NDArray[np.float64]
+    """At SILENT: share of own gaps that are shorter than the silence, shape (1,)."""
+
+
+def new_work(features: int) -> Work:
+    """Empty room for that many features."""
+    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1))
+
+
+@jit
+def advance(
+    s: Scratch,
+    work: Work,
+    spec: I8,
+    moment: I8,
+    raw: U8,
+    ends: I8,
+    order: I8,
+    event_ends: I8,
+    columns: I8,
+    account: I8,
+    clock_end: int,
+    wanted: int,
+    due_before: I8,
+    due_after: I8,
+    buffer: U8,
+    row_ends: I8,
+) -> int:
+    """Goes on from `moment`. Customer k's stored row ends at ends[k] in `raw`, its events at event_ends[k] in `order`.
+
+    At a due time the row is already changed (the alert stands), at an event it has been folded; a decision may write
+    to the open row's offers before the next call.
+    """
+    while moment[MOMENT_CUSTOMER] < ends.shape[0]:
+        k = moment[MOMENT_CUSTOMER]
+        first_event = 0 if k == 0 else event_ends[k - 1]
+        if moment[MOMENT_OPEN] == 0:
+            if moment[MOMENT_OUT] + ROW_BYTES_MAX > buffer.shape[0]:
+                return FULL
+            start = 0 if k == 0 else ends[k - 1]
+            if ends[k] > start:
+                decode(s, raw, start)
+            else:
+                clear(s)
+            due_before[k] = s.life[DUE]
+            moment[MOMENT_NEXT] = first_event
+            moment[MOMENT_OPEN] = 1
+        while True:
+            place = moment[MOMENT_NEXT]
+            last = place == event_ends[k]
+            event = -1 if last else order[place]
+            clock = clock_end if last else columns[_CLOCK, event]
+            if s.life[DUE] != 0 and s.life[DUE] <= clock:
+                due = s.life[DUE]
+                moment[MOMENT_AT] = due
+                moment[MOMENT_EVENT] = order[place - 1] if place > first_event else -1
+                evaluate(s, spec, due, work.values, work.room)
+                silence = due // DAY_MS - s.life[LAST_OWN] // DAY_MS
+                work.share[0] = share_of_shorter_gaps(s, silence, work.room)
+                raise_churn(s)
+                return SILENT
+            if last:
+                break
+            moment[MOMENT_RAISED] = s.life[RAISED_DUE]
+            at = columns[_AT, event]
+            bits = fold(
+                s,
+                at,
+                columns[_AMOUNT, event],
+                columns[_BALANCE, event],
+                account[event],
+                columns[_TYPE, event],
+                columns[_CHANNEL, event],
+                columns[_UNDOES, event],
+                work.room,
+            )
+            moment[MOMENT_NEXT] = place + 1
+            moment[MOMENT_LATE] += 1 if bits & LATE else 0
+            if bits & wanted:
+                moment[MOMENT_AT] = at
+                moment[MOMENT_EVENT] = event
+                moment[MOMENT_BITS] = bits & wanted
+                evaluate(s, spec, at, work.values, work.room)
+                return AT_EVENT
+        due_after[k] = s.life[DUE]
+        moment[MOMENT_OUT] = encode(s, buffer, moment[MOMENT_OUT])
+        row_ends[k] = moment[MOMENT_OUT]
+        moment[MOMENT_OPEN] = 0
+        moment[MOMENT_CUSTOMER] = k + 1
+    return DONE
