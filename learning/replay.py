@@ -1,0 +1,71 @@
+"""History through the same handlers, with no broker and no Redis: what a live run over the same records would do."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from handlers.batch import Batch, Record
+from handlers.engine import Engine, Rules
+from handlers.intake import Intake
+from handlers.measures import profile
+from schemas.alert import Alert
+from schemas.dead_letter import DeadLetter
+
+_NO_TIMESTAMP = 1 << 60
+"""A file's lines were not stamped by a broker: nothing in them is in the future."""
+
+
+class Replay:
+    """One pass over JSON Lines, as one partition whose clock is the stream's own.
+
+    Iterate over `alerts` to the end first; then `profiles`, `rows`, `dead_letters` and `clock` are complete.
+    """
+
+    def __init__(self, intake: Intake, rules: Rules, topic: str, batch: int) -> None:
+        if batch < 1:
+            raise ValueError("a batch holds at least one record")
+        self.rows: dict[str, bytes] = {}
+        self.clock = 0
+        self.events = 0
+        self.dead_letters: list[DeadLetter] = []
+        self._intake = intake
+        self._rules = rules
+        self._engine = Engine(topic, 0)
+        self._size = batch
+        self._due_at: dict[str, int] = {}
+        self._due: list[tuple[int, str]] = []
+
+    def alerts(self, lines: Iterable[bytes]) -> Iterator[Alert]:
+        """Folds the lines and yields the alerts in stream order. The n-th line has offset n, from 0."""
+        numbered = enumerate(line.rstrip(b"\r\n") for line in lines)
+        while chunk := list(islice(numbered, self._size)):
+            records = [Record(number, _NO_TIMESTAMP, None, line) for number, line in chunk]
+            yield from self._step(self._intake.batch(0, records, self.clock))
+
+    def profiles(self) -> Iterator[tuple[str, dict[str, int | float | None]]]:
+        """Every customer's features at the end of the stream, by customer id."""
+        for customer in sorted(self.rows):
+            yield customer, profile(self.rows[customer], self.clock)
+
+    def _step(self, batch: Batch) -> list[Alert]:
+        self.events += len(batch)
+        self.dead_letters += batch.dead_letters
+        outcome = self._engine.step(batch, self.rows, self._passed(batch.clock_end), self._rules)
+        self.rows.update(outcome.rows)
+        self.clock = outcome.clock
+        for customer, at in outcome.due.items():
+            if at is None:
+                self._due_at.pop(customer, None)
+            else:
+                self._due_at[customer] = at
+                heapq.heappush(self._due, (at, customer))
+        return outcome.alerts
+
+    def _passed(self, until: int) -> list[tuple[str, int]]:
+        """Who is due; entries of the heap that have been overtaken by a later due time are dropped as they surface."""
+        passed = []
+        while self._due and self._due[0][0] <= until:
+            at, customer = heapq.heappop(self._due)
+            if self._due_at.get(customer) == at:
+                passed.append((customer, at))
+        return passed

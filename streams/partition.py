@@ -1,0 +1,167 @@
+"""One owned partition: decode a batch, load the rows, fold and decide, commit.
+
+Everything but the commit's answer is a function of the records and of what the store held.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from handlers.batch import Record
+from handlers.engine import Engine, Outcome, Rules
+from handlers.intake import Intake
+from schemas.alert import Alert, cloud_event_headers
+from schemas.dead_letter import DeadLetter, dead_letter_headers
+from streams.cache import RowCache
+from streams.store import Changes, Outgoing, Position, Store
+
+DUE_MAX = 10_000
+"""Customers who are looked at in one commit because they are due; more than that take several."""
+
+STEPS = ("decode", "load", "decide", "commit")
+
+
+class Done(NamedTuple):
+    """What one batch came to."""
+
+    position: Position
+    outbox: list[tuple[int, Outgoing]]
+    """Entries committed with the batch, by sequence: to be published."""
+    steps: dict[str, float]
+    """Seconds by name of STEPS."""
+    events: int
+    alerts: list[Alert]
+    dead_letters: list[DeadLetter]
+    late: int
+    unfitting: int
+    unknown_types: int
+    unknown_channels: int
+
+
+class Partition:
+    """The state of one partition while this process owns it. Used by one thread at a time.
+
+    `process` raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the owner must
+    `claim` again and seek to the position's offset before it goes on.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        topic: str,
+        store: Store,
+        intake: Intake,
+        rules: Callable[[], Rules],
+        alerts_topic: str,
+        dead_letters_topic: str,
+        cache: RowCache,
+    ) -> None:
+        self.number = number
+        self.published = 0
+        """Outbox entries up to this sequence are published; the next commit removes them."""
+        self.position = Position(0, 0, 0, 0, 0)
+        self._store = store
+        self._intake = intake
+        self._rules = rules
+        self._alerts_topic = alerts_topic
+        self._dead_letters_topic = dead_letters_topic
+        self._cache = cache
+        self._engine = Engine(topic, number)
+        self._next_due: int | None = None
+        self._trimmed = 0
+        self._crowd: list[tuple[int, Outgoing]] = []
+        self._crowd_alerts: list[Alert] = []
+
+    def claim(self) -> Position:
+        """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable."""
+        self._cache.drop(self.number)
+        self._crowd, self._crowd_alerts = [], []
+        self.position = self._store.claim(self.number)
+        self._next_due = self._store.next_due(self.number)
+        return self.position
+
+    def process(self, records: Sequence[Record], now: int | None) -> Done:
+        """One batch, to the end of its commit; no records is a tick.
+
+        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
+        """
+        clock = time.perf_counter
+        marks = [clock()]
+        batch = self._intake.batch(self.number, records, self.position.clock)
+        if now is not None:
+            batch.clock_end = max(batch.clock_end, now)
+        marks.append(clock())
+        due = self._due(batch.clock_end, set(batch.customers))
+        rows = self._load([*batch.customers, *(customer for customer, _ in due)])
+        marks.append(clock())
+        outcome = self._engine.step(batch, rows, due, self._rules())
+        outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
+        marks.append(clock())
+        offset = records[-1].offset + 1 if records else self.position.offset
+        entries = self._crowd + self._commit(offset, outcome, outbox, bool(records))
+        marks.append(clock())
+        steps = {step: after - before for step, (before, after) in zip(STEPS, pairwise(marks), strict=True)}
+        return Done(
+            self.position,
+            entries,
+            steps,
+            len(batch),
+            alerts,
+            batch.dead_letters,
+            outcome.late,
+            outcome.unfitting,
+            batch.unknown_types,
+            batch.unknown_channels,
+        )
+
+    def _due(self, until: int, present: set[str]) -> list[tuple[str, int]]:
+        """Who is due. A crowd beyond DUE_MAX is first brought down in commits of its own, the earliest first."""
+        if self._next_due is None or self._next_due > until:
+            return []
+        due = self._store.due(self.number, until, DUE_MAX + len(present))
+        while len(due) >= DUE_MAX + len(present):
+            absent = [(customer, at) for customer, at in due if customer not in present]
+            rows = self._load([customer for customer, _ in absent])
+            batch = self._intake.batch(self.number, [], self.position.clock)
+            batch.clock_end = max(batch.clock_end, absent[-1][1])
+            outcome = self._engine.step(batch, rows, absent, self._rules())
+            self._crowd_alerts += outcome.alerts
+            alerts = [self._alert(alert) for alert in outcome.alerts]
+            self._crowd += self._commit(self.position.offset, outcome, alerts, True)
+            due = self._store.due(self.number, until, DUE_MAX + len(present))
+        return due
+
+    def _load(self, customers: list[str]) -> dict[str, bytes | None]:
+        rows: dict[str, bytes | None] = {customer: self._cache.get(self.number, customer) for customer in customers}
+        missing = [customer for customer, row in rows.items() if row is None]
+        if missing:
+            rows.update(zip(missing, self._store.load(self.number, missing), strict=True))
+        return rows
+
+    def _commit(self, offset: int, outcome: Outcome, outbox: list[Outgoing], moved: bool) -> list[tuple[int, Outgoing]]:
+        """Writes the outcome; a tick at which nothing happened writes nothing."""
+        if not moved and not outcome.rows and self.published <= self._trimmed:
+            return []
+        before = self.position
+        changes = Changes(outcome.rows, outcome.due, outbox, self.published)
+        self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
+        self._trimmed = self.published
+        for customer, row in outcome.rows.items():
+            self._cache.put(self.number, customer, row)
+        for at in outcome.due.values():
+            if at is not None and (self._next_due is None or at < self._next_due):
+                self._next_due = at
+        if self._next_due is not None and self._next_due <= outcome.clock:
+            self._next_due = self._store.next_due(self.number)
+        return list(enumerate(outbox, before.sequence + 1))
+
+    def _alert(self, alert: Alert) -> Outgoing:
+        value = orjson.dumps(msgspec.to_builtins(alert))
+        return Outgoing(self._alerts_topic, alert.customer_id.encode(), value, cloud_event_headers(alert))
+
+    def _letter(self, letter: DeadLetter) -> Outgoing:
+        return Outgoing(self._dead_letters_topic, letter.key, letter.value, dead_letter_headers(letter))
