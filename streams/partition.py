@@ -103,6 +103,8 @@ class Partition:
         marks.append(clock())
         offset = records[-1].offset + 1 if records else self.position.offset
         entries = self._crowd + self._commit(offset, outcome, outbox, bool(records))
+        alerts = self._crowd_alerts + outcome.alerts
+        self._crowd, self._crowd_alerts = [], []
         marks.append(clock())
         steps = {step: after - before for step, (before, after) in zip(STEPS, pairwise(marks), strict=True)}
         return Done(
