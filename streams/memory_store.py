@@ -1,0 +1,86 @@
+"""The state in this process's memory: for `replay`, for tests, and to say in plain Python what a Store does."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from streams.store import Changes, Fenced, Moved, Outgoing, Position
+
+_NEVER = Position(0, 0, 0, 0, 0)
+
+
+class MemoryStore:
+    """A Store that several owners may share; it ends with the process and is never unavailable."""
+
+    def __init__(self) -> None:
+        self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
+
+    def claim(self, partition: int) -> Position:
+        state = self._partitions[partition]
+        state.position = replace(state.position, epoch=state.position.epoch + 1)
+        return state.position
+
+    def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
+        rows = self._partitions[partition].rows
+        return [rows.get(customer) for customer in customers]
+
+    def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
+        return [(customer, at) for at, customer in self._partitions[partition].queue[:limit] if at <= until]
+
+    def next_due(self, partition: int) -> int | None:
+        queue = self._partitions[partition].queue
+        return queue[0][0] if queue else None
+
+    def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        state = self._partitions[partition]
+        if state.position.epoch > at.epoch:
+            raise Fenced(f"partition {partition} has a newer owner than epoch {at.epoch}")
+        if state.position != at:
+            raise Moved(f"partition {partition} does not stand at version {at.version} of epoch {at.epoch}")
+        state.rows.update(changes.rows)
+        for customer, when in changes.due.items():
+            state.look_again(customer, when)
+        state.outbox += enumerate(changes.outbox, at.sequence + 1)
+        del state.outbox[: _upto(state.outbox, changes.published)]
+        state.position = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        return state.position
+
+    def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
+        entries = self._partitions[partition].outbox
+        start = _upto(entries, after)
+        return entries[start : start + limit]
+
+    def depths(self, partition: int) -> tuple[int, int]:
+        state = self._partitions[partition]
+        return len(state.queue), len(state.outbox)
+
+    def customers(self, partition: int) -> list[str]:
+        return list(self._partitions[partition].rows)
+
+    def read(self, partition: int) -> Position | None:
+        position = self._partitions[partition].position
+        return None if position == _NEVER else position
+
+
+@dataclass(slots=True)
+class _Partition:
+    position: Position = _NEVER
+    rows: dict[str, bytes] = field(default_factory=dict)
+    queue: list[tuple[int, str]] = field(default_factory=list)
+    """(due time, customer) in order."""
+    due: dict[str, int] = field(default_factory=dict)
+    outbox: list[tuple[int, Outgoing]] = field(default_factory=list)
+
+    def look_again(self, customer: str, when: int | None) -> None:
+        known = self.due.pop(customer, None)
+        if known is not None:
+            del self.queue[bisect_left(self.queue, (known, customer))]
+        if when is not None:
+            self.due[customer] = when
+            insort(self.queue, (when, customer))
+
+
+def _upto(outbox: list[tuple[int, Outgoing]], sequence: int) -> int:
+    """How many entries have a sequence up to this one."""
+    return bisect_right(outbox, sequence, key=lambda entry: entry[0])

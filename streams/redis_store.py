@@ -1,0 +1,197 @@
+"""The state in Redis 7, Sentinel's master or Valkey: what commit.lua writes, read and asked for over one connection."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionInterface
+from redis.retry import Retry
+
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
+
+_LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
+_CLAIM, _COMMIT = b"tracker_claim_1", b"tracker_commit_1"
+_FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock")
+_SCAN_COUNT = b"1000"
+_TIMEOUT_SECONDS = 5.0
+
+_REFUSALS = {
+    "BUSY": "Redis is busy with a script",
+    "CLUSTERDOWN": "the Redis cluster is down",
+    "LOADING": "Redis is still loading its data",
+    "MASTERDOWN": "the Redis replica has lost its master",
+    "MISCONF": "Redis cannot save to its disk and takes no writes",
+    "MOVED": "the partition is on another node of the Redis cluster",
+    "NOAUTH": "Redis asks for a password",
+    "NOPERM": "the Redis user lacks rights that the tracker needs",
+    "NOREPLICAS": "Redis has fewer replicas than min-replicas-to-write",
+    "OOM": "Redis has reached maxmemory",
+    "READONLY": "Redis is a read-only replica",
+    "WRONGPASS": "Redis refuses the user name or password",
+    "WRONGTYPE": "a key of the tracker holds another type in Redis",
+}
+
+
+def redis_client(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.Redis:
+    """A client for RedisStore: redis://, rediss:// or unix://. Connects when first asked; never retries by itself.
+
+    No answer within `timeout_seconds` is an error. Raises ValueError for another kind of address.
+    """
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        client_name="customer-tracker",
+    )
+
+
+class RedisStore:
+    """A Store over a connection of its own, taken from a client made by redis_client (or of Sentinel, set up alike).
+
+    After any error that connection is dropped, so that no answer can be read for another question; the next call makes
+    a new one. The library is loaded where Redis does not have it (a new server, an empty one after a failover).
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._pool = client.connection_pool
+        self._connection: ConnectionInterface | None = None
+
+    def claim(self, partition: int) -> Position:
+        return _position(self._call(_CLAIM, [b"{%d}:pos" % partition], []))
+
+    def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
+        if not customers:
+            return []
+        prefix = b"{%d}:c:" % partition
+        rows: list[bytes | None] = self._ask([b"MGET", *[prefix + customer.encode() for customer in customers]])
+        return rows
+
+    def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
+        bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]
+        flat: list[bytes] = self._ask([b"ZRANGE", b"{%d}:due" % partition, *bounds])
+        return [(customer.decode(), int(float(at))) for customer, at in zip(flat[::2], flat[1::2], strict=True)]
+
+    def next_due(self, partition: int) -> int | None:
+        first: list[bytes] = self._ask([b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES"])
+        return int(float(first[1])) if first else None
+
+    def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        new = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        prefix = b"{%d}:" % partition
+        row = prefix + b"c:"
+        due = [(customer.encode(), when) for customer, when in changes.due.items()]
+        leaving = [customer for customer, when in due if when is None]
+        keys = [prefix + b"pos", prefix + b"due", prefix + b"outbox", *[row + c.encode() for c in changes.rows]]
+        keep = changes.published + 1 if changes.published else 0
+        was = (at.epoch, at.version, at.offset, at.sequence, at.clock)
+        becomes = (new.version, new.offset, new.sequence, new.clock)
+        arguments = [b"%d" % number for number in (*was, *becomes, keep, len(changes.outbox), len(leaving))]
+        arguments += changes.rows.values()
+        arguments += map(msgspec.msgpack.encode, changes.outbox)
+        arguments += leaving
+        for customer, when in due:
+            if when is not None:
+                arguments += (b"%d" % when, customer)
+        verdict = self._call(_COMMIT, keys, arguments)
+        if verdict == b"FENCED":
+            raise Fenced(f"partition {partition} has a newer owner than epoch {at.epoch}")
+        if verdict == b"MOVED":
+            raise Moved(f"partition {partition} does not stand at version {at.version} of epoch {at.epoch}")
+        return new
+
+    def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
+        span = [b"%d" % (after + 1), b"+", b"COUNT", b"%d" % limit]
+        entries: list[tuple[bytes, list[bytes]]] | None = self._ask([b"XRANGE", b"{%d}:outbox" % partition, *span])
+        return [(int(name.partition(b"-")[0]), _outgoing.decode(fields[1])) for name, fields in entries or ()]
+
+    def depths(self, partition: int) -> tuple[int, int]:
+        due: int = self._ask([b"ZCARD", b"{%d}:due" % partition])
+        outbox: int = self._ask([b"XLEN", b"{%d}:outbox" % partition])
+        return due, outbox
+
+    def customers(self, partition: int) -> list[str]:
+        start = len(b"{%d}:c:" % partition)
+        return [key[start:].decode() for key in set(self._scan(b"{%d}:c:*" % partition))]
+
+    def read(self, partition: int) -> Position | None:
+        found: list[bytes | None] = self._ask([b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
+        return None if found[0] is None else _position(found)
+
+    def _scan(self, pattern: bytes) -> Iterator[bytes]:
+        cursor = b"0"
+        while True:
+            keys: list[bytes]
+            cursor, keys = self._ask([b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT])
+            yield from keys
+            if cursor == b"0":
+                return
+
+    def _call(self, function: bytes, keys: list[bytes], arguments: list[bytes]) -> Any:
+        command = [b"FCALL", function, b"%d" % len(keys), *keys, *arguments]
+        try:
+            return self._ask(command)
+        except _FunctionMissing:
+            self._load_library()
+            return self._ask(command)
+
+    def _load_library(self) -> None:
+        with suppress(_LibraryThere):  # another worker was quicker
+            self._ask([b"FUNCTION", b"LOAD", _LIBRARY])
+
+    def _ask(self, command: list[bytes]) -> Any:
+        """Sends one command and reads its answer. Raises StoreUnavailable, with the connection dropped."""
+        answered = False
+        try:
+            if self._connection is None:
+                self._connection = self._pool.get_connection()
+            self._connection.send_packed_command([_packed(command)])  # type: ignore[no-untyped-call]
+            answer = self._connection.read_response(disable_decoding=True)
+            answered = True
+        except (redis.RedisError, OSError) as error:
+            raise _unavailable(error) from None
+        finally:
+            if not answered and self._connection is not None:
+                self._connection.disconnect()  # type: ignore[no-untyped-call]
+        return answer
+
+
+class _FunctionMissing(StoreUnavailable):
+    """Redis does not have the library."""
+
+
+class _LibraryThere(StoreUnavailable):
+    """Redis has the library already."""
+
+
+_outgoing = msgspec.msgpack.Decoder(Outgoing)
+
+
+def _position(fields: Sequence[bytes | None]) -> Position:
+    return Position(*[int(value or 0) for value in fields])
+
+
+def _packed(parts: list[bytes]) -> bytes:
+    """One RESP command; packing by hand costs a third of redis-py's packing a part."""
+    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    """What went wrong, in words that hold no key and no value: of the server's own text only the code is used."""
+    text = str(error)
+    code = getattr(error, "status_code", None) or text.partition(" ")[0]
+    if text.startswith("Function not found"):
+        return _FunctionMissing("Redis does not have the tracker's functions")
+    if text.startswith("Library ") and text.endswith(" already exists"):
+        return _LibraryThere("Redis has the tracker's functions")
+    if code in _REFUSALS:
+        return StoreUnavailable(_REFUSALS[code])
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
+        return StoreUnavailable(f"Redis cannot be reached: {text}")
+    return StoreUnavailable(f"Redis refused the command ({code if code.isalpha() and code.isupper() else 'ERR'})")

@@ -1,0 +1,56 @@
+"""The stores that the contract is held against."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+
+from streams.memory_store import MemoryStore
+from streams.redis_store import RedisStore, redis_client
+from streams.store import Store
+
+_partitions = count()
+
+KINDS = ["memory", "embedded", pytest.param("real", marks=pytest.mark.redis_server)]
+SERVERS = KINDS[1:]
+
+
+@pytest.fixture
+def partition() -> int:
+    """A partition that no other test has written to."""
+    return next(_partitions)
+
+
+@pytest.fixture(params=KINDS)
+def owner(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
+    """Makes one owner after the other of one and the same state."""
+    if request.param == "memory":
+        shared = MemoryStore()
+        yield lambda: shared
+        return
+    url = _url(request)
+    clients = []
+
+    def another() -> Store:
+        clients.append(redis_client(url))
+        return RedisStore(clients[-1])
+
+    yield another
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def store(owner: Callable[[], Store]) -> Store:
+    return owner()
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> str:
+    """The address of a server whose settings a test may change, if it puts them back."""
+    return _url(request)
+
+
+def _url(request: pytest.FixtureRequest) -> str:
+    name = {"embedded": "embedded_redis", "real": "redis_server"}[request.param]
+    return str(request.getfixturevalue(name).url)

@@ -1,0 +1,232 @@
+"""What every Store does: in memory, on the embedded Valkey, on a real redis-server."""
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams.memory_store import MemoryStore
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, Store
+
+Owner = Callable[[], Store]
+
+
+def outgoing(text: str) -> Outgoing:
+    return Outgoing("customer-alerts", text.encode(), b"{}", [("ce_id", text.encode())])
+
+
+def test_a_partition_never_claimed_stands_nowhere_and_holds_nothing(store: Store, partition: int) -> None:
+    assert store.read(partition) is None
+    assert store.next_due(partition) is None
+    assert store.due(partition, 10**13, 10) == []
+    assert store.outbox(partition, 0, 10) == []
+    assert store.depths(partition) == (0, 0)
+    assert store.customers(partition) == []
+
+
+def test_the_first_claim_starts_at_the_beginning(store: Store, partition: int) -> None:
+    assert store.claim(partition) == Position(1, 0, 0, 0, 0)
+    assert store.read(partition) == Position(1, 0, 0, 0, 0)
+
+
+def test_a_claim_finds_what_the_owner_before_committed(owner: Owner, partition: int) -> None:
+    first, second = owner(), owner()
+    at = first.claim(partition)
+    at = first.commit(partition, at, 7, 1_700_000_000_123, Changes(outbox=[outgoing("a"), outgoing("b")]))
+    assert at == Position(1, 1, 7, 2, 1_700_000_000_123)
+    assert first.read(partition) == at
+    assert second.claim(partition) == Position(2, 1, 7, 2, 1_700_000_000_123)
+
+
+def test_partitions_are_apart(store: Store, partition: int) -> None:
+    other = 1_000_000 + partition
+    at = store.claim(partition)
+    store.commit(partition, at, 3, 5, Changes({"c": b"row"}, {"c": 9}, [outgoing("a")]))
+    assert store.read(other) is None
+    assert store.load(other, ["c"]) == [None]
+    assert store.customers(other) == []
+    assert store.depths(other) == (0, 0)
+
+
+def test_rows_come_back_in_the_order_asked_whatever_their_bytes(store: Store, partition: int) -> None:
+    rows = {"": b"", "*[x]?{1}:\\": bytes(range(256)), "çédille 客户": b"\r\n$3\r\n", "c" * 200: b"x" * 100_000}
+    store.commit(partition, store.claim(partition), 1, 0, Changes(rows))
+    asked = [*reversed(rows), "nobody", *rows, ""]
+    assert store.load(partition, asked) == [rows.get(customer) for customer in asked]
+    assert store.load(partition, []) == []
+    assert sorted(store.customers(partition)) == sorted(rows)
+
+
+def test_a_row_is_replaced_by_the_next_commit(store: Store, partition: int) -> None:
+    at = store.commit(partition, store.claim(partition), 1, 0, Changes({"c": b"1", "d": b"1"}))
+    store.commit(partition, at, 2, 0, Changes({"c": b"2"}))
+    assert store.load(partition, ["c", "d"]) == [b"2", b"1"]
+
+
+def test_who_is_due_comes_by_time_then_by_customer(store: Store, partition: int) -> None:
+    due: dict[str, int | None] = {"é": 5, "b": 5, "a": 5, "late": 2_000_000_000_001, "first": -3, "z": 0}
+    at = store.commit(partition, store.claim(partition), 1, 0, Changes(due=due))
+    assert store.due(partition, 5, 10) == [("first", -3), ("z", 0), ("a", 5), ("b", 5), ("é", 5)]
+    assert store.due(partition, 5, 3) == [("first", -3), ("z", 0), ("a", 5)]
+    assert store.due(partition, 4, 10) == [("first", -3), ("z", 0)]
+    assert store.due(partition, 5, 0) == []
+    assert store.next_due(partition) == -3
+    assert store.depths(partition) == (6, 0)
+    store.commit(partition, at, 1, 0, Changes(due={"first": None, "z": 6, "never": None, "a": 5}))
+    assert store.due(partition, 10**13, 10) == [("a", 5), ("b", 5), ("é", 5), ("z", 6), ("late", 2_000_000_000_001)]
+    assert store.next_due(partition) == 5
+
+
+def test_outbox_entries_are_numbered_on_over_commits(store: Store, partition: int) -> None:
+    at = store.claim(partition)
+    entries = [Outgoing("t", None, None, []), Outgoing("é", b"", b"\x00\xff", [("h", b"1"), ("h", b"")]), outgoing("c")]
+    at = store.commit(partition, at, 1, 0, Changes(outbox=entries[:2]))
+    at = store.commit(partition, at, 1, 0, Changes())
+    store.commit(partition, at, 2, 0, Changes(outbox=entries[2:]))
+    assert store.outbox(partition, 0, 10) == [(1, entries[0]), (2, entries[1]), (3, entries[2])]
+    assert store.outbox(partition, 1, 1) == [(2, entries[1])]
+    assert store.outbox(partition, 3, 10) == []
+    assert store.outbox(partition, 0, 0) == []
+    assert store.depths(partition) == (0, 3)
+
+
+def test_published_entries_leave_the_outbox_with_the_next_commit(store: Store, partition: int) -> None:
+    at = store.claim(partition)
+    at = store.commit(partition, at, 1, 0, Changes(outbox=[outgoing(str(n)) for n in range(1, 13)]))
+    at = store.commit(partition, at, 1, 0, Changes(published=9))
+    assert [n for n, _ in store.outbox(partition, 0, 99)] == [10, 11, 12]
+    at = store.commit(partition, at, 2, 0, Changes(outbox=[outgoing("13")], published=12))
+    assert store.outbox(partition, 0, 99) == [(13, outgoing("13"))]
+    at = store.commit(partition, at, 2, 0, Changes(published=13))
+    assert store.depths(partition) == (0, 0)
+    at = store.commit(partition, at, 3, 0, Changes(outbox=[outgoing("14")]))
+    assert store.outbox(partition, 0, 99) == [(14, outgoing("14"))]
+
+
+def test_what_was_published_before_a_failover_is_not_kept_when_it_is_made_again(store: Store, partition: int) -> None:
+    at = store.claim(partition)
+    store.commit(partition, at, 1, 0, Changes(outbox=[outgoing("1"), outgoing("2"), outgoing("3")], published=2))
+    assert store.outbox(partition, 0, 99) == [(3, outgoing("3"))]
+
+
+WRITES = Changes({"c": b"new", "d": b"new"}, {"c": 99, "e": None}, [outgoing("new")], 1)
+
+
+def seeded(store: Store, partition: int) -> Position:
+    changes = Changes({"c": b"old"}, {"c": 1, "e": 2}, [outgoing("1"), outgoing("2")])
+    return store.commit(partition, store.claim(partition), 10, 20, changes)
+
+
+def everything(store: Store, partition: int) -> object:
+    return (
+        store.load(partition, ["c", "d"]),
+        store.due(partition, 10**13, 99),
+        store.outbox(partition, 0, 99),
+        store.read(partition),
+    )
+
+
+def test_an_owner_that_was_overtaken_is_fenced_and_writes_nothing(owner: Owner, partition: int) -> None:
+    old, new = owner(), owner()
+    at = seeded(old, partition)
+    new.claim(partition)
+    before = everything(new, partition)
+    with pytest.raises(Fenced):
+        old.commit(partition, at, 11, 21, WRITES)
+    assert everything(new, partition) == before
+
+
+def test_an_owner_that_has_been_fenced_may_claim_again(owner: Owner, partition: int) -> None:
+    old, new = owner(), owner()
+    at = seeded(old, partition)
+    overtaken = new.claim(partition)
+    assert old.commit(partition, old.claim(partition), 11, 21, WRITES) == Position(3, 2, 11, 3, 21)
+    for epoch in (at, overtaken):
+        with pytest.raises(Fenced):
+            new.commit(partition, epoch, 12, 22, WRITES)
+
+
+def test_a_commit_made_twice_moves_once(store: Store, partition: int) -> None:
+    at = seeded(store, partition)
+    store.commit(partition, at, 11, 21, WRITES)
+    before = everything(store, partition)
+    with pytest.raises(Moved):
+        store.commit(partition, at, 11, 21, WRITES)
+    assert everything(store, partition) == before
+
+
+@pytest.mark.parametrize("field", ["epoch", "version", "offset", "sequence", "clock"])
+def test_a_position_that_differs_from_the_stored_one_anywhere_has_moved(
+    store: Store, partition: int, field: str
+) -> None:
+    at = seeded(store, partition)
+    values = {name: getattr(at, name) for name in ("epoch", "version", "offset", "sequence", "clock")}
+    before = everything(store, partition)
+    with pytest.raises(Moved):
+        store.commit(partition, Position(**{**values, field: values[field] + 1}), 11, 21, WRITES)
+    assert everything(store, partition) == before
+
+
+def test_a_partition_that_was_lost_altogether_has_moved(store: Store, partition: int) -> None:
+    with pytest.raises(Moved):
+        store.commit(partition, Position(1, 0, 0, 0, 0), 11, 21, WRITES)
+    assert store.read(partition) is None
+    assert store.load(partition, ["c"]) == [None]
+
+
+def test_positions_are_exact_up_to_the_largest_64_bit_number(store: Store, partition: int) -> None:
+    top = 2**63 - 1
+    at = store.commit(partition, store.claim(partition), top, top - 1, Changes())
+    at = store.commit(partition, at, top - 2, top, Changes())
+    assert store.read(partition) == at == Position(1, 2, top - 2, 0, top)
+
+
+def test_a_commit_may_be_large(store: Store, partition: int) -> None:
+    names = [f"c{n:05}" for n in range(20_000)]
+    at = store.claim(partition)
+    rows = {name: name.encode() for name in names}
+    at = store.commit(partition, at, 1, 0, Changes(rows, dict(zip(names, range(20_000), strict=True))))
+    assert store.load(partition, names) == [name.encode() for name in names]
+    assert store.due(partition, 19_999, 10**6) == list(zip(names, range(20_000), strict=True))
+    assert sorted(store.customers(partition)) == names
+    store.commit(partition, at, 1, 0, Changes(due=dict.fromkeys(names[1:])))
+    assert store.due(partition, 19_999, 10**6) == [(names[0], 0)]
+
+
+customer = st.sampled_from(["a", "b", "c", "ö"])
+commits = st.lists(
+    st.tuples(
+        st.dictionaries(customer, st.binary(max_size=8)),
+        st.dictionaries(customer, st.none() | st.integers(-5, 5)),
+        st.integers(0, 3),
+        st.integers(0, 12),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+histories = count(10_000)
+"""A partition for each history."""
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=commits)
+def test_any_history_reads_as_it_does_in_memory(
+    owner: Owner, steps: list[tuple[dict[str, bytes], dict[str, int | None], int, int, bool]]
+) -> None:
+    store, model, number = owner(), MemoryStore(), next(histories)
+    at = store.claim(number)
+    model.claim(number)
+    for rows, due, entries, published, claims in steps:
+        if claims:
+            at = store.claim(number)
+            assert model.claim(number) == at
+        changes = Changes(rows, due, [outgoing(str(n)) for n in range(entries)], published)
+        expected = model.commit(number, at, at.offset + 1, at.clock + 1, changes)
+        at = store.commit(number, at, at.offset + 1, at.clock + 1, changes)
+        assert at == expected
+        assert everything(store, number) == everything(model, number)
+        assert store.depths(number) == model.depths(number)
+        assert store.next_due(number) == model.next_due(number)
