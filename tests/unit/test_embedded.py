@@ -10,28 +10,9 @@ from time import monotonic
 
 import pytest
 import redis
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from streams.embedded import EmbeddedBroker, EmbeddedError, EmbeddedRedis
-
-
-def test_a_topic_has_the_partitions_that_it_was_created_with_and_returns_what_was_sent() -> None:
-    with EmbeddedBroker() as broker:
-        broker.create_topic("eight", 8)
-        producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
-        for partition in range(8):
-            producer.produce("eight", f"value {partition}".encode(), b"key", partition, headers=[("h", b"v")])
-        assert producer.flush(10) == 0
-        assert len(producer.list_topics("eight", 10).topics["eight"].partitions) == 8
-        consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "test"})
-        consumer.assign([TopicPartition("eight", partition, OFFSET_BEGINNING) for partition in range(8)])
-        got = {}
-        deadline = monotonic() + 20
-        while len(got) < 8 and monotonic() < deadline:
-            for message in consumer.consume(8, 0.1):
-                got[message.partition()] = (message.value(), message.key(), message.headers(), message.offset())
-        consumer.close()
-        assert got == {n: (f"value {n}".encode(), b"key", [("h", b"v")], 0) for n in range(8)}
 
 
 def test_a_topic_cannot_be_created_twice() -> None:

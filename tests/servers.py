@@ -1,0 +1,89 @@
+"""The real servers that tests run against: what they need of the machine, and Kafka itself."""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.embedded import TiedProcess, free_port
+
+FETCH_AND_START_SECONDS_MAX = 240
+ANSWER_SECONDS_MAX = 15
+JAVA_MIN = 17
+
+
+class Kafka:
+    """A real Kafka of one broker on a free loopback port, with data of its own that goes with it.
+
+    Topics are made with `create_topic`, never by naming them. It ends with this process, however that ends.
+    """
+
+    bootstrap_servers: str
+
+    def __init__(self) -> None:
+        self._port = free_port()
+        self.bootstrap_servers = f"127.0.0.1:{self._port}"
+        serve = Path(__file__).parents[1] / "deploy/kafka/serve"
+        with ExitStack() as undo:
+            data = tempfile.mkdtemp(prefix="tracker-kafka-")
+            undo.callback(shutil.rmtree, data, ignore_errors=True)
+            process = TiedProcess([str(serve), str(self._port), str(free_port()), data], Path(data, "output"))
+            undo.callback(process.stop)
+            process.wait_until(self._answers, FETCH_AND_START_SECONDS_MAX)
+            self._undo = undo.pop_all()
+        self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        """A new topic, ready for use. Raises KafkaException if it exists."""
+        for made in self._admin.create_topics([NewTopic(name, partitions, 1)]).values():
+            made.result(ANSWER_SECONDS_MAX)
+
+    def close(self) -> None:
+        """Stops Kafka and removes its data; a second call does nothing."""
+        self._undo.close()
+
+    def _answers(self) -> bool:
+        try:
+            # Before the port is open a Kafka client would only log that it is not.
+            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            return bool(AdminClient({"bootstrap.servers": self.bootstrap_servers}).list_topics(timeout=1).brokers)
+        except (OSError, KafkaException):
+            return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def fresh_name(of: str) -> str:
+    """A name for a topic, group or key that no other test has used: tests share the servers of a session."""
+    return f"{of}-{uuid4().hex[:12]}"
+
+
+def missing_for(server: str) -> str | None:
+    """Why the real server of a marker, `kafka` or `redis_server`, cannot run on this machine; None if it can."""
+    if server == "redis_server":
+        return None if shutil.which("redis-server") else "no redis-server on PATH"
+    absent = [program for program in ("java", "mvn", "bash") if not shutil.which(program)]
+    if absent:
+        return f"a real Kafka needs {' and '.join(absent)} on PATH"
+    if _java_version() < JAVA_MIN:
+        return f"a real Kafka needs Java {JAVA_MIN} or newer"
+    return None
+
+
+def _java_version() -> int:
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    _, _, version = said.partition('version "')
+    digits = version.split(".")[0].split("-")[0].strip('"\n ')
+    return int(digits) if digits.isdigit() else 0
