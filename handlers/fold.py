@@ -42,6 +42,7 @@ from handlers.row import (
     TILE_OUT,
     Scratch,
     add,
+    forget,
     own_days,
     tile_at,
 )
@@ -173,6 +174,9 @@ def fold(
             bits |= NEW_CHANNEL
     rhythm_moved = False
     life[NEWEST] = max(life[NEWEST], at)
+    newest = life[NEWEST]
+    # at once, as when the row is written: a reversal may move NEWEST and touch no new day
+    forget(s.day, s.size, DAYS, newest // DAY_MS - DAY_KEPT + 1)
     if not reversal:
         life[FIRST] = at if life[FIRST] == 0 else min(life[FIRST], at)
         life[LAST] = max(life[LAST], at)
@@ -188,7 +192,6 @@ def fold(
         life[IN] = add(life[IN], amount)
     else:
         life[OUT] = add(life[OUT], -amount)
-    newest = life[NEWEST]
     if when // DAY_MS <= newest // DAY_MS - DAY_KEPT:
         bits |= LATE
     else:

@@ -113,23 +113,30 @@ def add(a: int, b: int) -> int:
 
 
 @jit
-def tile_at(tiles: I8, size: I8, which: int, tile: int, oldest: int) -> int:
-    """The place of `tile`, made if it isn't there; tiles before `oldest` are dropped first. `tile` >= `oldest`."""
+def forget(tiles: I8, size: I8, which: int, oldest: int) -> None:
+    """Drops the tiles before `oldest`."""
     n = size[which]
-    if n > 0 and tiles[n - 1, TILE] == tile:
-        return int(n - 1)
     drop = 0
     while drop < n and tiles[drop, TILE] < oldest:
         drop += 1
     if drop > 0:
         for k in range(drop, n):
             tiles[k - drop] = tiles[k]
-        n -= drop
+        size[which] = n - drop
+
+
+@jit
+def tile_at(tiles: I8, size: I8, which: int, tile: int, oldest: int) -> int:
+    """The place of `tile`, made if it isn't there; tiles before `oldest` are dropped first. `tile` >= `oldest`."""
+    n = size[which]
+    if n > 0 and tiles[n - 1, TILE] == tile:
+        return int(n - 1)
+    forget(tiles, size, which, oldest)
+    n = size[which]
     place = n
     while place > 0 and tiles[place - 1, TILE] > tile:
         place -= 1
     if place > 0 and tiles[place - 1, TILE] == tile:
-        size[which] = n
         return int(place - 1)
     for k in range(n, place, -1):
         tiles[k] = tiles[k - 1]
