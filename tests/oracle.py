@@ -3,8 +3,8 @@
 It shares nothing with the fast code but the names in FEATURES and the vocabularies. Money is int minor units of the
 base currency, moments are int epoch ms (UTC).
 
-Domain: reading moments at or after every moment among the events; fewer than 17 accounts, or no two accounts with
-the same latest moment; sums that fit in 64 bit (the model itself has no such bound).
+Domain: reading moments at or after every moment among the events; no reversal before its original; fewer than 17
+accounts, or no two accounts with the same latest moment; sums that fit in 64 bit (the model itself has no such bound).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil
+from math import ceil, isclose
 from statistics import pstdev
 from typing import Any
 
@@ -85,9 +85,24 @@ def event_of(transaction: Mapping[str, Any]) -> Event:
 
 def features(events: Sequence[Event], now: int) -> dict[str, Value]:
     """Every feature by name, None where missing. `events` in stream order. Raises ValueError outside of the domain."""
-    if any(now < moment for event in events for moment in (event.at, event.effective_at)):
-        raise ValueError("the model is defined at moments not before any event")
+    if any(not event.effective_at <= event.at <= now for event in events):
+        raise ValueError(
+            "the model is defined at moments not before any event, and for no reversal before its original"
+        )
     return {feature.name: _value(feature, events, now) for feature in FEATURES}
+
+
+def differences(found: Mapping[str, Value], expected: Mapping[str, Value]) -> dict[str, tuple[Value, Value]]:
+    """Features that differ, as found and as expected. Integers and what is missing must be equal, doubles to 1e-12."""
+    assert list(found) == [feature.name for feature in FEATURES]
+    assert set(found) == set(expected)
+    return {name: (found[name], value) for name, value in expected.items() if not _same(found[name], value)}
+
+
+def _same(found: Value, expected: Value) -> bool:
+    if isinstance(found, float) and isinstance(expected, float):
+        return isclose(found, expected, rel_tol=1e-12)
+    return type(found) is type(expected) and found == expected
 
 
 def accounts(events: Iterable[Event]) -> dict[str, tuple[int, int]]:
@@ -191,15 +206,15 @@ def _own_moments(events: Iterable[Event]) -> list[int]:
 def _gaps(events: Sequence[Event]) -> list[int]:
     """Days between active days that follow each other, in the 180 days that end with the last own transaction's.
 
-    A day that is 180 or more behind the newest day touched by anything is forgotten.
+    A day that is 180 or more behind the newest event of any kind is forgotten, so the 180 days may be cut short by
+    what the bank booked after the customer fell silent.
     """
     moments = _own_moments(events)
     if not moments:
         return []
     last = _day(max(moments))
-    newest = _day(max(event.effective_at for event in events))
-    after = max(last, newest) - timedelta(days=KEPT_DAYS)
-    days = [day for day in _active_days(events) if after < day <= last]
+    newest = _day(max(event.at for event in events))
+    days = [day for day in _active_days(events) if newest - timedelta(days=KEPT_DAYS) < day <= last]
     return [(later - earlier).days for earlier, later in pairwise(days)]
 
 
