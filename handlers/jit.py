@@ -3,14 +3,30 @@
 NUMBA_DISABLE_JIT=1 runs the same code interpreted; the results are the same.
 """
 
+import os
 from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
 from typing import TypeVar, cast
 
-from numba import njit
+import numba
+
+import schemas.transaction
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
+def _cache_directory() -> Path:
+    """A directory for this very source: Numba looks only at a kernel's own file, not at what the kernel calls."""
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), Path(schemas.transaction.__file__)]
+    digest = blake2b(b"\0".join(source.read_bytes() for source in sources), digest_size=8).hexdigest()
+    return Path(os.environ.get("NUMBA_CACHE_DIR", here / "__pycache__")) / f"kernels-{digest}"
+
+
+numba.config.CACHE_DIR = str(_cache_directory())
+
+
 def jit(function: F) -> F:
     """Compiles a function of integers and int64/uint8 arrays."""
-    return cast(F, njit(cache=True, nogil=True)(function))
+    return cast(F, numba.njit(cache=True, nogil=True)(function))

@@ -105,7 +105,7 @@ def _get(row: U8, cursor: I8) -> int:
             break
         shift += 7
     cursor[0] = at
-    return int((z >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(z & 1)
+    return int(((z >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(z & 1))
 
 
 @jit
