@@ -20,7 +20,7 @@ Why each call is whole or nothing:
       * memory, disk, replicas, role: the functions have no flags, so Redis checks OOM, MISCONF, NOREPLICAS and READONLY
         once, before the call, and not again inside it. A commit that starts below maxmemory is finished, also when it
         ends above.
-      * rights: every command that writes is asked of the user's ACL beforehand.
+      * rights: every command used is asked of the user's ACL beforehand.
       * types: HMGET, ZCARD and XLEN fail on a key of another type; SET overwrites any type.
       * arguments: counted, and every score read as a number.
       * the outbox: XADD fails when the stream already has that id or a later one (somebody wrote to it by hand), so the
@@ -59,7 +59,10 @@ local function standing(pos, args)
 end
 
 local function allowed(pos, due, outbox, row)
-  return redis.acl_check_cmd('HSET', pos, 'epoch', '0')
+  return redis.acl_check_cmd('HMGET', pos, 'epoch')
+    and redis.acl_check_cmd('HSET', pos, 'epoch', '0')
+    and redis.acl_check_cmd('ZCARD', due)
+    and redis.acl_check_cmd('XLEN', outbox)
     and redis.acl_check_cmd('ZADD', due, '0', '0')
     and redis.acl_check_cmd('ZREM', due, '0')
     and redis.acl_check_cmd('XADD', outbox, '*', 'm', '0')
@@ -90,13 +93,13 @@ local function commit(keys, args)
   for i = due_at + 1, #args, 2 do
     if not tonumber(args[i]) then return refused('a due time is not a number') end
   end
+  if not allowed(pos, due, outbox, keys[4] or pos) then
+    return redis.error_reply('NOPERM tracker: the user may not run every command that a commit needs')
+  end
   local verdict = standing(pos, args)
   if verdict ~= 'OK' then return verdict end
   redis.call('ZCARD', due)
   redis.call('XLEN', outbox)
-  if not allowed(pos, due, outbox, keys[4] or pos) then
-    return redis.error_reply('NOPERM tracker: the user may not run every command that a commit needs')
-  end
 
   local sequence = tonumber(args[4])
   for i = 1, entries do
