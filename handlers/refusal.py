@@ -1,0 +1,78 @@
+"""The rules that a transaction must keep beyond its schema, and the words for one that is broken."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from handlers.currency import EXPONENTS, Exchange
+from schemas.dead_letter import Reason
+from schemas.transaction import AMOUNT_LIMIT, Moment, Transaction
+from schemas.units import DAY_MS, parse_rfc3339
+
+EARLIEST = parse_rfc3339("1980-01-01T00:00:00Z")
+LATEST = parse_rfc3339("2100-01-01T00:00:00Z")
+"""Bounds of every moment, both allowed."""
+
+AHEAD_MS_MAX = DAY_MS
+"""An event may have occurred this much later than Kafka received it: clocks differ, and some banks post-date."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEYOND = 2**62
+
+
+class Refusal(NamedTuple):
+    """Why a record cannot be used. Never holds a value of the record."""
+
+    reason: Reason
+    field: str
+    """Path of the field; empty for the whole record."""
+    rule: str
+
+
+def refusal_of(transaction: Transaction, timestamp_ms: int, exchange: Exchange) -> Refusal | None:
+    """The first rule that a transaction breaks, None if it keeps them all."""
+    for name in ("event_id", "customer_id", "account_id"):
+        identifier = getattr(transaction, name)
+        if not (identifier.isascii() and identifier.isprintable()):
+            return Refusal("out_of_bounds", name, "must be printable ASCII")
+    at = moment_ms(transaction.occurred_at)
+    if refusal := refusal_of_moment("occurred_at", at, timestamp_ms):
+        return refusal
+    if transaction.reversal_of is not None:
+        original_at = moment_ms(transaction.reversal_of.occurred_at)
+        if refusal := refusal_of_moment("reversal_of.occurred_at", original_at, timestamp_ms):
+            return refusal
+        if original_at > at:
+            return Refusal("out_of_bounds", "reversal_of.occurred_at", "must not be later than occurred_at")
+    return _refusal_of_money(transaction, exchange)
+
+
+def refusal_of_moment(field: str, at: int, timestamp_ms: int) -> Refusal | None:
+    """The rule that a moment breaks; `timestamp_ms` is the record's Kafka timestamp."""
+    if not EARLIEST <= at <= LATEST:
+        return Refusal("out_of_bounds", field, "must be from 1980-01-01 to 2100-01-01")
+    if at > timestamp_ms + AHEAD_MS_MAX:
+        return Refusal("in_the_future", field, "must not be over 24 hours later than the record's timestamp")
+    return None
+
+
+def moment_ms(moment: Moment) -> int:
+    """Epoch ms of a moment as it came. What 64 bit cannot hold is brought to where the bounds still refuse it."""
+    if isinstance(moment, int):
+        return max(-_BEYOND, min(moment, _BEYOND))
+    since: timedelta = moment - EPOCH
+    # Three small products: dividing timedeltas goes through big integers and takes twice as long.
+    return since.days * DAY_MS + since.seconds * 1_000 + since.microseconds // 1_000
+
+
+def _refusal_of_money(transaction: Transaction, exchange: Exchange) -> Refusal | None:
+    currency = transaction.currency
+    if currency not in exchange:
+        known = currency in EXPONENTS
+        return Refusal(
+            "no_rate", "currency", "must have a rate in the rates file" if known else "must be an ISO 4217 code"
+        )
+    for name in ("amount_minor", "balance_minor"):
+        amount = getattr(transaction, name)
+        if amount is not None and abs(exchange.minor(amount, currency)) > AMOUNT_LIMIT:
+            return Refusal("out_of_bounds", name, f"must be at most {AMOUNT_LIMIT} minor units of the base currency")
+    return None
