@@ -24,7 +24,7 @@ def _cache_directory() -> Path:
     return Path(os.environ.get("NUMBA_CACHE_DIR", here / "__pycache__")) / f"kernels-{digest}"
 
 
-numba.config.CACHE_DIR = str(_cache_directory())
+numba.config.CACHE_DIR = str(_cache_directory())  # type: ignore[attr-defined]
 
 
 def jit(function: F) -> F:
