@@ -75,17 +75,17 @@ clean: ## removes the virtual environment, caches, and what kafka and redis stor
 
 .venv/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed; or name one: make PYTHON=..." >&2; exit 1; }
-	"$(PYTHON)" -m venv --clear .venv || { echo "venv is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear .venv || { echo "venv is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 # The tracker itself is installed in place, with nothing fetched: setuptools is locked too.
 .venv/.installed: requirements.lock deploy/build.lock pyproject.toml | .venv/bin/python
 	@echo "Installing the tracker into .venv (about a minute, once)"
-	$(PIP) --require-hashes --only-binary :all: -r requirements.lock -r deploy/build.lock
+	$(PIP) --require-hashes -r requirements.lock -r deploy/build.lock
 	$(PIP) --no-deps --no-build-isolation --no-index -e .
 	@echo "Compiling its kernels (once)"
 	$(BIN)/python -m handlers
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock .venv/.installed
-	$(PIP) --require-hashes --only-binary :all: -r requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
