@@ -1,0 +1,96 @@
+"""`tracker customer`: everything that is known of one customer, at this moment."""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from commands.console import Failure, out, print_json, settings_with
+from commands.state import claimed_partitions, store
+from commands.words import MISSING, figure, money
+from handlers.features import FEATURES, INDEX
+from handlers.measures import accounts, churn_raised_at, profile
+from schemas.units import rfc3339
+from streams.settings import Settings
+
+FLOWS = {"count": "Transactions", "in": "Money in", "out": "Money out", "net": "Net"}
+WINDOWS = {"1h": "1 h", "24h": "24 h", "7d": "7 d", "30d": "30 d", "90d": "90 d", "180d": "180 d", "life": "ever"}
+
+
+def customer(
+    customer_id: Annotated[str, typer.Argument(metavar="ID", help="The customer_id in the transactions.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON; a missing figure is null.")] = False,
+) -> None:
+    """Show a customer's figures, accounts and risk, as they are at this moment."""
+    settings = settings_with("redis_url")
+    state = store(settings)
+    for number in claimed_partitions(state, settings):
+        (row,) = state.load(number, [customer_id])
+        position = state.read(number)
+        if row is not None and position is not None:
+            now = position.clock if settings.clock == "stream" else int(time.time() * 1000)
+            break
+    else:
+        raise Failure(f"There is no customer {customer_id}: nothing of theirs has been processed")
+    if as_json:
+        print_json(picture(customer_id, row, now))
+    else:
+        show(customer_id, row, now, settings)
+
+
+def picture(customer_id: str, row: bytes, now: int) -> dict[str, object]:
+    """The customer at `now` (epoch ms), for JSON; money in minor units of the base currency."""
+    raised = churn_raised_at(row)
+    return {
+        "customer_id": customer_id,
+        "at": rfc3339(now),
+        "features": profile(row, now),
+        "accounts": [
+            {"account_id": account, "balance_minor": balance, "at": rfc3339(at)}
+            for account, balance, at in accounts(row)
+        ],
+        "churn_risk_since": None if raised is None else rfc3339(raised),
+    }
+
+
+def show(customer_id: str, row: bytes, now: int, settings: Settings) -> None:
+    """The same, for people."""
+    currency = settings.base_currency
+    values = profile(row, now)
+    out.print(f"[bold]Customer {customer_id}[/] at {rfc3339(now)[:16].replace('T', ' ')} UTC")
+    raised = churn_raised_at(row)
+    if raised is None:
+        out.print("[green]No churn risk stands[/]")
+    else:
+        out.print(f"[red]May be leaving[/]: silent beyond their own rhythm since {rfc3339(raised)[:10]}")
+    out.print(_flows(values, currency))
+    out.print(_others(values, currency))
+    held = Table("Account", "Balance", "Since", title="Accounts", title_justify="left")
+    for account, balance, at in accounts(row):
+        held.add_row(account, money(balance, currency), rfc3339(at)[:16].replace("T", " "))
+    if held.row_count:
+        out.print(held)
+
+
+def _flows(values: Mapping[str, float | None], currency: str) -> Table:
+    table = Table("Window", *FLOWS.values(), title="Movements", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for window, words in WINDOWS.items():
+        names = [f"{flow}_{window}" for flow in FLOWS]
+        table.add_row(words, *(figure(name, values[name], currency) for name in names))
+    return table
+
+
+def _others(values: Mapping[str, float | None], currency: str) -> Table:
+    """What is no movement; shares only where there are any."""
+    in_flows = {f"{flow}_{window}" for flow in FLOWS for window in WINDOWS}
+    table = Table("Figure", "Value", title="Habits and balances", title_justify="left")
+    for name, value in values.items():
+        if name in in_flows or (name.startswith("share_") and not value):
+            continue
+        text = figure(name, value, currency)
+        table.add_row(FEATURES[INDEX[name]].meaning, text, style="dim" if text == MISSING else "")
+    return table

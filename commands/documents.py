@@ -1,0 +1,121 @@
+"""`tracker documents`: the contracts as documents, made from the code, so that they can't say anything else."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+import typer
+
+from commands.asyncapi import asyncapi
+from commands.console import Failure, out
+from handlers.features import FEATURES, Feature, Unit
+from schemas.alert import Alert
+from schemas.dead_letter import DeadLetter
+from schemas.offer import Offer
+from schemas.transaction import Transaction
+
+SCHEMAS: dict[str, type[msgspec.Struct]] = {
+    "transaction": Transaction,
+    "alert": Alert,
+    "dead_letter": DeadLetter,
+    "offer": Offer,
+}
+"""By file name."""
+
+UNITS = {
+    Unit.COUNT: "whole number",
+    Unit.MINOR: "minor units of the base currency",
+    Unit.DAYS: "days",
+    Unit.WHOLE_DAYS: "whole days",
+    Unit.SHARE: "0 to 1",
+    Unit.RATIO: "ratio",
+    Unit.PER_30_DAYS: "per 30 days",
+}
+
+
+def documents(
+    directory: Annotated[Path, typer.Option("--to", help="Directory to write to.")] = Path("docs"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; end with 1 if any file is stale.")] = False,
+) -> None:
+    """Write the JSON Schemas, the AsyncAPI document and the list of figures, as the program has them."""
+    stale = [
+        name
+        for name, text in rendered().items()
+        if not (directory / name).is_file() or (directory / name).read_text("utf-8") != text
+    ]
+    if check and stale:
+        raise Failure("\n".join(f"{directory / name} is stale; `tracker documents` renews it" for name in stale))
+    for name in stale:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(rendered()[name], "utf-8")
+        out.print(f"written: {directory / name}", markup=False)
+    if not stale:
+        out.print(f"everything in {directory} is up to date", markup=False)
+
+
+def rendered() -> dict[str, str]:
+    """Every document's text by its path below docs/."""
+    texts = {f"schemas/{name}.schema.json": _pretty(schema(name)) for name in SCHEMAS}
+    texts["asyncapi.yaml"] = _yaml(asyncapi({name: schema(name) for name in SCHEMAS}))
+    texts["features.md"] = _features()
+    return texts
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of one of SCHEMAS."""
+    (inlined,), components = msgspec.json.schema_components([SCHEMAS[name]], ref_template="#/$defs/{name}")
+    kind = SCHEMAS[name].__name__
+    top = components.pop(kind)
+    assert inlined == {"$ref": f"#/$defs/{kind}"}
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **top}
+    return document | ({"$defs": components} if components else {})
+
+
+def _pretty(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _features() -> str:
+    """The feature table as Markdown."""
+    lines = [
+        "# Figures of a customer",
+        "",
+        "Made by `tracker documents` from `handlers/features.py`. Each is what `tracker customer` shows, what `verify`"
+        " compares and what a condition of an offer may name. A figure that is missing is null.",
+        "",
+        "A window of W made of tiles of g is the W/g tiles that end with the tile of the moment of reading: 30 d is"
+        " today (UTC) and the 29 days before; 24 h is this hour and the 23 before; 1 h is this 5-minute tile and the"
+        " 11 before. An active day is a UTC day with a transaction that the customer made: any type but interest and"
+        " fee. Gaps are the days between active days that follow each other, among the 180 days that end with the last"
+        " one. A trend is the 30 d figure per day over the per-day figure of the 60 d before.",
+        "",
+        "| figure | unit | meaning |",
+        "|---|---|---|",
+        *(_row(feature) for feature in FEATURES),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(feature: Feature) -> str:
+    return f"| `{feature.name}` | {UNITS[feature.unit]} | {feature.meaning} |"
+
+
+def _yaml(value: object, indent: str = "") -> str:
+    """Block YAML whose scalars are JSON, which is YAML too."""
+    if isinstance(value, dict) and value:
+        return "".join(f"{indent}{_plain(key)}:{_below(held, indent)}" for key, held in value.items())
+    if isinstance(value, list) and value:
+        return "".join(f"{indent}-{_below(held, indent)}" for held in value)
+    return f"{indent}{json.dumps(value, ensure_ascii=False)}\n"
+
+
+def _below(value: object, indent: str) -> str:
+    if isinstance(value, dict | list) and value:
+        return "\n" + _yaml(value, indent + "  ")
+    return f" {json.dumps(value, ensure_ascii=False)}\n"
+
+
+def _plain(key: str) -> str:
+    return key if key.replace("_", "").isalpha() else json.dumps(key)

@@ -1,0 +1,53 @@
+"""The `tracker` program: what a bank's operators and developers type."""
+
+import typer
+
+from commands import (
+    alerts,
+    convert,
+    customer,
+    dead_letters,
+    demo,
+    documents,
+    offers,
+    publish,
+    replay,
+    topics,
+    verify,
+    worker,
+)
+from commands.console import Commands
+
+run = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    help="Follows a bank's customers through their transactions: who may be leaving, and what to offer next.\n\n"
+    "Settings are environment variables TRACKER_*, over an optional TOML file that TRACKER_CONFIG names.",
+    epilog="Start with: tracker demo",
+)
+
+SEE = "See it work"
+RUN = "Run it"
+LOOK = "Look at what it found"
+FEED = "Feed it"
+CHECK = "Check and repair"
+
+run.command("demo", rich_help_panel=SEE)(demo.demo)
+
+run.command("worker", rich_help_panel=RUN)(worker.worker)
+run.add_typer(topics.app, name="topics", rich_help_panel=RUN)
+run.add_typer(offers.app, name="offers", rich_help_panel=RUN)
+
+run.command("customer", rich_help_panel=LOOK)(customer.customer)
+run.command("alerts", rich_help_panel=LOOK)(alerts.alerts)
+
+run.command("publish", rich_help_panel=FEED)(publish.publish)
+run.add_typer(convert.app, name="convert", rich_help_panel=FEED)
+run.command("simulate", rich_help_panel=FEED)(convert.simulate)
+
+run.command("verify", rich_help_panel=CHECK)(verify.verify)
+run.command("replay", rich_help_panel=CHECK)(replay.replay)
+run.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CHECK)
+run.command("documents", rich_help_panel=CHECK)(documents.documents)

@@ -1,0 +1,57 @@
+"""`tracker replay`: what a live run over a file would decide and leave behind, with no broker and no Redis."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import orjson
+import typer
+
+from commands.console import out, progress, settings_with
+from commands.lines import reading, writing
+from commands.offers import SHIPPED, catalogue
+from commands.state import intake
+from handlers.engine import Rules
+from learning.replay import Replay
+
+SHOW_EVERY = 1_000
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="JSON Lines, a transaction in each; .gz too; - is standard input.")],
+    alerts: Annotated[Path, typer.Option(help="File for the alerts, JSON Lines.")],
+    profiles: Annotated[Path, typer.Option(help="File for every customer's figures at the end, JSON Lines.")],
+    batch: Annotated[int, typer.Option(min=1, help="Events folded at once; the output does not depend on it.")] = 1_000,
+    offers: Annotated[Path, typer.Option(help="Catalogue of offers.")] = SHIPPED,
+) -> None:
+    """Send a file through the same decisions as a live run. The output is the same, byte for byte, on every run."""
+    settings = settings_with()
+    run = Replay(intake(settings, keyed=False), Rules(catalogue(offers)), settings.topic_transactions, batch)
+    started = time.monotonic()
+    raised = 0
+    with reading(file) as source, writing(alerts) as found, progress("replaying", source.total, "bytes") as bar:
+        for alert in run.alerts(source.lines):
+            found.write(line(msgspec.to_builtins(alert)))
+            raised += 1
+            if raised % SHOW_EVERY == 0:
+                bar.at(source.at())
+    seconds = max(time.monotonic() - started, 1e-9)
+    with writing(profiles) as figures:
+        for customer_id, values in run.profiles():
+            figures.write(line({"customer_id": customer_id, **values}))
+    out.print(
+        f"{run.events:,} events of {len(run.rows):,} customers in {seconds:.1f} s ({run.events / seconds:,.0f}/s)"
+    )
+    out.print(f"{raised:,} alerts in {alerts}, figures in {profiles}", markup=False)
+    if run.dead_letters:
+        first = run.dead_letters[0]
+        out.print(
+            f"[yellow]{len(run.dead_letters):,} lines were refused[/], the first is line {first.offset + 1}: "
+            f"{first.field} {first.rule} ({first.reason})"
+        )
+
+
+def line(value: object) -> bytes:
+    """A line of JSON."""
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,33 @@
+"""What commands share of state: the store in Redis, the intake as the worker has it, where a partition stands."""
+
+from commands.console import Failure
+from handlers.currency import load_rates
+from handlers.intake import Intake
+from streams.redis_store import RedisStore, redis_client
+from streams.settings import Settings
+
+
+def store(settings: Settings) -> RedisStore:
+    """The state in Redis."""
+    return RedisStore(redis_client(str(settings.redis_url)))
+
+
+def intake(settings: Settings, *, keyed: bool = True) -> Intake:
+    """Reads transactions as the worker does. Raises Failure with every mistake in the file of rates."""
+    try:
+        file = settings.rates_file
+        rates = {} if file is None else load_rates(file, settings.base_currency)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    return Intake(settings.topic_transactions, settings.base_currency, rates, keyed=keyed)
+
+
+def claimed_partitions(state: RedisStore, settings: Settings) -> list[int]:
+    """The partitions that Redis knows, which may be more or fewer than TRACKER_PARTITIONS. Raises StoreUnavailable."""
+    found = []
+    number = 0
+    while (known := state.read(number) is not None) or number < settings.partitions:
+        if known:
+            found.append(number)
+        number += 1
+    return found

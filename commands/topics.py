@@ -1,0 +1,103 @@
+"""`tracker topics create`: the topics with the properties that the program relies on."""
+
+from typing import Annotated, NamedTuple
+
+import typer
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from commands.console import out, print_json, settings_with
+from commands.kafka import ANSWER_SECONDS_MAX, admin
+from streams.clients import RECORD_BYTES_MAX
+from streams.settings import Settings
+from streams.topics import offers_changelog
+
+app = typer.Typer(no_args_is_help=True, help="The topics in Kafka.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `create` a word of its own while it is the only one."""
+
+
+@app.command("create")
+def create(as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each topic.")] = False) -> None:
+    """Make the topics that are missing, and report where existing ones differ from what is needed.
+
+    Ends with 1 if any differs; existing topics are never changed.
+    """
+    settings = settings_with("kafka_bootstrap_servers")
+    found = make_topics(settings)
+    for name, differences in found.items():
+        if as_json:
+            print_json({"topic": name, "created": differences is None, "differences": differences or []})
+        elif differences is None:
+            out.print(f"[green]made[/]     {name}")
+        elif not differences:
+            out.print(f"[green]is right[/] {name}")
+        for difference in [] if as_json else differences or []:
+            out.print(f"[red]differs[/]  {name}: {difference}")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def make_topics(settings: Settings) -> dict[str, list[str] | None]:
+    """Makes what is missing. By topic: None if made, else how the existing one differs. Raises KafkaException."""
+    client = admin(settings)
+    existing = client.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+    wanted = wanted_topics(settings)
+    missing = [
+        NewTopic(topic.name, topic.partitions, settings.replication_factor, config=topic.config)
+        for topic in wanted
+        if topic.name not in existing
+    ]
+    if missing:
+        for future in client.create_topics(missing, request_timeout=ANSWER_SECONDS_MAX).values():
+            future.result()
+    return {
+        topic.name: _differences(client, topic, len(existing[topic.name].partitions))
+        if topic.name in existing
+        else None
+        for topic in wanted
+    }
+
+
+class Topic(NamedTuple):
+    """A topic as it should be; `config` holds Kafka's own names."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def wanted_topics(settings: Settings) -> list[Topic]:
+    """Every topic, the one that Faust keeps its table of offers in included."""
+    large = {"max.message.bytes": str(RECORD_BYTES_MAX)}
+    compacted = {"cleanup.policy": "compact"}
+    return [
+        Topic(settings.topic_transactions, settings.partitions, large),
+        Topic(settings.topic_alerts, settings.partitions, {}),
+        Topic(settings.topic_dead_letters, settings.partitions, large),
+        Topic(settings.topic_offers, 1, compacted),
+        Topic(offers_changelog(settings), 1, compacted),
+    ]
+
+
+def _differences(client: AdminClient, topic: Topic, partitions: int) -> list[str]:
+    found = []
+    if partitions != topic.partitions:
+        found.append(f"has {partitions} partitions, not {topic.partitions}")
+    resource = ConfigResource(ResourceType.TOPIC, topic.name)
+    (future,) = client.describe_configs([resource], request_timeout=ANSWER_SECONDS_MAX).values()
+    entries = future.result()
+    for name, wanted in topic.config.items():
+        value = entries[name].value if name in entries else None
+        if name == "max.message.bytes" and value is not None and int(value) >= int(wanted):
+            continue
+        if value != wanted:
+            found.append(f"{name} is {value}, not {wanted}")
+    return found

@@ -1,0 +1,156 @@
+"""`tracker verify`: recomputes every figure from the topic and compares it with what Redis serves."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Annotated, NamedTuple
+
+import typer
+from confluent_kafka import Consumer, Message
+
+from commands.console import Bar, Failure, err, out, print_json, progress, settings_with
+from commands.kafka import consumer, ends, partitions, to_the_end
+from commands.state import intake, store
+from handlers.engine import Rules
+from handlers.intake import Intake
+from handlers.measures import accounts, profile
+from streams.cache import RowCache
+from streams.memory_store import MemoryStore
+from streams.partition import Partition
+from streams.records import record_of
+from streams.redis_store import RedisStore
+from streams.settings import Settings
+from streams.store import Position
+
+BATCH = 1_000
+CACHE_BYTES = 64 * 1024 * 1024
+READS_MAX = 20
+
+
+class Difference(NamedTuple):
+    """A figure that Redis serves and the recomputed one; None where there is none."""
+
+    partition: int
+    customer_id: str
+    figure: str
+    served: object
+    recomputed: object
+
+
+class Checked(NamedTuple):
+    """What was compared in one partition."""
+
+    events: int
+    customers: int
+    figures: int
+    differences: list[Difference]
+
+
+def verify(as_json: Annotated[bool, typer.Option("--json", help="Differences as lines of JSON.")] = False) -> None:
+    """Recompute every figure of every customer from the topic and compare it with Redis; print each difference.
+
+    Reads each partition from its start to where Redis stands, in memory; nothing is changed. Ends with 1 when anything
+    differs. What the topic no longer holds can't be recomputed, and shows as differences.
+    """
+    settings = settings_with("kafka_bootstrap_servers", "redis_url")
+    state = store(settings)
+    reading = intake(settings)
+    reader = consumer(settings)
+    results = []
+    try:
+        numbers = partitions(reader, settings.topic_transactions)
+        standing = {number: stands for number in numbers if (stands := state.read(number)) is not None}
+        with progress("recomputing", sum(found.offset for found in standing.values())) as bar:
+            for number in standing:
+                results.append(_check(number, state, reader, reading, settings, bar))
+                _tell(results[-1].differences, as_json)
+    finally:
+        reader.close()
+    events, customers, figures = (
+        (sum(column) for column in list(zip(*results, strict=True))[:3]) if results else (0, 0, 0)
+    )
+    found = sum(len(result.differences) for result in results)
+    words = (
+        f"{found:,} differences in {figures:,} figures of {customers:,} customers, recomputed from {events:,} events"
+    )
+    if as_json:
+        print_json({"differences": found, "figures": figures, "customers": customers, "events": events})
+    else:
+        out.print(words, style="red" if found else "green")
+    if found:
+        raise typer.Exit(1)
+
+
+def _tell(differences: list[Difference], as_json: bool) -> None:
+    for difference in differences:
+        if as_json:
+            print_json(difference._asdict())
+        else:
+            out.print(
+                f"partition {difference.partition}, customer {difference.customer_id}, {difference.figure}: "
+                f"Redis has {difference.served}, recomputed {difference.recomputed}",
+                markup=False,
+            )
+
+
+def _check(number: int, state: RedisStore, reader: Consumer, reading: Intake, settings: Settings, bar: Bar) -> Checked:
+    position, served = _snapshot(number, state)
+    low = ends(reader, settings.topic_transactions, number).low
+    if low > 0:
+        err.print(f"[yellow]partition {number}: the topic has lost its first {low:,} records[/]")
+    partition = Partition(
+        number,
+        settings.topic_transactions,
+        again := MemoryStore(),
+        reading,
+        Rules,
+        settings.topic_alerts,
+        settings.topic_dead_letters,
+        RowCache(CACHE_BYTES),
+    )
+    partition.claim()
+    events = 0
+    records = (record_of(message) for message in _until(reader, settings, number, low, position.offset))
+    for _, batch in groupby(enumerate(records), key=lambda numbered: numbered[0] // BATCH):
+        events += partition.process([record for _, record in batch], None).events
+        bar.add(BATCH)
+    customers = sorted({*served, *again.customers(number)})
+    recomputed = dict(zip(customers, again.load(number, customers), strict=True))
+    differences: list[Difference] = []
+    figures = 0
+    for customer_id in customers:
+        mine = _figures(recomputed[customer_id], position.clock)
+        theirs = _figures(served.get(customer_id), position.clock)
+        figures += len(mine)
+        differences += [
+            Difference(number, customer_id, name, theirs.get(name), mine.get(name))
+            for name in {**mine, **theirs}
+            if theirs.get(name) != mine.get(name)
+        ]
+    return Checked(events, len(customers), figures, differences)
+
+
+def _snapshot(number: int, state: RedisStore) -> tuple[Position, dict[str, bytes | None]]:
+    """The rows of one moment: read again while a worker writes between."""
+    for _ in range(READS_MAX):
+        before = state.read(number)
+        customers = state.customers(number)
+        rows = dict(zip(customers, state.load(number, customers), strict=True))
+        if before is not None and before == state.read(number):
+            return before, rows
+    raise Failure(f"Partition {number} is being written all the time; stop the feed, or the workers, and try again")
+
+
+def _until(reader: Consumer, settings: Settings, number: int, low: int, end: int) -> Iterator[Message]:
+    if low >= end:
+        return
+    for message in to_the_end(reader, settings.topic_transactions, {number: low}):
+        if (message.offset() or 0) >= end:
+            return
+        yield message
+
+
+def _figures(row: bytes | None, now: int) -> dict[str, object]:
+    if row is None:
+        return {}
+    balances = {f"balance of account {account}": (balance, at) for account, balance, at in accounts(row)}
+    return {**profile(row, now), **balances}

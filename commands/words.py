@@ -1,0 +1,44 @@
+"""Alerts and figures in words that a bank's employee can read aloud."""
+
+import iso4217
+
+from handlers.features import FEATURES, INDEX, Unit
+from schemas.alert import Alert
+
+MISSING = "–"
+
+
+def sentence(alert: Alert) -> str:
+    """The alert as plain sentences."""
+    who, until = f"customer {alert.customer_id}", alert.expires_at[:10]
+    reasons = " ".join(reason.sentence for reason in alert.reasons)
+    if alert.status == "retracted":
+        return f"Taken back: {who} is no longer a case of {alert.kind.replace('_', ' ')}. {reasons}"
+    if alert.offer is not None:
+        return f"Offer {who} this until {until}: {alert.offer.product}. “{alert.offer.text}” {reasons}"
+    return f"{who[0].upper()}{who[1:]} may be leaving (score {alert.score:.0%}); act before {until}. {reasons}"
+
+
+def money(minor: float, currency: str) -> str:
+    """An amount in minor units, as people write it: 1,234.50 EUR."""
+    exponent = iso4217.Currency(currency).exponent or 0
+    return f"{minor / 10**exponent:,.{exponent}f} {currency}"
+
+
+def figure(name: str, value: float | None, currency: str) -> str:
+    """A feature's value with its unit."""
+    if value is None:
+        return MISSING
+    match FEATURES[INDEX[name]].unit:
+        case Unit.MINOR:
+            return money(value, currency)
+        case Unit.SHARE:
+            return f"{value:.0%}"
+        case Unit.RATIO:
+            return f"{value:.2f} times"
+        case Unit.DAYS | Unit.WHOLE_DAYS:
+            return f"{value:,.4g} d"
+        case Unit.PER_30_DAYS:
+            return f"{value:,.1f} in 30 d"
+        case _:
+            return f"{value:,}"
