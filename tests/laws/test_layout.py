@@ -1,0 +1,168 @@
+"""A row survives being written and read, whatever is in it, and written again it is the same bytes."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from handlers.batch import ACCOUNT_WORDS
+from handlers.layout import ROW_BYTES_MAX, VERSION, LayoutError, decode, encode
+from handlers.row import (
+    ACCOUNTS,
+    ACCOUNTS_MAX,
+    COUNT,
+    DAY_HAS_BALANCE,
+    DAY_HIGH,
+    DAY_KEPT,
+    DAY_LARGEST,
+    DAY_LOW,
+    DAY_MIX,
+    DAY_OWN,
+    DAYS,
+    FIRST,
+    FIVE_KEPT,
+    FIVE_MS,
+    FIVES,
+    HOUR_KEPT,
+    HOURS,
+    LAST,
+    LAST_OWN,
+    LIFE_FIELDS,
+    MINOR_LIMIT,
+    MIX_FIELDS,
+    NEWEST,
+    OFFERS,
+    OFFERS_MAX,
+    TILE,
+    TILE_COUNT,
+    TILE_IN,
+    TILE_OUT,
+    Scratch,
+    new_scratch,
+)
+from schemas.transaction import AMOUNT_LIMIT
+from schemas.units import DAY_MS, HOUR_MS
+from tests.fast import Fast
+from tests.streams_of_events import Step, spelled
+
+MIX_AND_LARGEST_DAYS = 90
+BALANCE_DAYS = 30
+
+
+class Tile(NamedTuple):
+    """Of any length; `age` in tiles before the newest. What a short tile doesn't have is left unused."""
+
+    age: int
+    count: int
+    money_in: int
+    money_out: int
+    own: int
+    largest: int | None
+    """None: the same as money in."""
+    balances: tuple[int, int] | None
+    mix: dict[int, int]
+
+
+moments = st.integers(1, 4_102_444_800_000)
+counts = st.one_of(st.integers(-3, 3), st.integers(-(10**6), 10**6))
+sums = st.one_of(st.just(0), st.integers(-MINOR_LIMIT, MINOR_LIMIT), st.integers(-200, 200))
+balances = st.integers(-AMOUNT_LIMIT, AMOUNT_LIMIT)
+ranges = st.tuples(balances, balances).map(lambda pair: (min(pair), max(pair)))
+mixes = st.dictionaries(st.integers(0, MIX_FIELDS - 1), counts.filter(bool))
+single = st.tuples(st.integers(0, 7), st.integers(8, MIX_FIELDS - 1)).map(lambda pair: dict.fromkeys(pair, 1))
+
+
+def tiles(kept: int, most: int) -> st.SearchStrategy[list[Tile]]:
+    """Tiles of different ages, oldest first."""
+    tile = st.builds(
+        Tile,
+        st.integers(0, kept - 1),
+        counts,
+        sums,
+        sums,
+        counts,
+        st.one_of(st.none(), st.just(0), st.integers(0, AMOUNT_LIMIT)),
+        st.one_of(st.none(), ranges),
+        st.one_of(mixes, single),
+    )
+    return st.lists(tile, max_size=most, unique_by=lambda t: t.age).map(lambda found: sorted(found, reverse=True))
+
+
+@st.composite
+def opened_rows(draw: st.DrawFn) -> Scratch:
+    """A row with anything that a row may hold."""
+    s = new_scratch()
+    s.life[FIRST], s.life[LAST], s.life[NEWEST] = sorted(draw(st.tuples(moments, moments, moments)))
+    s.life[LAST_OWN] = draw(st.one_of(st.just(0), moments))
+    s.life[COUNT:] = draw(st.lists(sums, min_size=LIFE_FIELDS - COUNT, max_size=LIFE_FIELDS - COUNT))
+    words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=8 * ACCOUNT_WORDS)
+    for place, name in enumerate(draw(st.lists(words, max_size=ACCOUNTS_MAX, unique=True))):
+        account = np.frombuffer(name.encode().ljust(8 * ACCOUNT_WORDS, b"\0"), np.int64)
+        s.accounts[place] = [*account, draw(balances), draw(moments)]
+        s.size[ACCOUNTS] = place + 1
+    hashes = st.tuples(st.integers(0, 2**63 - 1), moments)
+    for place, offer in enumerate(draw(st.lists(hashes, max_size=OFFERS_MAX))):
+        s.offers[place] = offer
+        s.size[OFFERS] = place + 1
+    _put_short(s, FIVES, s.five, draw(tiles(FIVE_KEPT, FIVE_KEPT)), s.life[NEWEST] // FIVE_MS)
+    _put_short(s, HOURS, s.hour, draw(tiles(HOUR_KEPT, 12)), s.life[NEWEST] // HOUR_MS)
+    days = draw(tiles(DAY_KEPT, 20))
+    _put_short(s, DAYS, s.day, days, s.life[NEWEST] // DAY_MS)
+    for place, tile in enumerate(days):
+        day = s.day[place]
+        day[DAY_OWN] = tile.own
+        if tile.age < MIX_AND_LARGEST_DAYS:
+            day[DAY_LARGEST] = max(tile.money_in, 0) if tile.largest is None else tile.largest
+            for part, count in tile.mix.items():
+                day[DAY_MIX + part] = count
+        if tile.balances is not None and tile.age < BALANCE_DAYS:
+            day[DAY_HAS_BALANCE] = 1
+            day[DAY_LOW], day[DAY_HIGH] = tile.balances
+    return s
+
+
+def _put_short(s: Scratch, which: int, to: np.ndarray, found: list[Tile], newest: int) -> None:
+    for place, tile in enumerate(found):
+        to[place, [TILE, TILE_COUNT, TILE_IN, TILE_OUT]] = newest - tile.age, tile.count, tile.money_in, tile.money_out
+    s.size[which] = len(found)
+
+
+def _written(s: Scratch) -> bytes:
+    buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
+    return buffer[: encode(s, buffer, 0)].tobytes()
+
+
+def _opened(row: bytes) -> Scratch:
+    s = new_scratch()
+    for field in s:
+        field[:] = 77  # what another customer's row left behind
+    decode(s, np.frombuffer(row, np.uint8), 0)
+    return s
+
+
+def test_a_row_of_another_version_is_refused_by_the_engine() -> None:
+    first, again, *_ = spelled("C1", [Step(0, 0, 1, "salary", "online", 0, None, None)] * 2)
+    fast = Fast().feed([first])
+    fast.rows["C1"] = bytes([VERSION + 1]) + fast.rows["C1"][1:]
+    with pytest.raises(LayoutError, match="version"):
+        fast.feed([again])
+
+
+def test_the_fullest_row_has_room() -> None:
+    s = new_scratch()
+    for field in s:
+        field[:] = -MINOR_LIMIT
+    s.life[NEWEST] = 4_102_444_800_000
+    s.accounts[:, :ACCOUNT_WORDS] = int.from_bytes(b"zzzzzzzz", "little")
+    s.offers[:] = 2**63 - 1
+    for tiles_, kept, length in ((s.five, FIVE_KEPT, FIVE_MS), (s.hour, HOUR_KEPT, HOUR_MS), (s.day, DAY_KEPT, DAY_MS)):
+        tiles_[:kept, TILE] = s.life[NEWEST] // length - np.arange(kept)[::-1]
+        tiles_[:, TILE_COUNT] = 10**9
+    s.day[:, DAY_OWN] = 10**9 - 1
+    s.day[:, DAY_LARGEST] = s.day[:, DAY_HIGH] = AMOUNT_LIMIT
+    s.day[:, DAY_HAS_BALANCE], s.day[:, DAY_LOW] = 1, -AMOUNT_LIMIT
+    s.day[:, DAY_MIX:] = 10**9
+    s.size[:] = FIVE_KEPT, HOUR_KEPT, DAY_KEPT, ACCOUNTS_MAX, OFFERS_MAX
+    buffer = np.zeros(10 * ROW_BYTES_MAX, np.uint8)
+    assert 20_000 < encode(s, buffer, 0) <= ROW_BYTES_MAX
