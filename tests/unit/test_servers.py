@@ -41,7 +41,7 @@ def test_a_topic_has_the_partitions_that_it_was_created_with_and_returns_what_wa
     assert len(producer.list_topics(topic, 10).topics[topic].partitions) == 8
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": fresh_name("group")})
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in range(8)])
-    got = {}
+    got: dict[int | None, tuple[object, ...]] = {}
     deadline = monotonic() + 20
     while len(got) < 8 and monotonic() < deadline:
         for message in consumer.consume(8, 0.1):
