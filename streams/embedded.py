@@ -143,14 +143,14 @@ class TiedProcess:
 
     def stop(self) -> None:
         """Asks the child to end, waits, and kills it when it has not ended in time."""
+        if self._process.stdin:
+            self._process.stdin.close()  # first, so that the watcher acts while the process id is still the child's
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
 
     def _tail(self) -> str:
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-15:])
