@@ -90,10 +90,10 @@ def _mistake(code: str, rate: Decimal, base_currency: str) -> str | None:
     """What is wrong with one line of rates, None if nothing."""
     if code not in EXPONENTS:
         return _no_such(code)
-    if code == base_currency and rate != 1:
-        return f'{code}: is the base currency, its rate can only be "1"; leave it out'
     if not rate.is_finite() or not _SMALLEST <= rate <= _LARGEST or len(rate.as_tuple().digits) > _DIGITS_MAX:
         return f"{code}: must be from {_SMALLEST} to {_LARGEST} with at most {_DIGITS_MAX} digits"
+    if code == base_currency and rate != 1:
+        return f'{code}: is the base currency, its rate can only be "1"; leave it out'
     return None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 
 import numpy as np
 
@@ -232,7 +233,7 @@ def _moments(moments: list[Moment]) -> I8:
     """Epoch ms of each moment: moment_ms for a whole list."""
     kinds = set(map(type, moments))
     if kinds == {datetime}:
-        spans = [moment - EPOCH for moment in moments]  # type: ignore[operator]
+        spans = [moment - EPOCH for moment in cast(list[datetime], moments)]
         days = np.array([span.days for span in spans], np.int64)
         seconds = np.array([span.seconds for span in spans], np.int64)
         microseconds = np.array([span.microseconds for span in spans], np.int64)

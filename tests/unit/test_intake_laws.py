@@ -1,0 +1,197 @@
+"""Laws of intake: any bytes end as an event or a dead letter, and neighbours in a batch never matter."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from handlers.batch import Batch, Record
+from handlers.decode import alone, together
+from handlers.intake import Intake
+from schemas.units import DAY_MS, rfc3339
+
+NOW = 1_800_000_000_000
+INTAKE = Intake("transactions", "EUR", {"USD": Decimal("0.9134"), "CHF": Decimal("1.05")})
+MOMENTS = st.one_of(
+    st.integers(315_532_800_000, NOW),
+    st.integers(315_532_800_000, NOW).map(rfc3339),
+    st.datetimes().map(lambda moment: moment.isoformat() + "+05:30"),
+    st.sampled_from([True, 1.5, "soon", 2**63, -(2**63), 10**30, NOW + DAY_MS + 1, "2027-01-15T08:00:00", None]),
+)
+NAMES = st.sampled_from(["c-1", "c-2", "c-3", "c-1", "c-2", "c-3", "", "ç", "a\nb", "\0", 5])
+AMOUNTS = st.one_of(st.integers(-(10**15), 10**15), st.integers(-(2**80), 2**80), st.sampled_from([True, "1", None]))
+WORDS = st.sampled_from(["salary", "card", "other", "pigeon", ""])
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "event_id": st.sampled_from(["e-1", "e-2", "}", "{", '"},{"', "\n", "\\"]),
+    "customer_id": NAMES,
+    "account_id": st.sampled_from(["a-1", "a-2", "a" * 40, "a" * 41]),
+    "occurred_at": MOMENTS,
+    "amount_minor": AMOUNTS,
+    "currency": st.sampled_from(["EUR", "USD", "CHF", "JPY", "EURO"]),
+    "type": WORDS,
+    "channel": WORDS,
+    "balance_minor": AMOUNTS,
+    "reversal_of": st.fixed_dictionaries({"event_id": NAMES, "occurred_at": MOMENTS}),
+    "note": st.recursive(st.none(), lambda inner: st.lists(inner) | st.fixed_dictionaries({"x": inner})),
+}
+PLAIN = {
+    "event_id": "e-1",
+    "customer_id": "c-1",
+    "account_id": "a-1",
+    "occurred_at": "2027-01-15T08:00:00+01:00",
+    "amount_minor": -1_250,
+    "currency": "EUR",
+    "type": "card_payment",
+    "channel": "card",
+}
+GOOD = json.dumps(PLAIN).encode()
+PIECES = [
+    GOOD,
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b"\n",
+    b'"',
+    b"{}",
+    b'"x":',
+    b"\\",
+    b" ",
+    b"\xff",
+    b"\0",
+    GOOD[:-1],
+    GOOD[1:],
+]
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> bytes:
+    """A sound transaction with some of its fields made otherwise."""
+    names = draw(st.sets(st.sampled_from(sorted(FIELDS)), max_size=3))
+    return json.dumps(
+        {**PLAIN, **{name: draw(FIELDS[name]) for name in names}}, ensure_ascii=draw(st.booleans())
+    ).encode()
+
+
+@st.composite
+def torn(draw: st.DrawFn) -> list[bytes]:
+    """A text of some transactions, cut anywhere."""
+    text = draw(st.sampled_from([b",", b"\n", b"},{", b"}\n{"])).join(draw(st.lists(changed(), min_size=1, max_size=3)))
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=3)))
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+VALUES = st.lists(
+    st.one_of(
+        changed().map(lambda value: [value]),
+        st.just([GOOD]),
+        torn(),
+        st.lists(st.sampled_from(PIECES), max_size=8).map(lambda pieces: [b"".join(pieces)]),
+        st.binary(max_size=40).map(lambda value: [value]),
+    ),
+    max_size=6,
+).map(lambda groups: [value for group in groups for value in group])
+
+KEYS = st.sampled_from([b"c-1", b"c-1", b"c-1", b"c-2", b"", b"a\nb", "ç".encode(), b"\xff", None])
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Record]:
+    """Records of one partition, heartbeats and empty ones among them."""
+    records: list[Record] = []
+    for value in draw(VALUES):
+        stamp = draw(st.sampled_from([NOW, NOW, NOW, 10**12, -1]))
+        records.append(Record(len(records), stamp, draw(KEYS), draw(st.sampled_from([value] * 8 + [None]))))
+        if draw(st.integers(0, 9)) == 0:
+            records.append(Record(len(records), NOW, None, None, draw(st.integers(0, 2 * NOW))))
+    return records
+
+
+def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
+    """Every event and every dead letter of successive batches, by offset."""
+    found: list[tuple[Any, ...]] = []
+    for batch in batches:
+        columns = (batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock)
+        for place in range(len(batch)):
+            figures = [int(column[place]) for column in columns]
+            customer = batch.customers[int(batch.row[place])]
+            account = batch.account[place].tobytes()
+            found.append((int(batch.offset[place]), batch.event_ids[place], customer, account, *figures))
+        found += [(letter.offset, letter) for letter in batch.dead_letters]
+    return sorted(found, key=lambda one: int(one[0]))
+
+
+def poisoned(records: list[Record]) -> list[Record]:
+    """The same with one more record, that keeps the batch from being decoded at once."""
+    return [*records, Record(len(records), NOW, None, b"?")]
+
+
+@settings(max_examples=400, deadline=None)
+@given(streams(), st.data(), st.integers(0, 2 * NOW))
+def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
+    records: list[Record], data: st.DataObject, clock: int
+) -> None:
+    whole = INTAKE.batch(0, records, clock)
+    parts, start, told = [], 0, clock
+    while start < len(records):
+        size = data.draw(st.integers(1, len(records) - start))
+        parts.append(INTAKE.batch(0, records[start : start + size], told))
+        start, told = start + size, parts[-1].clock_end
+    assert comparable(parts) == comparable([whole])
+    assert told == whole.clock_end
+    assert sum(part.unknown_types for part in parts) == whole.unknown_types
+    assert sum(part.unknown_channels for part in parts) == whole.unknown_channels
+
+    slowly = INTAKE.batch(0, poisoned(records), clock)
+    assert slowly.dead_letters.pop().offset == len(records)
+    assert comparable([slowly]) == comparable([whole])
+    assert slowly.clock_end == whole.clock_end
+
+
+@settings(max_examples=400, deadline=None)
+@given(streams())
+def test_every_record_is_accepted_or_refused_exactly_once(records: list[Record]) -> None:
+    batch = INTAKE.batch(0, records, 0)
+    told = [*batch.offset.tolist(), *(letter.offset for letter in batch.dead_letters)]
+    heartbeats = {record.offset for record in records if record.heartbeat_at is not None}
+    assert len(told) == len(set(told))
+    assert set(told) | heartbeats == {record.offset for record in records}
+    assert batch.offset.tolist() == sorted(batch.offset.tolist())
+    for letter in batch.dead_letters:
+        assert (letter.key, letter.value) == (records[letter.offset].key, records[letter.offset].value)
+
+
+def with_extra(text: bytes) -> bytes:
+    return GOOD[:-1] + b',"x":' + text
+
+
+@settings(max_examples=600, deadline=None)
+@given(VALUES)
+@example([GOOD, GOOD])
+@example([with_extra(b"[{}"), b"{}]}", GOOD + b"\n" + GOOD])
+@example([with_extra(b"[{}"), b"{}]}", GOOD + b"," + GOOD])
+@example([with_extra(b'"}'), b'{"}', GOOD + b"\n" + GOOD])
+@example([with_extra(b'"\\}'), b'{"}', GOOD + GOOD])
+@example([with_extra(b'{"y":{}'), b"{}}}", GOOD + GOOD])
+@example([GOOD[:-1], b"}", GOOD + GOOD])
+@example([with_extra(b"["), b"{}]}", GOOD + GOOD])
+@example([with_extra(b"[{}"), b",{}]}", GOOD + GOOD])
+@example([GOOD + GOOD, b""])
+@example([GOOD + b"\n" + GOOD, b"{}"])
+@example([GOOD + GOOD, b" "])
+@example([b"{", GOOD[1:]])
+@example([with_extra(b'"\xc3}'), b'{\xa9"}', GOOD + GOOD])
+@example([GOOD[:-1] + b',"x":1', b',"y":2}', GOOD + b"," + GOOD])
+def test_what_is_decoded_together_is_what_each_value_holds_alone(values: list[bytes]) -> None:
+    if values and (transactions := together(values)) is not None:
+        assert transactions == [alone(value) for value in values]
+
+
+@given(st.lists(changed(), min_size=1, max_size=20))
+def test_only_values_that_break_a_rule_keep_a_batch_from_being_decoded_together(values: list[bytes]) -> None:
+    sound = [value for value in values if not isinstance(alone(value), tuple)]
+    assert not sound or together(sound) is not None
