@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
+from commands.main import run as program
 from deploy import dashboard
 from streams.metrics import Metrics
 from streams.settings import PREFIX, Settings
@@ -134,6 +136,20 @@ def test_prometheus_scrapes_the_workers_that_compose_starts() -> None:
     workers = {f"{name}:{port[1]}" for name, service in services().items() if service.get("command") == ["worker"]}
     assert set(job["static_configs"][0]["targets"]) == workers
     assert len(workers) == 2
+
+
+def test_every_command_that_compose_and_runbooks_name_exists() -> None:
+    shells = " && ".join(command for service in services().values() for command in service.get("command", []))
+    quoted = "\n".join(re.findall(r"`(tracker [^`]+)`", (PROMETHEUS / "rules.yml").read_text(encoding="utf-8")))
+    lines = re.findall(r"\btracker ([^&|\n]+)", shells + "\n" + quoted)
+    assert len(lines) == 6
+    for line in [*lines, "worker"]:
+        command: Any = typer.main.get_command(program)
+        words = line.split()
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if re.match("-+[a-z]", word)} <= options, line
 
 
 def test_every_image_is_pinned_to_a_version() -> None:
