@@ -67,5 +67,6 @@ class Replay:
         while self._due and self._due[0][0] <= until:
             at, customer = heapq.heappop(self._due)
             if self._due_at.get(customer) == at:
+                del self._due_at[customer]
                 passed.append((customer, at))
         return passed
