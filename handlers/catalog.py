@@ -33,13 +33,14 @@ def read_catalog(text: str) -> tuple[Offer, ...]:
         if isinstance(offer_id, str) and offer_id in seen:
             mistakes.append(f"{name}: offer_id: another offer has the same")
         seen.add(str(offer_id))
-        mistakes += [f"{name}: {mistake}" for mistake in _offer_mistakes(table)]
+        mistakes += [f"{name}: {mistake}" for mistake in offer_mistakes(table)]
     if mistakes:
         raise CatalogError("\n".join(mistakes))
     return tuple(msgspec.convert(table, Offer) for table in tables)
 
 
-def _offer_mistakes(table: object) -> list[str]:
+def offer_mistakes(table: object) -> list[str]:
+    """What is wrong with one offer as read from TOML or JSON; empty when it can be converted to an Offer."""
     mistakes = _field_mistakes(table, Offer)
     conditions = table.get("conditions", []) if isinstance(table, dict) else []
     if isinstance(conditions, list):

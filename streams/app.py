@@ -1,0 +1,303 @@
+"""The worker: a Faust app that owns the process, and everything built and put together for it."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import ssl
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any, cast
+
+import faust
+import uvloop
+from confluent_kafka import Consumer, KafkaError
+from faust.app.base import BootStrategy
+from faust.auth import Credentials
+from mode import Service
+from prometheus_client import CollectorRegistry
+
+from handlers.currency import load_rates
+from handlers.intake import Intake
+from streams.cache import RowCache
+from streams.catalog import Catalog
+from streams.claim import Portion
+from streams.claims import Claims
+from streams.clients import bootstrap_servers, sasl_password
+from streams.gate import Gate
+from streams.health import Health
+from streams.loop import Loop
+from streams.metrics import Metrics
+from streams.partition import Partition
+from streams.publisher import Publisher
+from streams.redis_store import RedisStore, redis_client
+from streams.river import BATCHES_AHEAD, River, consumer_config
+from streams.settings import Settings, SettingsError
+from streams.topics import faust_id
+from streams.web import WorkerWeb, add_pages
+
+_WORK_SECONDS_MAX = 2.0
+_PUBLISH_SECONDS_MAX = 1.5
+_STOP_SECONDS_MAX = 10.0
+_TROUBLES = {
+    KafkaError._ALL_BROKERS_DOWN: "no broker answers",
+    KafkaError._AUTHENTICATION: "the brokers refuse the user name or password",
+    KafkaError._SSL: "no secure connection",
+}
+
+_log = logging.getLogger("tracker.worker")
+
+
+def run_worker(settings: Settings) -> int:
+    """Runs a worker until it is told to stop (SIGTERM, SIGINT: 0) or can't go on (1).
+
+    Prints `ready http://host:port` once /healthz, /readyz and /metrics can be asked there. Raises SettingsError.
+    """
+    bootstrap_servers(settings)
+    if settings.redis_url is None:
+        raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    for name in ("faust", "mode", "aiokafka", "streams", "tracker.kafka"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # No per-event object is part of a cycle, so collecting often finds nothing and stops the loop.
+    gc.set_threshold(200_000, 20, 50)
+    with (
+        tempfile.TemporaryDirectory(prefix="tracker-faust-") as folder,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        worker = runner.run(_run(settings, folder))
+    if not worker.stopped_cleanly:
+        logging.shutdown()
+        os._exit(1)  # a thread hangs in a call that has no end: it must not keep the process
+    return worker.code
+
+
+async def _run(settings: Settings, folder: str) -> "Worker":
+    worker = Worker(settings, folder)
+    await worker.run()
+    return worker
+
+
+class Worker:
+    """The composition root. Made inside the running event loop; lives for one `run`."""
+
+    def __init__(self, settings: Settings, folder: str) -> None:
+        self.code = 0
+        self.stopped_cleanly = True
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        self._registry = CollectorRegistry()
+        self._metrics = Metrics(self._registry)
+        self._health = Health()
+        self._executor = ThreadPoolExecutor(1, "work")
+        self._app = _faust_app(settings, folder)
+        self._app.web = WorkerWeb(self._app, settings.web_host, settings.web_port, _say_ready)
+        self._consumer = Consumer(consumer_config(settings, self._on_kafka_error))
+        self._gate = Gate(settings, self._consumer, self._health)
+        self._app.boot_strategy = _Boot(self._app, self._gate)
+        self._catalog = Catalog(self._app, settings, self._health)
+        self._batches = self._app.channel(maxsize=BATCHES_AHEAD)
+        self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
+        self._app.timer(1.0)(self._beat)
+        self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
+        self._build_loop()
+        add_pages(self._app, self._health, self._registry, self._observe)
+
+    async def run(self) -> None:
+        """Until told to stop, or until something fails that can't be retried."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._over.set)
+        self._health.beat("event loop")
+        running = asyncio.ensure_future(self._start_and_wait())
+        over = asyncio.ensure_future(self._over.wait())
+        await asyncio.wait({running, over}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            error = running.exception()
+            self._crash(error or self._app.crash_reason or RuntimeError("the Faust app ended by itself"))
+        _log.info("stopping")
+        try:
+            await asyncio.wait_for(self._app.stop(), _STOP_SECONDS_MAX)
+        except TimeoutError:
+            _log.error("did not stop within %.0f s", _STOP_SECONDS_MAX)
+            self.stopped_cleanly = False
+        for task in (running, over):
+            task.cancel()
+        self._executor.shutdown(wait=self.stopped_cleanly)
+        _log.info("stopped")
+
+    async def start_threads(self) -> None:
+        """Faust is up: from here on records are read."""
+        await self._catalog.loaded()
+        gc.collect()
+        gc.freeze()
+        self._publisher.start()
+        self._river.start()
+        self._metrics.agent_up.set(1)
+
+    async def stop_threads(self) -> None:
+        """Stop reading, finish the batch in work, publish, acknowledge, leave the group: in this order."""
+        self._metrics.agent_up.set(0)
+        quiet = await asyncio.to_thread(self._river.stop, _WORK_SECONDS_MAX)
+        quiet = await asyncio.to_thread(self._publisher.stop, _PUBLISH_SECONDS_MAX) and quiet
+        if not quiet:
+            _log.warning("work under way was given up; the next owner of the partitions does it again")
+            self.stopped_cleanly = False
+            return
+        await asyncio.to_thread(self._consumer.close)
+
+    def _build_loop(self) -> None:
+        settings, lock = self._settings, Lock()
+        rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
+        client = redis_client(str(settings.redis_url))
+        store = RedisStore(client)
+        cache = RowCache(settings.cache_mib_max * 1024 * 1024)
+        topic = settings.topic_transactions
+
+        def open_partition(number: int) -> Partition:
+            intake = Intake(topic, settings.base_currency, rates)
+            topics = settings.topic_alerts, settings.topic_dead_letters
+            return Partition(number, topic, store, intake, self._catalog.rules, *topics, cache)
+
+        self._publisher = Publisher(
+            settings,
+            self._consumer,
+            RedisStore(client),
+            self._health,
+            self._metrics,
+            self._on_kafka_error,
+            self._crash_from_thread,
+        )
+        claims = Claims(
+            topic,
+            settings.retry_seconds_max,
+            self._consumer,
+            lock,
+            open_partition,
+            cache.drop,
+            self._publisher,
+            self._health,
+            self._metrics,
+        )
+        self._work_loop = Loop(lock, store, self._publisher, claims, self._metrics)
+        self._river = River(
+            settings, self._consumer, claims, self._health, self._metrics, self._deliver, self._crash_from_thread
+        )
+        self._cache = cache
+
+    async def _start_and_wait(self) -> None:
+        await asyncio.wait_for(self._app.start(), self._settings.retry_seconds_max)
+        await self._app.wait_for_stopped()
+
+    async def _work(self, batches: Any) -> Any:
+        """The agent: one batch after the other, in its own thread."""
+        async for portions in batches:
+            self._catalog.refresh()
+            self._health.working(True)
+            try:
+                await self._loop.run_in_executor(self._executor, self._work_loop.work, portions)
+            except Exception as error:
+                self._crash(error)
+                raise
+            self._health.working(False)
+            self._river.done()
+            yield
+
+    def _deliver(self, portions: list[Portion]) -> None:
+        asyncio.run_coroutine_threadsafe(self._batches.put(cast(Any, portions)), self._loop)
+
+    async def _beat(self) -> None:
+        self._health.beat("event loop")
+
+    def _observe(self) -> None:
+        self._river.observe()
+        self._metrics.agent_up.set(self._health.alive)
+        self._metrics.store_up.set(not self._health.troubled("redis"))
+        self._metrics.kafka_up.set(not self._health.troubled("kafka"))
+        self._metrics.customers_in_memory.set(len(self._cache))
+
+    def _on_kafka_error(self, error: KafkaError) -> None:
+        """From any thread of librdkafka's clients."""
+        if (text := _TROUBLES.get(error.code())) is not None:
+            self._health.trouble("kafka", text)
+
+    def _crash_from_thread(self, error: BaseException) -> None:
+        self._loop.call_soon_threadsafe(self._crash, error)
+
+    def _crash(self, error: BaseException) -> None:
+        """The process ends with 1. What went wrong is logged by kind and place: its text may hold what was read."""
+        self.code = 1
+        self._health.crashed(error)
+        _log.critical("crashed: %s", type(error).__name__, exc_info=error)
+        self._over.set()
+
+
+class _Threads(Service):
+    """The threads as a service of the app."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self._worker = worker
+
+    async def on_start(self) -> None:
+        await self._worker.start_threads()
+
+    async def on_stop(self) -> None:
+        await self._worker.stop_threads()
+
+
+class _Boot(BootStrategy):
+    """The web server first, so that health can be asked while Kafka is waited for."""
+
+    def __init__(self, app: faust.App, gate: Service) -> None:
+        super().__init__(app)
+        self._gate = gate
+
+    def server(self) -> Any:
+        return self._chain(
+            self.sensors(),
+            self.web_server(),
+            [self._gate],
+            self.kafka_producer(),
+            self.kafka_consumer(),
+            self.agents(),
+            self.kafka_conductor(),
+            self.tables(),
+        )
+
+
+def _faust_app(settings: Settings, folder: str) -> faust.App:
+    protocol = settings.kafka_security_protocol
+    context = None
+    if protocol.endswith("ssl"):
+        authorities = settings.kafka_ssl_ca_location
+        context = ssl.create_default_context(cafile=None if authorities is None else str(authorities))
+    credentials: Credentials | None = None
+    if protocol.startswith("sasl"):
+        credentials = faust.SASLCredentials(
+            username=settings.kafka_sasl_username,
+            password=sasl_password(settings),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=context,
+        )
+    elif context is not None:
+        credentials = faust.SSLCredentials(context)
+    return faust.App(
+        faust_id(settings),
+        broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
+        broker_credentials=credentials,
+        store="memory://",
+        datadir=folder,
+        autodiscover=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=1,
+        web_in_thread=True,
+    )
+
+
+def _say_ready(address: str) -> None:
+    print(f"ready {address}", flush=True)

@@ -1,0 +1,74 @@
+"""What one partition has waiting for Kafka, as the publisher holds it."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from streams.claim import Claim
+from streams.store import Outgoing
+
+Entry = tuple[int, Outgoing]
+
+
+class Backlog:
+    """Entries in the order of their sequence, each once, above what is published.
+
+    Until it is settled nobody knows what is published: that is read from Kafka, and the entries from the store.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.settled = False
+        self.published = 0
+        """Sequence of the last published entry."""
+        self.offset = claim.start
+        """Where the loop stands."""
+        self.acknowledged = -1
+        """Where the consumer group has last been told that it stands."""
+        self.bytes = 0
+        self._entries: deque[Entry] = deque()
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def settle(self, published: int, stored: Sequence[Entry]) -> None:
+        """`stored` is what the store's outbox holds above `published`. Later entries may have been added meanwhile."""
+        added = [entry for entry in self._entries if not stored or entry[0] > stored[-1][0]]
+        self.unsettle()
+        self.settled, self.published, self._last = True, published, published
+        self.add([*stored, *added], self.offset)
+
+    def unsettle(self) -> None:
+        """Forgets everything that the store also has."""
+        self._entries.clear()
+        self.settled, self.bytes, self._last = False, 0, 0
+
+    def add(self, entries: Sequence[Entry], offset: int) -> None:
+        """Entries that a commit has written, and where the loop stands after it."""
+        self.offset = offset
+        for sequence, outgoing in entries:
+            if sequence > self._last:
+                self._entries.append((sequence, outgoing))
+                self._last = sequence
+                self.bytes += _size(outgoing)
+
+    def head(self, entries_max: int, bytes_max: int) -> list[Entry]:
+        """The first entries within both limits; the very first even when it alone is larger."""
+        taken: list[Entry] = []
+        for entry in self._entries:
+            bytes_max -= _size(entry[1])
+            if len(taken) == entries_max or (taken and bytes_max < 0):
+                break
+            taken.append(entry)
+        return taken
+
+    def published_up_to(self, sequence: int, offset: int) -> None:
+        """Kafka has the entries up to `sequence`, and the group stands at `offset`."""
+        while self._entries and self._entries[0][0] <= sequence:
+            self.bytes -= _size(self._entries.popleft()[1])
+        self.published, self.acknowledged = sequence, offset
+        self.claim.partition.published = sequence
+
+
+def _size(outgoing: Outgoing) -> int:
+    return 200 + len(outgoing.key or b"") + len(outgoing.value or b"")

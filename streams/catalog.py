@@ -1,0 +1,132 @@
+"""The catalogue of offers, the same in every worker: a Faust GlobalTable fed by the compacted topic of offers.
+
+One worker reads the topic and writes what is good into the table; the others follow the table's changelog. An offer
+that is not good is reported and ignored, so the last good one stays. Beside the offers the table holds how far the
+topic has been read, so that every worker can tell when it has them all.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import faust
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from handlers.catalog import offer_mistakes
+from handlers.engine import Rules
+from schemas.offer import OFFERS_MAX, Offer
+from streams.clients import kafka_client
+from streams.health import Health
+from streams.settings import Settings
+from streams.topics import offers_changelog
+
+_READ_TO = b"\x00read-to"
+"""The table's key for the offset of the last record read. No offer_id may hold this byte."""
+
+_PAUSE_SECONDS = 0.05
+_ANSWER_SECONDS_MAX = 10.0
+
+_log = logging.getLogger("tracker.catalog")
+_decoder = msgspec.json.Decoder(Offer)
+
+
+class Catalog:
+    """Belongs to the event loop, but for `rules`, which any thread may call."""
+
+    def __init__(self, app: faust.App, settings: Settings, health: Health) -> None:
+        self._settings = settings
+        self._health = health
+        self._rules = Rules()
+        self._seen: bytes | None = None
+        plain: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "partitions": 1}
+        raw: dict[str, Any] = plain | {"key_serializer": "raw", "value_serializer": "raw"}
+        kept = app.topic(offers_changelog(settings), compacting=True, **raw)
+        self._table = app.GlobalTable("offers", changelog_topic=kept, recovery_buffer_size=1, **plain)
+        source = app.topic(settings.topic_offers, allow_empty=True, **raw)
+        app.agent(source, name="offers", concurrency=1)(self._follow)
+
+    def rules(self) -> Rules:
+        """The offers as last refreshed, in the order of their ids."""
+        return self._rules
+
+    def refresh(self) -> None:
+        """Takes over what the table holds by now."""
+        read_to = self._table.get(_READ_TO)
+        if read_to != self._seen:
+            good = [_decoder.decode(value) for key, value in sorted(self._table.items()) if key != _READ_TO]
+            self._rules, self._seen = Rules(tuple(good)), read_to
+            _log.info("%d offers in the catalogue", len(good))
+
+    async def loaded(self) -> None:
+        """Returns when every offer that was in the topic at the call is in the table. Raises KafkaException."""
+        last = await asyncio.to_thread(last_offset, self._settings, self._settings.topic_offers)
+        while int(self._table.get(_READ_TO, b"-1")) < last:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        self.refresh()
+        self._health.met("offer catalogue")
+
+    async def _follow(self, stream: Any) -> AsyncIterator[None]:
+        async for event in stream.events():
+            key, value = event.key, event.value
+            mistake = self._mistake(key, value)
+            if mistake is not None:
+                _log.error("offer at offset %d of %s ignored: %s", event.message.offset, event.message.topic, mistake)
+            elif value:
+                self._table[key] = value
+            else:
+                self._table.pop(key, None)
+            self._table[_READ_TO] = b"%d" % max(event.message.offset, int(self._table.get(_READ_TO, b"-1")))
+            self.refresh()
+            yield
+
+    def _mistake(self, key: bytes | None, value: bytes | None) -> str | None:
+        """What is wrong with a record of the topic; a record without a value takes the offer away."""
+        if not key or _READ_TO[:1] in key:
+            return "the key must be the offer_id"
+        if not value:
+            return None
+        try:
+            table = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return "is not JSON"
+        if mistakes := offer_mistakes(table):
+            return "; ".join(mistakes)
+        if table["offer_id"].encode() != key:
+            return "the key differs from offer_id"
+        offers = {other for other in self._table if other != _READ_TO}
+        if len(offers | {key}) > OFFERS_MAX:
+            return f"the catalogue already holds {OFFERS_MAX} offers"
+        return None
+
+
+def last_offset(settings: Settings, topic: str) -> int:
+    """Offset of the last record in partition 0 now, -1 if there is none. The log's end may lie further on, behind
+    the mark of a transaction. Raises KafkaException."""
+    reader = Consumer(
+        kafka_client(settings, lambda _: None)
+        | {
+            "group.id": f"{settings.group_id}-reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        }
+    )
+    try:
+        reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+        last = -1
+        while True:
+            messages = reader.consume(1_000, _ANSWER_SECONDS_MAX)
+            if not messages:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no answer about topic {topic}"))
+            for message in messages:
+                error = message.error()
+                if error is None:
+                    last = int(message.offset() or 0)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    return last
+                elif not error.retriable():
+                    raise KafkaException(error)
+    finally:
+        reader.close()

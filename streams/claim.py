@@ -1,0 +1,61 @@
+"""One spell of owning one partition: from its claim in the store until it is taken away or refused."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, TopicPartition
+
+from handlers.batch import Record
+from streams.partition import Partition
+
+
+class LostRecords(Exception):
+    """Kafka no longer has, or never had, records between where the store stands and where the log can be read."""
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A batch carries the claim it was read under; once that is no longer alive, the batch is dropped."""
+
+    partition: Partition
+    start: int
+    """Offset of the first record to read."""
+    fresh: bool
+    """Nothing was ever committed for the partition."""
+    alive: bool = True
+    proved: bool = False
+    """The store has done what was asked under this claim."""
+    caught_up: bool = False
+    """Everything in the log has been read."""
+    timestamp_ms: int = 0
+    """Kafka timestamp of the last committed record."""
+
+    @property
+    def number(self) -> int:
+        return self.partition.number
+
+
+class Portion(NamedTuple):
+    """What one poll brought for one partition. With `now`, epoch ms, it is a tick as well."""
+
+    claim: Claim
+    records: list[Record]
+    now: int | None
+    measure: bool
+    """Look at the depths of the state, for the metrics."""
+
+
+def take(consumer: Consumer, topic: str, partition: Partition, seconds_max: float) -> Claim:
+    """Claims the partition in the store and says where to read on: where the store stands, whatever Kafka thinks.
+
+    Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), LostRecords.
+    """
+    position = partition.claim()
+    log = TopicPartition(topic, partition.number)
+    low, high = consumer.get_watermark_offsets(log, timeout=seconds_max, cached=False)
+    start = low if position.version == 0 else position.offset
+    if start < low:
+        raise LostRecords(f"offsets {start} to {low - 1} have gone from Kafka before they were processed")
+    if start > high:
+        raise LostRecords(f"offsets {high} to {start - 1} were processed, but Kafka ends before them")
+    return Claim(partition, start, position.version == 0)

@@ -1,0 +1,43 @@
+"""What every librdkafka client of the program shares: addresses, security, and how large a record may be."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from streams.settings import Settings, SettingsError
+
+RECORD_BYTES_MAX = 12 * 1024 * 1024
+"""Room for a dead letter of 10 MB with its headers."""
+
+_log = logging.getLogger("tracker.kafka")
+
+
+def kafka_client(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
+    """A librdkafka configuration to be added to. Raises SettingsError if there is no address."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": bootstrap_servers(settings),
+        "client.id": "customer-tracker",
+        "security.protocol": settings.kafka_security_protocol,
+        "logger": _log,
+        "error_cb": on_error,
+    }
+    if settings.kafka_security_protocol.startswith("sasl"):
+        config["sasl.mechanism"] = settings.kafka_sasl_mechanism
+        config["sasl.username"] = settings.kafka_sasl_username or ""
+        config["sasl.password"] = sasl_password(settings)
+    if settings.kafka_ssl_ca_location is not None:
+        config["ssl.ca.location"] = str(settings.kafka_ssl_ca_location)
+    return config
+
+
+def bootstrap_servers(settings: Settings) -> str:
+    """host:port of brokers, separated by commas. Raises SettingsError if not set."""
+    if settings.kafka_bootstrap_servers is None:
+        raise SettingsError("TRACKER_KAFKA_BOOTSTRAP_SERVERS is not set; write for example 127.0.0.1:9092")
+    return settings.kafka_bootstrap_servers
+
+
+def sasl_password(settings: Settings) -> str:
+    return "" if settings.kafka_sasl_password is None else settings.kafka_sasl_password.get_secret_value()

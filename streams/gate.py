@@ -1,0 +1,57 @@
+"""Holds the start until Kafka answers and has the topics that the worker needs."""
+
+import asyncio
+import logging
+
+from confluent_kafka import Consumer, KafkaException
+from mode import Service
+
+from streams.health import Health
+from streams.retry import Retry
+from streams.settings import Settings
+from streams.topics import needed_topics
+
+_ANSWER_SECONDS_MAX = 3.0
+
+_log = logging.getLogger("tracker.gate")
+
+
+class MissingTopics(Exception):
+    """Topics are not there, or not as they must be; the text says which and what to do."""
+
+
+class Gate(Service):
+    """A service that counts as started once everything is there. It doesn't make topics: who may is the bank's
+    decision. Raises GaveUp after TRACKER_RETRY_SECONDS_MAX."""
+
+    def __init__(self, settings: Settings, consumer: Consumer, health: Health) -> None:
+        super().__init__()
+        self._consumer = consumer
+        self._health = health
+        self._needed = needed_topics(settings)
+        self._retry = Retry("waiting for Kafka", settings.retry_seconds_max)
+
+    async def on_start(self) -> None:
+        while not self.should_stop:
+            try:
+                await asyncio.to_thread(self._look)
+            except (KafkaException, MissingTopics) as error:
+                wait = self._retry.failed(error)
+                self._health.trouble("kafka", str(error))
+                _log.warning("waiting for Kafka: %s", error)
+                await self.sleep(wait)
+            else:
+                self._health.fine("kafka")
+                return
+
+    def _look(self) -> None:
+        """Each topic is asked for by its name: that is what makes a broker know it to others."""
+        wrong = []
+        for name, partitions in self._needed.items():
+            found = self._consumer.list_topics(name, timeout=_ANSWER_SECONDS_MAX).topics[name]
+            if found.error is not None:
+                wrong.append(f"{name}: {found.error.str()}")
+            elif partitions is not None and len(found.partitions) != partitions:
+                wrong.append(f"{name}: has {len(found.partitions)} partitions, must have {partitions}")
+        if wrong:
+            raise MissingTopics(f"{'; '.join(wrong)}; `tracker topics create` makes them")

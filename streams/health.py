@@ -1,0 +1,94 @@
+"""What /healthz and /readyz say: whether each part of the worker is alive, and whether it may be relied on yet.
+
+Parts tell the Health what they do; it compares with the clock. A part that has stopped telling is a problem, so a
+worker that hangs can't look healthy.
+"""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Literal
+
+STALL_SECONDS = 30.0
+"""A part that says nothing for longer has stalled: above the first batch's compilation, far above any batch."""
+
+Part = Literal["consumer", "publisher", "event loop"]
+Need = Literal["offer catalogue", "partitions", "caught up"]
+
+_NEEDS: tuple[Need, ...] = ("offer catalogue", "partitions", "caught up")
+
+
+class Health:
+    """Told by all threads, read by the web server. `clock` is in seconds and only differences of it are used."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._beats: dict[Part, float] = {}
+        self._working_since: float | None = None
+        self._troubles: dict[str, str] = {}
+        self._crash: str | None = None
+        self._met: set[Need] = set()
+
+    def beat(self, part: Part) -> None:
+        """The part is alive; from now on it must say so again within STALL_SECONDS."""
+        self._beats[part] = self._clock()
+
+    def rest(self, part: Part) -> None:
+        """The part has ended as it should: nothing more is expected of it."""
+        self._beats.pop(part, None)
+
+    def working(self, on_a_batch: bool) -> None:
+        """The agent has taken a batch, or has finished it."""
+        self._working_since = self._clock() if on_a_batch else None
+
+    def trouble(self, what: str, text: str) -> None:
+        """Something outside doesn't work, until `fine` is said of the same thing."""
+        with self._lock:
+            self._troubles[what] = text
+
+    def fine(self, what: str) -> None:
+        with self._lock:
+            self._troubles.pop(what, None)
+
+    def troubled(self, what: str) -> bool:
+        return what in self._troubles
+
+    def crashed(self, error: BaseException) -> None:
+        """The worker will end: what it can't handle has happened. Only the kind of error is shown, never its text,
+        which may hold what was processed."""
+        self._crash = self._crash or type(error).__name__
+
+    def met(self, need: Need) -> None:
+        """One of the things that readiness waits for is there; it stays met for the life of the process."""
+        with self._lock:
+            self._met.add(need)
+
+    @property
+    def alive(self) -> bool:
+        """The agent runs: it hasn't crashed and isn't stuck in a batch."""
+        return self._crash is None and not self._stuck()
+
+    def silence(self, part: Part) -> float:
+        """Seconds since the part's last beat; 0 for one that isn't expected to beat."""
+        return max(0.0, self._clock() - self._beats.get(part, self._clock()))
+
+    def problems(self) -> list[str]:
+        """Why the worker is unhealthy; empty when it is healthy."""
+        found = [] if self._crash is None else [f"crashed: {self._crash}"]
+        if self._stuck():
+            found.append(f"agent: has been on one batch for more than {STALL_SECONDS:.0f} s")
+        for part in tuple(self._beats):
+            if (silence := self.silence(part)) > STALL_SECONDS:
+                found.append(f"{part}: has stalled for {silence:.0f} s")
+        with self._lock:
+            return found + [f"{what}: {text}" for what, text in sorted(self._troubles.items())]
+
+    def waiting_for(self) -> list[Need]:
+        """What is still to come before the worker is ready; empty when it is ready."""
+        with self._lock:
+            return [need for need in _NEEDS if need not in self._met]
+
+    def _stuck(self) -> bool:
+        since = self._working_since
+        return since is not None and self._clock() - since > STALL_SECONDS

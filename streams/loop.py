@@ -1,0 +1,99 @@
+"""The work on what was polled, one batch after the other, in one thread beside the event loop."""
+
+import logging
+from collections.abc import Sequence
+from threading import Lock
+from typing import Protocol
+
+from streams.claim import Claim, Portion
+from streams.metrics import Metrics, Refusal, Step
+from streams.partition import Done
+from streams.publisher import Publisher
+from streams.store import Fenced, Moved, Store, StoreUnavailable
+
+_log = logging.getLogger("tracker.loop")
+
+_REFUSALS: dict[type[Exception], Refusal] = {Fenced: "fenced", Moved: "moved", StoreUnavailable: "unavailable"}
+
+
+class Recovers(Protocol):
+    """Who claims a partition again."""
+
+    def reclaim(self, claim: Claim, error: Exception) -> None:
+        """The store has refused work under this claim."""
+
+
+class Loop:
+    """`lock` is held while the state of any partition is worked on; whoever ends or makes a claim holds it too."""
+
+    def __init__(
+        self,
+        lock: Lock,
+        store: Store,
+        publisher: Publisher,
+        claims: Recovers,
+        metrics: Metrics,
+    ) -> None:
+        self._lock = lock
+        self._store = store
+        self._publisher = publisher
+        self._claims = claims
+        self._metrics = metrics
+
+    def work(self, portions: Sequence[Portion]) -> None:
+        """Works each portion off to its commit. A partition that the store refuses is claimed again; any other
+        exception is a fault of the program and passes through."""
+        self._publisher.wait_for_room()
+        for portion in portions:
+            with self._lock:
+                if portion.claim.alive:
+                    self._try(portion)
+
+    def _try(self, portion: Portion) -> None:
+        claim = portion.claim
+        try:
+            if portion.records or portion.now is not None:
+                done = claim.partition.process(portion.records, portion.now)
+                self._count(portion, done)
+                self._publisher.add(claim, done.outbox, done.position.offset)
+            if portion.measure:
+                self._measure(portion)
+            claim.proved = True
+        except (Fenced, Moved, StoreUnavailable) as error:
+            claim.alive = False
+            self._metrics.commits_refused[_REFUSALS[type(error)]].inc()
+            _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
+            self._claims.reclaim(claim, error)
+
+    def _count(self, portion: Portion, done: Done) -> None:
+        metrics = self._metrics
+        if portion.records:
+            portion.claim.timestamp_ms = portion.records[-1].timestamp_ms
+            committed = metrics.partition(portion.claim.number).committed_timestamp_seconds
+            committed.set(portion.claim.timestamp_ms / 1_000)
+            metrics.batch_events.observe(len(portion.records))
+            metrics.commits.inc()
+            for step, seconds in done.steps.items():
+                metrics.step_seconds[_STEPS[step]].observe(seconds)
+        metrics.events.inc(done.events)
+        metrics.late_events.inc(done.late)
+        metrics.offers_none_fitting.inc(done.unfitting)
+        metrics.unknown_types.inc(done.unknown_types)
+        metrics.unknown_channels.inc(done.unknown_channels)
+        for alert in done.alerts:
+            metrics.alerts[alert.kind, alert.status].inc()
+        for letter in done.dead_letters:
+            metrics.dead_letters[letter.reason].inc()
+
+    def _measure(self, portion: Portion) -> None:
+        number = portion.claim.number
+        gauges = self._metrics.partition(number)
+        due, outbox = self._store.depths(number)
+        gauges.due_customers.set(due)
+        gauges.outbox_entries.set(outbox)
+        next_due = self._store.next_due(number)
+        clock = portion.claim.partition.position.clock if portion.now is None else portion.now
+        gauges.due_overdue_seconds.set(0 if next_due is None else max(0, clock - next_due) / 1_000)
+
+
+_STEPS: dict[str, Step] = {"decode": "decode", "load": "load", "decide": "decide", "commit": "commit"}

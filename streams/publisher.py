@@ -1,0 +1,304 @@
+"""From the outbox to Kafka, each entry once for a read_committed subscriber.
+
+A transaction holds entries of several partitions and, as the loop's consumer group's offset of each, where the loop
+stands (for lag tools) with the last published sequence as the offset's metadata. So records and sequence are
+committed together or not at all, and whoever owns the partition next goes on after that sequence. The group's
+metadata is taken before the entries: a worker that has been thrown out of the group in between is refused by the
+coordinator, with all its records.
+
+The embedded broker forgets offsets committed in a transaction. Where that is seen, the offsets are committed once
+more, after the transaction: a crash just between the two publishes these entries twice, with the same ids.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from threading import Condition, Thread
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from streams.backlog import Backlog, Entry
+from streams.claim import Claim
+from streams.clients import RECORD_BYTES_MAX, kafka_client
+from streams.health import Health
+from streams.metrics import Metrics
+from streams.retry import Retry
+from streams.settings import Settings
+from streams.store import Outgoing, Store, StoreUnavailable
+
+ENTRIES_MAX = 2_000
+BYTES_MAX = 16 * 1024 * 1024
+"""Of one transaction."""
+
+QUEUED_ENTRIES_MAX = 20_000
+QUEUED_BYTES_MAX = 64 * 1024 * 1024
+"""With more than that waiting, the loop waits too."""
+
+IDLE_SECONDS = 1.0
+"""Between acknowledgements when there is nothing to publish."""
+
+ANSWER_SECONDS_MAX = 10.0
+_TRANSACTION_SECONDS_MAX = 15
+_TROUBLE_SECONDS = 3.0
+"""Failing for less than that is nothing to worry about: a rebalance refuses a transaction too."""
+
+_log = logging.getLogger("tracker.publisher")
+
+Picked = list[tuple[Backlog, list[Entry], int]]
+"""Backlog, its entries of this transaction, and the offset to acknowledge."""
+
+
+class Publisher:
+    """A thread of its own. `consumer` is the loop's, `store` is used by this thread only."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: Consumer,
+        store: Store,
+        health: Health,
+        metrics: Metrics,
+        on_error: Callable[[KafkaError], None],
+        crash: Callable[[BaseException], None],
+    ) -> None:
+        self._topic = settings.topic_transactions
+        self._consumer = consumer
+        self._store = store
+        self._health = health
+        self._metrics = metrics
+        self._crash = crash
+        self._config = producer_config(settings, on_error)
+        self._producer: Producer | None = None
+        self._retry = Retry("publishing to Kafka", settings.retry_seconds_max)
+        self._changed = Condition()
+        self._backlogs: dict[Claim, Backlog] = {}
+        self._sending: frozenset[Claim] = frozenset()
+        self._stopping = False
+        self._offsets_kept: bool | None = None
+        self._thread = Thread(target=self._run, name="publisher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def own(self, claim: Claim) -> None:
+        """From now on publishes this partition's entries, first those that were left in the store."""
+        with self._changed:
+            self._backlogs[claim] = Backlog(claim)
+            self._changed.notify_all()
+
+    def add(self, claim: Claim, entries: Sequence[Entry], offset: int) -> None:
+        """Takes what a commit has written; `offset` is where the loop stands after it."""
+        with self._changed:
+            backlog = self._backlogs.get(claim)
+            if backlog is not None:
+                backlog.add(entries, offset)
+                self._changed.notify_all()
+
+    def drop(self, claims: Sequence[Claim]) -> None:
+        """Forgets these partitions. Returns when no transaction holds entries of them any more, or after
+        ANSWER_SECONDS_MAX: the coordinator refuses a transaction that is still under way then."""
+        with self._changed:
+            for claim in claims:
+                self._backlogs.pop(claim, None)
+            self._changed.wait_for(lambda: self._sending.isdisjoint(claims), ANSWER_SECONDS_MAX)
+
+    def wait_for_room(self) -> None:
+        """Returns when few enough entries are waiting, or when the publisher is stopping."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._has_room())
+
+    def stop(self, seconds_max: float) -> bool:
+        """Publishes what is there, acknowledges, ends the thread. False if that took too long."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(seconds_max)
+        self._health.rest("publisher")
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not (self._stopping and self._done()):
+                self._health.beat("publisher")
+                self._once()
+        except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
+            self._crash(error)
+
+    def _once(self) -> None:
+        try:
+            self._settle()
+            while self._publish():
+                self._health.beat("publisher")
+        except (KafkaException, StoreUnavailable) as error:
+            wait = self._failed(error)
+            with self._changed:
+                self._changed.wait(wait)
+            return
+        self._retry.worked()
+        self._health.fine("publishing")
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._urgent(), IDLE_SECONDS)
+
+    def _settle(self) -> None:
+        """Finds out where partitions new to this publisher were left off."""
+        with self._changed:
+            unsettled = [backlog for backlog in self._backlogs.values() if not backlog.settled]
+        for backlog in unsettled:
+            published = 0 if backlog.claim.fresh else self._committed(backlog.claim.number)
+            stored: list[Entry] = []
+            while page := self._store.outbox(backlog.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
+                stored += page
+            with self._changed:
+                backlog.settle(published, stored)
+                backlog.claim.partition.published = published
+
+    def _committed(self, partition: int) -> int:
+        """The last published sequence that the consumer group knows of. Waits for transactions under way."""
+        (found,) = self._consumer.committed([TopicPartition(self._topic, partition)], timeout=ANSWER_SECONDS_MAX)
+        if found.error is not None:
+            raise KafkaException(found.error)
+        if found.metadata and found.metadata.isdecimal():
+            return int(found.metadata)
+        _log.warning("partition %d: the group's offset says nothing of what is published; the outbox is", partition)
+        return 0
+
+    def _publish(self) -> bool:
+        """One transaction. False if there was nothing to say."""
+        producer = self._ready_producer()
+        group = self._consumer.consumer_group_metadata()
+        with self._changed:
+            picked = self._pick()
+            self._sending = frozenset(backlog.claim for backlog, _, _ in picked)
+        if not picked:
+            return False
+        try:
+            with self._metrics.step_seconds["publish"].time():
+                self._send(producer, group, picked)
+            with self._changed:
+                for backlog, entries, offset in picked:
+                    backlog.published_up_to(entries[-1][0] if entries else backlog.published, offset)
+        except KafkaException as error:
+            self._undo(producer, error, picked)
+            raise
+        finally:
+            with self._changed:
+                self._sending = frozenset()
+                self._changed.notify_all()
+        self._metrics.publish_transactions.inc()
+        self._metrics.published_records.inc(sum(len(entries) for _, entries, _ in picked))
+        return True
+
+    def _pick(self) -> Picked:
+        picked: Picked = []
+        entries_max, bytes_max = ENTRIES_MAX, BYTES_MAX
+        for backlog in self._backlogs.values():
+            if not backlog.settled:
+                continue
+            entries = backlog.head(entries_max, bytes_max) if entries_max and (bytes_max > 0 or not picked) else []
+            entries_max -= len(entries)
+            bytes_max -= sum(len(outgoing.value or b"") for _, outgoing in entries)
+            if entries or backlog.offset != backlog.acknowledged:
+                picked.append((backlog, entries, backlog.offset))
+        return picked
+
+    def _send(self, producer: Producer, group: object, picked: Picked) -> None:
+        producer.begin_transaction()
+        for _, entries, _ in picked:
+            for _, outgoing in entries:
+                _produce(producer, outgoing)
+        offsets = [
+            TopicPartition(
+                self._topic, backlog.claim.number, offset, str(entries[-1][0] if entries else backlog.published)
+            )
+            for backlog, entries, offset in picked
+        ]
+        producer.send_offsets_to_transaction(offsets, group, ANSWER_SECONDS_MAX)
+        _until_answered(producer.commit_transaction)
+        if self._offsets_kept is None:
+            number = offsets[0].partition
+            (found,) = self._consumer.committed([TopicPartition(self._topic, number)], timeout=ANSWER_SECONDS_MAX)
+            self._offsets_kept = bool(found.metadata)
+            if not self._offsets_kept:
+                _log.warning("this broker forgets offsets committed in a transaction: they are committed after it")
+        if not self._offsets_kept:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+
+    def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:
+        """After any failure the committed sequence is read again: only Kafka knows what came of the transaction."""
+        fatal = bool(error.args[0].fatal())
+        if not fatal:
+            try:
+                _until_answered(producer.abort_transaction)
+            except KafkaException:
+                fatal = True
+        if fatal:
+            self._producer = None
+        with self._changed:
+            for backlog in self._backlogs.values() if fatal else [backlog for backlog, _, _ in picked]:
+                backlog.unsettle()
+
+    def _ready_producer(self) -> Producer:
+        if self._producer is None:
+            producer = Producer(self._config)
+            _until_answered(producer.init_transactions)
+            self._producer = producer
+        return self._producer
+
+    def _failed(self, error: KafkaException | StoreUnavailable) -> float:
+        wait = self._retry.failed(error)
+        _log.warning("publishing failed, trying again: %s", error)
+        if self._retry.failing_seconds > _TROUBLE_SECONDS:
+            self._health.trouble("publishing", str(error))
+        return wait
+
+    def _urgent(self) -> bool:
+        return any(not backlog.settled or len(backlog) for backlog in self._backlogs.values())
+
+    def _has_room(self) -> bool:
+        backlogs = self._backlogs.values()
+        return (
+            sum(len(backlog) for backlog in backlogs) < QUEUED_ENTRIES_MAX
+            and sum(backlog.bytes for backlog in backlogs) < QUEUED_BYTES_MAX
+        )
+
+    def _done(self) -> bool:
+        return not any(len(backlog) or backlog.offset != backlog.acknowledged for backlog in self._backlogs.values())
+
+
+def producer_config(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, object]:
+    """A transactional producer's. The id is new for each process: two processes never fence each other by it, the
+    consumer group's generation does that; it starts with the group's name so that an ACL can allow it."""
+    return kafka_client(settings, on_error) | {
+        "transactional.id": f"{settings.group_id}-{uuid.uuid4()}",
+        "transaction.timeout.ms": _TRANSACTION_SECONDS_MAX * 1_000,
+        "acks": "all",
+        "enable.idempotence": True,
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 2,
+        "message.max.bytes": RECORD_BYTES_MAX,
+    }
+
+
+def _produce(producer: Producer, outgoing: Outgoing) -> None:
+    headers: list[tuple[str, str | bytes | None]] = [*outgoing.headers]
+    while True:
+        try:
+            producer.produce(outgoing.topic, outgoing.value, outgoing.key, headers=headers)
+        except BufferError:
+            producer.poll(0.1)
+        else:
+            producer.poll(0)
+            return
+
+
+def _until_answered(step: Callable[[float], None]) -> None:
+    """A step of a transaction may time out on our side and be asked again. Raises KafkaException."""
+    for attempt in range(3):
+        try:
+            return step(ANSWER_SECONDS_MAX)
+        except KafkaException as error:
+            if attempt == 2 or not error.args[0].retriable():
+                raise
+    return None

@@ -1,0 +1,217 @@
+"""Kafka's side of the loop: one thread polls and hands whole batches on."""
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Event, Semaphore, Thread
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from handlers.batch import Record
+from schemas.transaction import HEARTBEAT_HEADER
+from schemas.units import parse_rfc3339
+from streams.claim import Claim, LostRecords, Portion
+from streams.claims import Claims
+from streams.clients import RECORD_BYTES_MAX, kafka_client
+from streams.health import Health
+from streams.metrics import Metrics
+from streams.retry import Retry
+from streams.settings import Settings
+
+BATCHES_AHEAD = 2
+"""One being worked on, one waiting."""
+
+TICK_SECONDS = 1.0
+MEASURE_SECONDS = 5.0
+_PATIENCE_SECONDS = 1.0
+"""The loop may take that long for a batch before the consumer is paused, so that rebalances are not held up."""
+
+
+class River:
+    """`deliver` takes a batch from the polling thread; whoever has worked it off says `done`. `crash` ends the
+    worker."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: Consumer,
+        claims: Claims,
+        health: Health,
+        metrics: Metrics,
+        deliver: Callable[[list[Portion]], None],
+        crash: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._topic = settings.topic_transactions
+        self._consumer = consumer
+        self._claims = claims
+        self._health = health
+        self._metrics = metrics
+        self._deliver = deliver
+        self._crash = crash
+        self._room = Semaphore(BATCHES_AHEAD)
+        self._early: dict[Claim, list[Record]] = {}
+        self._kafka = Retry("reaching Kafka", settings.retry_seconds_max)
+        self._next_tick = self._next_measure = self._next_probe = 0.0
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="river", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def done(self) -> None:
+        """A batch is worked off: there is room for one more."""
+        self._room.release()
+
+    def stop(self, seconds_max: float) -> bool:
+        """No batch is handed on after this. True if the polling thread ended and all batches were worked off."""
+        deadline = time.monotonic() + seconds_max
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds_max)
+        self._health.rest("consumer")
+        idle = [self._room.acquire(timeout=max(0.0, deadline - time.monotonic())) for _ in range(BATCHES_AHEAD)]
+        return all(idle) and not self._thread.is_alive()
+
+    def observe(self) -> None:
+        """Sets the gauges that are read off at the moment of a scrape. From any thread."""
+        self._metrics.consumer_stalled_seconds.set(self._health.silence("consumer"))
+        owned = list(self._claims)
+        self._metrics.partitions_owned.set(len(owned))
+        for claim in owned:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, claim.number), cached=True)
+            gauges = self._metrics.partition(claim.number)
+            behind = 0 if claim.caught_up else max(0, high - claim.partition.position.offset)
+            gauges.lag_events.set(behind)
+            gauges.lag_seconds.set(max(0.0, time.time() - claim.timestamp_ms / 1_000) if behind else 0.0)
+
+    def _run(self) -> None:
+        try:
+            self._claims.subscribe()
+            while not self._stopping.is_set():
+                self._health.beat("consumer")
+                self._claims.turn()
+                self._probe()
+                self._turn()
+        except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
+            self._crash(error)
+
+    def _turn(self) -> None:
+        """One poll. A consumer that isn't polled takes no part in rebalances, so it's polled while there is no room
+        too, but paused; what comes then all the same waits for the next batch."""
+        if not self._room.acquire(timeout=_PATIENCE_SECONDS):
+            self._claims.pause(True)
+            self._sort(self._consumer.consume(1, 0.1))
+            return
+        self._claims.pause(False)
+        started = time.perf_counter()
+        self._sort(self._consumer.consume(self._settings.poll_records_max, self._settings.poll_wait_ms / 1_000))
+        portions = self._portions()
+        if portions:
+            self._metrics.step_seconds["poll"].observe(time.perf_counter() - started)
+            self._deliver(portions)
+        else:
+            self._room.release()
+
+    def _sort(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._report(message, error)
+                continue
+            claim = self._claims.get(_number(message))
+            if claim is None:
+                continue  # not ours now; when it is, it will be sought where the store stands
+            claim.caught_up = False
+            self._early.setdefault(claim, []).append(_record(message))
+
+    def _portions(self) -> list[Portion]:
+        """Once a second those that are caught up tick as well, and every few seconds all are measured."""
+        at = time.monotonic()
+        tick, measure = at >= self._next_tick, at >= self._next_measure
+        if tick:
+            self._next_tick = at + TICK_SECONDS
+        if measure:
+            self._next_measure = at + MEASURE_SECONDS
+        now = int(time.time() * 1_000) if tick and self._settings.clock == "wall" else None
+        records, self._early = self._early, {}
+        portions = []
+        for claim in self._claims:
+            its_records, its_now = records.get(claim, []), now if claim.caught_up else None
+            if its_records or its_now is not None or measure:
+                portions.append(Portion(claim, its_records, its_now, measure))
+        return portions
+
+    def _report(self, message: Message, error: KafkaError) -> None:
+        claim = self._claims.get(_number(message))
+        if error.code() == KafkaError._PARTITION_EOF:
+            if claim is not None:
+                claim.caught_up = True
+                self._claims.see_whether_caught_up()
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
+            lost = f"records from offset {claim.partition.position.offset} on are no longer in Kafka"
+            self._claims.lose(claim.number, LostRecords(lost))
+        elif error.fatal():
+            raise KafkaException(error)
+        else:
+            self._health.trouble("kafka", error.str())
+
+    def _probe(self) -> None:
+        """Once Kafka is in trouble an idle consumer would not notice that it is back. Raises GaveUp."""
+        if not self._health.troubled("kafka") or time.monotonic() < self._next_probe:
+            return
+        try:
+            found = self._consumer.list_topics(self._topic, timeout=TICK_SECONDS).topics[self._topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+        except KafkaException as error:
+            self._next_probe = time.monotonic() + self._kafka.failed(error)
+        else:
+            self._kafka.worked()
+            self._health.fine("kafka")
+
+
+def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
+    """The loop's consumer."""
+    return kafka_client(settings, on_error) | {
+        "group.id": settings.group_id,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "enable.partition.eof": True,
+        "session.timeout.ms": settings.session_timeout_ms,
+        "heartbeat.interval.ms": max(300, min(3_000, settings.session_timeout_ms // 3)),
+        "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
+        "fetch.wait.max.ms": 10,
+        "fetch.message.max.bytes": RECORD_BYTES_MAX,
+        "fetch.max.bytes": 4 * RECORD_BYTES_MAX,
+        "receive.message.max.bytes": 5 * RECORD_BYTES_MAX,
+        "queued.max.messages.kbytes": settings.fetch_queue_kib_max,
+    }
+
+
+def _number(message: Message) -> int:
+    """The partition; an error that is about none has a number that none has."""
+    number = message.partition()
+    return -1 if number is None else number
+
+
+def _record(message: Message) -> Record:
+    key, value = message.key(), message.value()
+    offset, timestamp_ms = int(message.offset() or 0), message.timestamp()[1]
+    if key is None and value is None:
+        return Record(offset, timestamp_ms, None, None, _heartbeat(message))
+    return Record(offset, timestamp_ms, key, value, None)
+
+
+def _heartbeat(message: Message) -> int | None:
+    """The moment that the record tells, None if it tells none: then it is an empty record like any other."""
+    headers: Any = message.headers() or ()
+    for name, value in headers:
+        if name == HEARTBEAT_HEADER and value is not None:
+            try:
+                return parse_rfc3339(value.decode())
+            except ValueError:
+                return None
+    return None
