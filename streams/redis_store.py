@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
+from streams.profile import profile_library, supersedes
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
@@ -62,8 +63,11 @@ class RedisStore:
     def __init__(self, client: redis.Redis) -> None:
         self._pool = client.connection_pool
         self._connection: ConnectionInterface | None = None
+        self._profile_loaded = False
 
     def claim(self, partition: int) -> Position:
+        if not self._profile_loaded:
+            self._load_profile()
         return _position(self._call(_CLAIM, [b"{%d}:pos" % partition], []))
 
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
@@ -141,9 +145,21 @@ class RedisStore:
             self._load_library()
             return self._ask(command)
 
+    def _load_profile(self) -> None:
+        """Leaves tracker_profile to readers of every kind, as this program knows the rows and the features."""
+        try:
+            loaded: bytes = self._ask([b"FCALL_RO", b"tracker_profile_edition", b"0"])
+            newer = supersedes(loaded.decode())
+        except _FunctionMissing:
+            newer = True
+        if newer:
+            self._ask([b"FUNCTION", b"LOAD", b"REPLACE", profile_library()])
+        self._profile_loaded = True
+
     def _load_library(self) -> None:
         with suppress(_LibraryThere):  # another worker was quicker
             self._ask([b"FUNCTION", b"LOAD", _LIBRARY])
+        self._load_profile()
 
     def _ask(self, command: list[bytes]) -> Any:
         """Sends one command and reads its answer. Raises StoreUnavailable, with the connection dropped."""

@@ -143,7 +143,9 @@ def test_a_redis_without_its_replicas_refuses_the_commit(
     assert everything(store, partition) == before
 
 
-@pytest.mark.parametrize("command", ["set", "hset", "hmget", "zadd", "zrem", "zcard", "xadd", "xtrim", "xlen", "fcall"])
+@pytest.mark.parametrize(
+    "command", ["mset", "hset", "hmget", "zadd", "zrem", "zcard", "xadd", "xtrim", "xlen", "fcall"]
+)
 def test_a_user_who_lacks_a_right_writes_nothing(
     server: str, store: RedisStore, admin: redis.Redis, partition: int, command: str
 ) -> None:
