@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-
 Kind = Literal["churn_risk", "next_best_offer"]
 Status = Literal["raised", "retracted"]
 Rfc3339 = Annotated[str, Meta(description="RFC 3339 in UTC.", extra_json_schema={"format": "date-time"})]

@@ -1,1 +1,1 @@
-"""What staff and other programs read over HTTP. Until its first endpoint, the worker's own pages are in streams/health.py."""
+"""What staff and other programs read over HTTP; empty until its first endpoint (the worker's own: streams/web.py)."""
