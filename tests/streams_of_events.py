@@ -58,7 +58,7 @@ _types = st.one_of(st.sampled_from(("card_payment", "salary", "interest", "fee")
 _channels = st.sampled_from((*CHANNELS, "pigeon"))
 _undoes = st.one_of(st.none(), st.none(), st.none(), st.integers(0, 5))
 
-steps = st.builds(
+_steps = st.builds(
     Step,
     _waits,
     _lates,
@@ -69,6 +69,17 @@ steps = st.builds(
     _balances,
     _undoes,
 )
+_visits = st.builds(
+    lambda step, days, times: [step._replace(wait=days * DAY, late=0, type="purchase", undoes=None)] * times,
+    _steps,
+    st.integers(1, 9),
+    st.integers(3, 8),
+)
+_pieces = st.one_of(_steps.map(lambda step: [step]), _steps.map(lambda step: [step]), _visits)
+"""Single events of any kind, and the regular visits that give a customer a rhythm to fall out of."""
+_lists = st.one_of(st.lists(_pieces, min_size=1, max_size=8), st.lists(_pieces, min_size=8, max_size=16))
+plans = _lists.map(lambda pieces: [step for piece in pieces for step in piece])
+"""Steps of one customer, in the order of arrival."""
 
 
 def spelled(customer: str, plan: Sequence[Step], start: int = START, distinct: bool = False) -> list[Transaction]:
@@ -113,14 +124,30 @@ def spelled(customer: str, plan: Sequence[Step], start: int = START, distinct: b
     return stream
 
 
-def histories(customer: str = "C1", most: int = 40, distinct: bool = False) -> st.SearchStrategy[list[Transaction]]:
-    """Streams of one customer: bursts and long silences, late events, reversals, extreme amounts, many accounts."""
-    return st.lists(steps, min_size=1, max_size=most).map(lambda plan: spelled(customer, plan, distinct=distinct))
+def histories(customer: str = "C1", distinct: bool = False) -> st.SearchStrategy[list[Transaction]]:
+    """Streams of one customer: bursts, rhythms, long silences, late events, reversals, extremes, many accounts."""
+    return plans.map(lambda plan: spelled(customer, plan, distinct=distinct))
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Transaction]:
+    """Streams of one to four customers, interleaved in any way: a customer's neighbours may be years ahead."""
+    streams = [iter(draw(histories(f"C{customer}"))) for customer in range(draw(st.integers(1, 4)))]
+    chance = draw(st.randoms(use_true_random=False))
+    together: list[Transaction] = []
+    while streams:
+        stream = chance.choice(streams)
+        transaction = next(stream, None)
+        if transaction is None:
+            streams.remove(stream)
+        else:
+            together.append(transaction)
+    return together
 
 
 def newest_moment(stream: Sequence[Transaction]) -> int:
     """The latest occurred_at."""
-    return max(transaction["occurred_at"] for transaction in stream)
+    return max(int(transaction["occurred_at"]) for transaction in stream)
 
 
 def sample() -> list[Transaction | int]:

@@ -13,7 +13,7 @@ from handlers.measures import accounts as known_accounts
 from handlers.measures import profile
 from tests import oracle
 from tests.fast import Fast
-from tests.streams_of_events import START, Step, Transaction, histories, newest_moment, sample, spelled, steps
+from tests.streams_of_events import START, Transaction, crowds, histories, newest_moment, sample
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,10 +21,8 @@ SAMPLE = (
     "from tests.fast import Fast; from tests.streams_of_events import sample; print(Fast().feed(sample()).digest())"
 )
 
-plans = st.lists(st.tuples(st.integers(0, 3), steps), min_size=1, max_size=50)
-"""Steps of four customers, in the order of arrival."""
 later_by = st.one_of(st.integers(0, 3 * oracle.HOUR), st.integers(0, 400 * oracle.DAY))
-batch_sizes = st.lists(st.integers(1, 9), max_size=40)
+batch_sizes = st.lists(st.integers(1, 9), max_size=60)
 
 
 def _now(stream: list[Transaction], later: int) -> int:
@@ -35,7 +33,7 @@ def _folded(stream: list[Transaction], sizes: list[int] | None = None) -> bytes:
     return Fast().feed(stream, sizes or ()).rows["C1"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(histories(), st.lists(later_by, min_size=1, max_size=4), batch_sizes)
 def test_every_feature_equals_the_slow_model_at_any_later_moment(
     stream: list[Transaction], laters: list[int], sizes: list[int]
@@ -55,7 +53,7 @@ def test_balances_by_account_equal_the_slow_model(stream: list[Transaction]) -> 
     assert found == sorted((account, balance, at) for account, (balance, at) in expected.items())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(histories(distinct=True), later_by, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_show_where_times_differ(
     stream: list[Transaction], later: int, chance: random.Random
@@ -67,10 +65,9 @@ def test_the_order_of_arrival_does_not_show_where_times_differ(
     assert known_accounts(_folded(shuffled)) == known_accounts(_folded(stream))
 
 
-@settings(max_examples=150, deadline=None)
-@given(plans, batch_sizes, later_by)
-def test_the_cut_into_batches_does_not_show(plan: list[tuple[int, Step]], sizes: list[int], later: int) -> None:
-    stream = _together(plan)
+@settings(max_examples=300, deadline=None)
+@given(crowds(), batch_sizes, later_by)
+def test_the_cut_into_batches_does_not_show(stream: list[Transaction], sizes: list[int], later: int) -> None:
     whole = Fast().feed([*stream, _now(stream, later)])
     cut = Fast().feed([*stream, _now(stream, later)], sizes)
     single = Fast().feed([*stream, _now(stream, later)], [1] * len(stream))
@@ -98,12 +95,10 @@ def test_old_days_are_forgotten_at_once_where_a_reversal_touches_no_new_day() ->
     assert single.due == whole.due == {"C1": _on_day(170 + 20 + 1)["occurred_at"]}
 
 
-@settings(max_examples=80, deadline=None)
-@given(plans, st.integers(1, 3), later_by)
-def test_who_shares_a_partition_does_not_show_in_a_row(
-    plan: list[tuple[int, Step]], partitions: int, later: int
-) -> None:
-    stream = sorted(_together(plan), key=lambda transaction: transaction["occurred_at"])
+@settings(max_examples=200, deadline=None)
+@given(crowds(), st.integers(1, 3), later_by)
+def test_who_shares_a_partition_does_not_show_in_a_row(stream: list[Transaction], partitions: int, later: int) -> None:
+    stream = sorted(stream, key=lambda transaction: transaction["occurred_at"])
     end = _now(stream, later)
     whole = Fast().feed([*stream, end])
     for part in range(partitions):
@@ -137,12 +132,3 @@ def _on_day(day: int) -> Transaction:
         "type": "deposit",
         "channel": "counter",
     }
-
-
-def _together(plan: list[tuple[int, Step]]) -> list[Transaction]:
-    """The histories of several customers, interleaved as planned."""
-    own: dict[int, list[Step]] = {}
-    for customer, step in plan:
-        own.setdefault(customer, []).append(step)
-    streams = {customer: iter(spelled(f"C{customer}", history)) for customer, history in own.items()}
-    return [next(streams[customer]) for customer, _ in plan]

@@ -54,7 +54,7 @@ class Tile(NamedTuple):
     """Of any length; `age` in tiles before the newest. What a short tile doesn't have is left unused."""
 
     age: int
-    count: int
+    entries: int
     money_in: int
     money_out: int
     own: int
@@ -124,7 +124,7 @@ def opened_rows(draw: st.DrawFn) -> Scratch:
 
 def _put_short(s: Scratch, which: int, to: np.ndarray, found: list[Tile], newest: int) -> None:
     for place, tile in enumerate(found):
-        to[place, [TILE, TILE_COUNT, TILE_IN, TILE_OUT]] = newest - tile.age, tile.count, tile.money_in, tile.money_out
+        to[place, [TILE, TILE_COUNT, TILE_IN, TILE_OUT]] = newest - tile.age, *tile[1:4]
     s.size[which] = len(found)
 
 
