@@ -36,7 +36,7 @@ def together(values: Sequence[bytes | None]) -> list[Transaction] | None:
     brace is followed by an opening one, and JSON has that between whole objects only. So each value holds at least
     one whole object, and as many objects as values means exactly one each.
     """
-    if not _filled(values):
+    if not filled(values):
         return None
     count = len(values)
     lengths = np.fromiter(map(len, values), np.int64, count)
@@ -78,7 +78,8 @@ def alone(value: bytes | None) -> Transaction | Refusal:
         return _malformed(error)
 
 
-def _filled(values: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:
+def filled(values: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:
+    """Whether none of the values is missing or empty."""
     return all(values)
 
 
