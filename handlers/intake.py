@@ -54,7 +54,7 @@ class Intake:
         moments = np.full(len(records), clock, np.int64)
         moments[places] = columns.at
         for place in heartbeats:
-            told_at = told[place] or 0
+            told_at = told[place]
             if refusal := refusal_of_moment("heartbeat", told_at, records[place].timestamp_ms):
                 refused[place] = refusal
             else:
