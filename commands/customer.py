@@ -13,7 +13,6 @@ from commands.words import MISSING, figure, money
 from handlers.features import FEATURES, INDEX
 from handlers.measures import accounts, churn_raised_at, profile
 from schemas.units import rfc3339
-from streams.settings import Settings
 
 FLOWS = {"count": "Transactions", "in": "Money in", "out": "Money out", "net": "Net"}
 WINDOWS = {"1h": "1 h", "24h": "24 h", "7d": "7 d", "30d": "30 d", "90d": "90 d", "180d": "180 d", "life": "ever"}
@@ -37,7 +36,7 @@ def customer(
     if as_json:
         print_json(picture(customer_id, row, now))
     else:
-        show(customer_id, row, now, settings)
+        show(customer_id, row, now, settings.base_currency)
 
 
 def picture(customer_id: str, row: bytes, now: int) -> dict[str, object]:
@@ -55,9 +54,8 @@ def picture(customer_id: str, row: bytes, now: int) -> dict[str, object]:
     }
 
 
-def show(customer_id: str, row: bytes, now: int, settings: Settings) -> None:
+def show(customer_id: str, row: bytes, now: int, currency: str) -> None:
     """The same, for people."""
-    currency = settings.base_currency
     values = profile(row, now)
     out.print(f"[bold]Customer {customer_id}[/] at {rfc3339(now)[:16].replace('T', ' ')} UTC")
     raised = churn_raised_at(row)

@@ -21,6 +21,7 @@ from commands.console import Commands
 run = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     help="Follows a bank's customers through their transactions: who may be leaving, and what to offer next.\n\n"

@@ -1,6 +1,9 @@
 """`tracker worker`: the process that does the work."""
 
+import typer
+
 from commands.console import settings_with
+from commands.state import intake
 
 
 def worker() -> None:
@@ -12,4 +15,6 @@ def worker() -> None:
     settings = settings_with("kafka_bootstrap_servers", "redis_url")
     from streams.app import run_worker  # compiles and imports much that no other command needs
 
-    run_worker(settings)
+    intake(settings)  # a mistake in the file of rates is told before anything starts
+    if code := run_worker(settings):
+        raise typer.Exit(code)

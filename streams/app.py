@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import signal
 import ssl
 import sys
@@ -21,6 +22,7 @@ from mode import Service
 from prometheus_client import CollectorRegistry
 
 from handlers.currency import load_rates
+from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from streams.cache import RowCache
 from streams.catalog import Catalog
@@ -41,7 +43,7 @@ from streams.web import WorkerWeb, add_pages
 
 _WORK_SECONDS_MAX = 2.0
 _PUBLISH_SECONDS_MAX = 1.5
-_STOP_SECONDS_MAX = 10.0
+_STOP_SECONDS_MAX = 4.5
 _TROUBLES = {
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
     KafkaError._AUTHENTICATION: "the brokers refuse the user name or password",
@@ -60,25 +62,22 @@ def run_worker(settings: Settings) -> int:
     if settings.redis_url is None:
         raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    for name in ("faust", "mode", "aiokafka", "streams", "tracker.kafka"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    # The clients of Kafka repeat each failed attempt; an outage is logged once, where it is noticed.
+    for name in ("faust", "mode", "streams", "aiokafka", "tracker.kafka"):
+        logging.getLogger(name).setLevel(logging.CRITICAL if "kafka" in name else logging.ERROR)
     # No per-event object is part of a cycle, so collecting often finds nothing and stops the loop.
     gc.set_threshold(200_000, 20, 50)
     with (
         tempfile.TemporaryDirectory(prefix="tracker-faust-") as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        worker = runner.run(_run(settings, folder))
-    if not worker.stopped_cleanly:
-        logging.shutdown()
-        os._exit(1)  # a thread hangs in a call that has no end: it must not keep the process
-    return worker.code
+        return runner.run(_run(settings, folder))
 
 
-async def _run(settings: Settings, folder: str) -> "Worker":
+async def _run(settings: Settings, folder: str) -> int:
     worker = Worker(settings, folder)
     await worker.run()
-    return worker
+    return worker.code
 
 
 class Worker:
@@ -86,7 +85,8 @@ class Worker:
 
     def __init__(self, settings: Settings, folder: str) -> None:
         self.code = 0
-        self.stopped_cleanly = True
+        self._quiet = True
+        self._folder = folder
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
@@ -102,7 +102,6 @@ class Worker:
         self._catalog = Catalog(self._app, settings, self._health)
         self._batches = self._app.channel(maxsize=BATCHES_AHEAD)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
-        self._app.timer(1.0)(self._beat)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
         self._build_loop()
         add_pages(self._app, self._health, self._registry, self._observe)
@@ -111,7 +110,7 @@ class Worker:
         """Until told to stop, or until something fails that can't be retried."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._over.set)
-        self._health.beat("event loop")
+        beating = asyncio.ensure_future(self._beat())
         running = asyncio.ensure_future(self._start_and_wait())
         over = asyncio.ensure_future(self._over.wait())
         await asyncio.wait({running, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -119,18 +118,22 @@ class Worker:
             error = running.exception()
             self._crash(error or self._app.crash_reason or RuntimeError("the Faust app ended by itself"))
         _log.info("stopping")
-        try:
-            await asyncio.wait_for(self._app.stop(), _STOP_SECONDS_MAX)
-        except TimeoutError:
-            _log.error("did not stop within %.0f s", _STOP_SECONDS_MAX)
-            self.stopped_cleanly = False
-        for task in (running, over):
+        stopping = asyncio.ensure_future(self._app.stop())
+        await asyncio.wait({stopping}, timeout=_STOP_SECONDS_MAX)
+        if not stopping.done() or not self._quiet:
+            # A thread hangs in a call that has no end, Faust's while Kafka is away: it must not keep the process.
+            _log.warning("left without waiting for what still hangs")
+            shutil.rmtree(self._folder, ignore_errors=True)
+            logging.shutdown()
+            os._exit(self.code)
+        for task in (running, over, beating):
             task.cancel()
-        self._executor.shutdown(wait=self.stopped_cleanly)
+        self._executor.shutdown()
         _log.info("stopped")
 
     async def start_threads(self) -> None:
         """Faust is up: from here on records are read."""
+        await self._loop.run_in_executor(self._executor, self._compile)
         await self._catalog.loaded()
         gc.collect()
         gc.freeze()
@@ -145,7 +148,7 @@ class Worker:
         quiet = await asyncio.to_thread(self._publisher.stop, _PUBLISH_SECONDS_MAX) and quiet
         if not quiet:
             _log.warning("work under way was given up; the next owner of the partitions does it again")
-            self.stopped_cleanly = False
+            self.code, self._quiet = 1, False
             return
         await asyncio.to_thread(self._consumer.close)
 
@@ -188,6 +191,11 @@ class Worker:
         )
         self._cache = cache
 
+    def _compile(self) -> None:
+        """Where nothing is compiled yet, that takes long: not in the first batch."""
+        empty = Intake(self._settings.topic_transactions, self._settings.base_currency, {}).batch(0, [], 0)
+        Engine(self._settings.topic_transactions, 0).step(empty, {}, [], Rules())
+
     async def _start_and_wait(self) -> None:
         await asyncio.wait_for(self._app.start(), self._settings.retry_seconds_max)
         await self._app.wait_for_stopped()
@@ -210,7 +218,9 @@ class Worker:
         asyncio.run_coroutine_threadsafe(self._batches.put(cast(Any, portions)), self._loop)
 
     async def _beat(self) -> None:
-        self._health.beat("event loop")
+        while True:
+            self._health.beat("event loop")
+            await asyncio.sleep(1.0)
 
     def _observe(self) -> None:
         self._river.observe()
@@ -222,6 +232,8 @@ class Worker:
     def _on_kafka_error(self, error: KafkaError) -> None:
         """From any thread of librdkafka's clients."""
         if (text := _TROUBLES.get(error.code())) is not None:
+            if not self._health.troubled("kafka"):
+                _log.error("Kafka: %s", text)
             self._health.trouble("kafka", text)
 
     def _crash_from_thread(self, error: BaseException) -> None:

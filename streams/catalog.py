@@ -7,6 +7,7 @@ topic has been read, so that every worker can tell when it has them all.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -115,10 +116,10 @@ def last_offset(settings: Settings, topic: str) -> int:
     )
     try:
         reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
-        last = -1
+        last, deadline = -1, time.monotonic() + _ANSWER_SECONDS_MAX
         while True:
-            messages = reader.consume(1_000, _ANSWER_SECONDS_MAX)
-            if not messages:
+            messages = reader.consume(100, _PAUSE_SECONDS)
+            if not messages and time.monotonic() > deadline:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no answer about topic {topic}"))
             for message in messages:
                 error = message.error()

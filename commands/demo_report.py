@@ -1,0 +1,161 @@
+"""What a demo has found: kept in files that can be compared, and told in words."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import orjson
+from rich.table import Table
+
+from commands.console import out
+from commands.customer import show
+from commands.words import sentence
+from handlers.measures import profile
+from learning.simulator import Truth
+from schemas.alert import Alert
+from schemas.units import DAY_MS, parse_rfc3339
+
+PRODUCT_OFFERS = {"loan": "personal-loan", "savings": "savings-account", "insurance": "travel-insurance"}
+"""The offer of commands/offers.toml that each product of the simulated bank answers to."""
+
+TIMELY_DAYS = 45
+
+
+@dataclass
+class Findings:
+    """What has been found so far."""
+
+    currency: str
+    truth: list[Truth]
+    embedded: bool
+    """Whether the servers end with the demo."""
+    sent: int = 0
+    events: int = 0
+    """Of those sent, how many are processed."""
+    started: float = 0.0
+    seconds: float | None = None
+    """For all events; None if stopped before the end."""
+    alerts: list[bytes] = field(default_factory=list)
+    """As published."""
+    rows: dict[str, bytes] = field(default_factory=dict)
+    clock: int = 0
+    """The newest stream time of any partition, epoch ms."""
+
+
+def save(findings: Findings, directory: Path) -> None:
+    """alerts.jsonl by alert_id and profiles.jsonl by customer, the same for every run over the same transactions."""
+    by_id = sorted(findings.alerts, key=lambda value: msgspec.json.decode(value, type=_Identified).alert_id)
+    directory.joinpath("alerts.jsonl").write_bytes(b"".join(value + b"\n" for value in by_id))
+    with directory.joinpath("profiles.jsonl").open("wb") as lines:
+        for customer_id in sorted(findings.rows):
+            figures = {"customer_id": customer_id, **profile(findings.rows[customer_id], findings.clock)}
+            lines.write(orjson.dumps(figures, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def report(findings: Findings, directory: Path) -> None:
+    """Tells it all."""
+    alerts = sorted((msgspec.json.decode(value, type=Alert) for value in findings.alerts), key=lambda a: a.alert_id)
+    out.print()
+    out.print(_counts(findings, alerts))
+    examples = _examples(alerts)
+    if examples:
+        out.print("\n[bold]Three of the alerts[/]" if len(examples) == 3 else "\n[bold]For example[/]")
+    for alert in examples:
+        out.print(f"  {alert.raised_at[:10]}  {sentence(alert)}", markup=False)
+    told = [alert.customer_id for alert in examples if alert.customer_id in findings.rows] or sorted(findings.rows)
+    if told:
+        out.print()
+        show(told[0], findings.rows[told[0]], findings.clock, findings.currency)
+    if findings.truth and findings.seconds is not None:
+        out.print("\n[bold]Against what really happened[/] (the simulator knows)")
+        for line in [*_churn_score(findings, alerts), *_offer_score(findings, alerts)]:
+            out.print(f"  {line}")
+    out.print("\n[bold]Where to look next[/]")
+    out.print(f"  {directory / 'alerts.jsonl'}, {directory / 'profiles.jsonl'}: all of it; worker.log beside them")
+    if findings.embedded:
+        out.print("  tracker simulate -o bank.jsonl, then tracker replay bank.jsonl ...: the same without servers")
+        out.print("  README.md: the same on a Kafka and a Redis of your own")
+    else:
+        out.print("  tracker alerts, tracker customer ID, tracker verify: the topics and Redis still hold all this")
+
+
+class _Identified(msgspec.Struct):
+    alert_id: str
+
+
+def _counts(findings: Findings, alerts: list[Alert]) -> Table:
+    table = Table(title="What was found", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("Transactions processed", f"{findings.events:,}")
+    table.add_row("Customers", f"{len(findings.rows):,}")
+    for (kind, status), count in sorted(Counter((alert.kind, alert.status) for alert in alerts).items()):
+        table.add_row(f"Alerts: {kind.replace('_', ' ')}, {status}", f"{count:,}")
+    for offer_id, count in sorted(Counter(alert.offer.offer_id for alert in alerts if alert.offer).items()):
+        table.add_row(f"  of {offer_id}", f"{count:,}", style="dim")
+    if findings.seconds is not None:
+        through = "Kafka, worker and Redis"
+        table.add_row(f"Through {through}", f"{findings.events / findings.seconds:,.0f} transactions/s")
+    return table
+
+
+def _examples(alerts: list[Alert]) -> list[Alert]:
+    """One of each sort."""
+    firsts: dict[tuple[str, str], Alert] = {}
+    for alert in alerts:
+        firsts.setdefault((alert.kind, alert.status), alert)
+    return [firsts[sort] for sort in sorted(firsts)][:3]
+
+
+def _churn_score(findings: Findings, alerts: list[Alert]) -> list[str]:
+    """Who left and was noticed; and how many standing alerts are about people who are leaving."""
+    taken_back = {alert.supersedes for alert in alerts if alert.status == "retracted"}
+    raised = [alert for alert in alerts if alert.kind == "churn_risk" and alert.status == "raised"]
+    standing = {alert.customer_id for alert in raised if alert.alert_id not in taken_back}
+    end = findings.clock // DAY_MS
+    gone = {t.customer_id: _day(t.gone_on.isoformat()) for t in findings.truth if t.gone_on}
+    gone = {customer: day for customer, day in gone.items() if day < end}
+    noticed: dict[str, int] = {}
+    for alert in raised:
+        day = _day(alert.raised_at)
+        if alert.alert_id not in taken_back and day >= gone.get(alert.customer_id, end + 1):
+            noticed[alert.customer_id] = day - gone[alert.customer_id]
+    leaving = {t.customer_id for t in findings.truth if t.turns_on}
+    lines = [f"{len(noticed):,} of the {len(gone):,} customers who have left were noticed"]
+    if noticed:
+        lines[0] += f", {median(noticed.values()):.0f} days after their last one in the median"
+    if standing:
+        right = len(standing & leaving)
+        lines.append(
+            f"{right:,} of the {len(standing):,} customers with a standing churn alert ({right / len(standing):.0%})"
+            " have left or are drifting away"
+        )
+    return lines
+
+
+def _offer_score(findings: Findings, alerts: list[Alert]) -> list[str]:
+    """How many of those who took a product had been offered it shortly before."""
+    offered: dict[tuple[str, str], list[int]] = {}
+    for alert in alerts:
+        if alert.offer is not None:
+            offered.setdefault((alert.customer_id, alert.offer.offer_id), []).append(_day(alert.raised_at))
+    end = findings.clock // DAY_MS
+    taken = [t for t in findings.truth if t.product and t.product_on and _day(t.product_on.isoformat()) <= end]
+    lines = []
+    for product, offer_id in PRODUCT_OFFERS.items():
+        days = {t.customer_id: _day(t.product_on.isoformat()) for t in taken if t.product == product and t.product_on}
+        in_time = sum(
+            any(0 <= day - at <= TIMELY_DAYS for at in offered.get((customer, offer_id), ()))
+            for customer, day in days.items()
+        )
+        lines.append(
+            f"{in_time:,} of the {len(days):,} who took a {product} had been offered it within {TIMELY_DAYS} days"
+        )
+    return lines
+
+
+def _day(moment: str) -> int:
+    """The UTC day (since 1970) of a date or an RFC 3339 moment."""
+    return parse_rfc3339(moment if "T" in moment else moment + "T00:00:00Z") // DAY_MS
