@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from streams.embedded import EmbeddedRedis
 from streams.redis_store import RedisStore, redis_client
 from streams.store import Changes, Moved, Outgoing, Position, StoreUnavailable
 
@@ -27,6 +28,13 @@ def admin(server: str) -> Iterator[redis.Redis]:
 def store(server: str) -> Iterator[RedisStore]:
     with redis_client(server) as client:
         yield RedisStore(client)
+
+
+@pytest.fixture(params=[None, pytest.param("redis-server", marks=pytest.mark.redis_server)], ids=["embedded", "real"])
+def fresh_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server that nothing has used, so that its memory is known."""
+    with EmbeddedRedis(request.param) as server:
+        yield server.url
 
 
 @pytest.fixture
@@ -95,30 +103,27 @@ def test_a_full_redis_refuses_the_commit_and_takes_it_later(
     assert store.commit(partition, at, 11, 21, WRITES).version == at.version + 1
 
 
-def test_a_commit_that_fills_redis_is_finished_or_not_begun(
-    store: RedisStore, admin: redis.Redis, partition: int, configured: Callable[[str, object], None]
-) -> None:
+def test_a_commit_that_fills_redis_is_finished_or_not_begun(fresh_server: str) -> None:
     names = [f"c{n}" for n in range(30_000)]
     changes = Changes(dict.fromkeys(names, b"row"), dict.fromkeys(names, 5), [ENTRY] * 1_000)
-    at = seeded(store, partition)
-    start = admin.info("memory")["used_memory"]
-    refusals = overfilled = 0
-    for limit in range(start, start + 20_000_000, 200_000):
-        before = everything(store, partition)
-        configured("maxmemory", limit)
-        try:
-            at = store.commit(partition, at, 11, 21, changes)
-        except StoreUnavailable:
-            refusals += 1
-            assert everything(store, partition) == before
-            assert store.load(partition, names) == [None] * len(names)
-            continue
-        overfilled += admin.info("memory")["used_memory"] > limit
-        assert store.read(partition) == at
-        assert store.load(partition, names) == [b"row"] * len(names)
-        assert store.depths(partition) == (len(names) + 2, at.sequence)
-        break
-    assert (refusals > 0, overfilled) == (True, 1)
+    with redis_client(fresh_server) as client:
+        store = RedisStore(client)
+        at = seeded(store, 0)
+        before = everything(store, 0)
+        start = client.info("memory")["used_memory"]
+        for limit in range(start, start + 20_000_000, 100_000):
+            client.config_set("maxmemory", limit)
+            try:
+                at = store.commit(0, at, 11, 21, changes)
+            except StoreUnavailable:
+                assert everything(store, 0) == before
+                assert store.load(0, names) == [None] * len(names)
+            else:
+                break
+        assert start < limit < client.info("memory")["used_memory"]
+        assert store.read(0) == at
+        assert store.load(0, names) == [b"row"] * len(names)
+        assert store.depths(0) == (len(names) + 2, at.sequence)
 
 
 def test_a_replica_refuses_the_commit(store: RedisStore, admin: redis.Redis, partition: int) -> None:
