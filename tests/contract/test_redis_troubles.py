@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import redis
@@ -175,6 +176,7 @@ def test_a_key_of_another_type_refuses_the_commit(
     admin.rename(key, key + ":aside")
     admin.set(key, "something else")
     refused(store, partition, at, "another type")
+    refused(store, partition, at, "another type", replace(WRITES, outbox=[]))
     admin.rename(key + ":aside", key)
     assert store.load(partition, [SECRET, "other"]) == [b"old", None]
     assert store.commit(partition, at, 11, 21, WRITES).version == at.version + 1
@@ -248,3 +250,20 @@ def test_a_connection_that_the_server_closed_is_replaced(
     admin.client_kill_filter(_type="normal", skipme=True)
     refused(store, partition, at, "be reached")
     assert store.commit(partition, at, 11, 21, WRITES).version == at.version + 1
+
+
+def test_after_a_refusal_the_next_question_goes_over_a_new_connection(
+    store: RedisStore, admin: redis.Redis, partition: int, configured: Callable[[str, object], None]
+) -> None:
+    """For a master that has become a replica is left only by connecting again."""
+
+    def connections() -> set[str]:
+        return {client["id"] for client in admin.client_list() if client["name"] == "customer-tracker"}
+
+    others = connections()
+    at = seeded(store, partition)
+    mine = connections() - others
+    configured("min-replicas-to-write", 1)
+    refused(store, partition, at, "min-replicas")
+    assert store.read(partition) == at
+    assert len(connections() - others - mine) == 1
