@@ -52,7 +52,7 @@ class Loop:
     def _try(self, portion: Portion) -> None:
         claim = portion.claim
         try:
-            if portion.records or portion.now is not None:
+            if portion.records or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
                 done = claim.partition.process(portion.records, portion.now)
                 self._count(portion, done)
                 self._publisher.add(claim, done.outbox, done.position.offset)
