@@ -1,6 +1,5 @@
 """Kafka as the commands use it: clients from the settings, and a topic read from its start to its present end."""
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any, NamedTuple
@@ -16,9 +15,6 @@ ANSWER_SECONDS_MAX = 10.0
 SILENCE_SECONDS_MAX = 30.0
 DELIVERY_SECONDS_MAX = 60
 
-_quiet = logging.getLogger("tracker.commands")
-_quiet.disabled = True  # librdkafka's complaints come back as errors of calls too, and those are told in one line
-
 
 class Ends(NamedTuple):
     """Where a partition starts and ends: the first offset still held, and the next one to be written."""
@@ -29,7 +25,7 @@ class Ends(NamedTuple):
 
 def client(settings: Settings, **more: object) -> dict[str, Any]:
     """librdkafka's configuration for any client. Raises SettingsError if there is no address."""
-    return kafka_client(settings, lambda _: None) | {"logger": _quiet} | more
+    return kafka_client(settings, lambda _: None) | more
 
 
 def admin(settings: Settings) -> AdminClient:

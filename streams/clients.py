@@ -1,6 +1,5 @@
 """What every librdkafka client of the program shares: addresses, security, and how large a record may be."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,6 @@ from streams.settings import Settings, SettingsError
 RECORD_BYTES_MAX = 12 * 1024 * 1024
 """Room for a dead letter of 10 MB with its headers."""
 
-_log = logging.getLogger("tracker.kafka")
-
 
 def kafka_client(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
     """A librdkafka configuration to be added to. Raises SettingsError if there is no address."""
@@ -20,8 +17,8 @@ def kafka_client(settings: Settings, on_error: Callable[[KafkaError], None]) -> 
         "bootstrap.servers": bootstrap_servers(settings),
         "client.id": "customer-tracker",
         "security.protocol": settings.kafka_security_protocol,
-        "logger": _log,
         "error_cb": on_error,
+        "log_level": 0,  # what matters comes as an error; a logger of Python's would be called from inside the library
     }
     if settings.kafka_security_protocol.startswith("sasl"):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism
