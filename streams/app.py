@@ -167,7 +167,7 @@ class Worker:
 
         self._publisher = Publisher(
             settings,
-            self._consumer,
+            Consumer(consumer_config(settings, self._on_kafka_error)),
             RedisStore(client),
             self._health,
             self._metrics,
