@@ -46,9 +46,10 @@ def redis_cpu_seconds(client: redis.Redis) -> float:
     return sum(float(said[name]) for name in names)
 
 
-def used_memory(client: redis.Redis) -> int:
-    """Bytes that Redis has allocated for everything: keys, values, tables, clients."""
-    return int(client.info("memory")["used_memory"])
+def stored_bytes(client: redis.Redis) -> int:
+    """Bytes that Redis has allocated for what it stores: keys, values, tables. Buffers of clients and log left out."""
+    said = client.info("memory")
+    return int(said["used_memory"]) - int(said["mem_clients_normal"]) - int(said["mem_aof_buffer"])
 
 
 def where(url: str) -> str:

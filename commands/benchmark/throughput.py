@@ -51,7 +51,9 @@ def publish(stage: Stage, part: Part) -> None:
     except KafkaException as error:
         raise Failure(f"The workload was not delivered: {error}") from error
     if failed or left:
-        raise Failure(f"{len(failed) + left:,} records of the workload were not delivered: {(failed or ['time out'])[0]}")
+        raise Failure(
+            f"{len(failed) + left:,} records of the workload were not delivered: {(failed or ['time out'])[0]}"
+        )
 
 
 def from_backlog(stage: Stage, part: Part, workers: list[Worker]) -> Throughput:

@@ -20,6 +20,9 @@ EVENT_BYTES = 250
 START_MS = 1_748_736_000_000
 """2025-06-01T00:00:00Z: the stream time at which events begin."""
 
+HISTORIES = 1_000
+"""Different pasts that customers may have, footprint.py; account ids repeat with them."""
+
 ALERT_SHARE = 0.01
 LATE_SHARE = 0.015
 DUPLICATE_SHARE = 0.01
@@ -30,15 +33,15 @@ SPAN_DAYS_MAX = 13
 OFFER = Offer("bench", "Bench", "This offer measures time.", 10**9, ["salary"], [], cooldown_days=1, valid_days=1)
 """Of more value than any other, on no condition: every salary raises an alert, but for a second within a day."""
 
-_EVENT = (
-    b'{"event_id":"b-%010d","customer_id":"%b","account_id":"A%08d-01","occurred_at":%d,"amount_minor":%d,'
+EVENT = (
+    b'{"event_id":"b-%010d","customer_id":"%b","account_id":"A%08d-%02d","occurred_at":%d,"amount_minor":%d,'
     b'"currency":"EUR","type":"%b","channel":"%b","balance_minor":%d,"counterparty":"%b"}'
 )
-_COUNTERPARTY = b"A shop in a town, 1010"
-_TYPES = (b"card_payment", b"withdrawal", b"bill_payment", b"transfer_out", b"transfer_in", b"salary")
+PAYEE = b"A shop in a town, 1010"
+TYPES = (b"card_payment", b"withdrawal", b"bill_payment", b"transfer_out", b"transfer_in", b"salary")
 _TYPE_SHARES = (0.62, 0.1, 0.1, 0.1, 0.08)
 _TRANSFER_IN, _SALARY = 4, 5
-_CHANNELS = (b"card", b"mobile", b"online", b"atm", b"counter")
+CHANNELS = (b"card", b"mobile", b"online", b"atm", b"counter")
 _OTHER_CHANNEL_SHARE = 0.005
 _SLICE = 50_000
 
@@ -71,8 +74,19 @@ class Part:
             for number, customer, at, amount, kind, channel in zip(*columns, strict=True):
                 key = customer_id(customer)
                 balance = 1_000_000 + amount
-                words = (number, key, customer, at, amount, _TYPES[kind], _CHANNELS[channel], balance, _COUNTERPARTY)
-                yield key, _EVENT % words
+                words = (
+                    number,
+                    key,
+                    customer % HISTORIES,
+                    1,
+                    at,
+                    amount,
+                    TYPES[kind],
+                    CHANNELS[channel],
+                    balance,
+                    PAYEE,
+                )
+                yield key, EVENT % words
 
 
 class Workload:
@@ -100,13 +114,13 @@ class Workload:
         at = self._clock + np.arange(events) * span_ms // max(events, 1)
         kind = np.searchsorted(np.cumsum(_TYPE_SHARES[:-1]), chance.uniform(events)).astype(np.int64)
         amount = np.where(kind == _TRANSFER_IN, chance.whole(events, 5_000, 9_000), -chance.whole(events, 100, 9_000))
-        channel = (customer + chance.happens(events, _OTHER_CHANNEL_SHARE)) % len(_CHANNELS)
+        channel = (customer + chance.happens(events, _OTHER_CHANNEL_SHARE)) % len(CHANNELS)
         alerting = chance.happens(events, ALERT_SHARE)
         late = chance.happens(events, LATE_SHARE) & ~alerting
         at[late] -= chance.whole(int(late.sum()), HOUR_MS // 2, 3 * DAY_MS)
         chosen = np.flatnonzero(alerting)
         customer[chosen] = self._turn[(self._alerted + np.arange(len(chosen))) % self.customers]
-        channel[chosen] = customer[chosen] % len(_CHANNELS)
+        channel[chosen] = customer[chosen] % len(CHANNELS)
         kind[chosen] = _SALARY
         amount[chosen] = chance.whole(len(chosen), 200_000, 210_000)
         again, original = _duplicates(alerting, chance)
