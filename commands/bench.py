@@ -1,33 +1,12 @@
 """`tracker bench`: how fast it is, on any Kafka and Redis, with every guarantee on."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from commands.benchmark.footprint import lay_out
-from commands.benchmark.latency import Latency, at_rate
-from commands.benchmark.stage import Stage, Worker
-from commands.benchmark.throughput import Throughput, from_backlog
-from commands.benchmark.workload import EVENT_BYTES, Workload
+from commands.benchmark.run import Findings, Measure, Plan, run
 from commands.console import err, out, print_json
-
-Measure = Literal["throughput", "latency", "memory"]
-MEASURES: tuple[Measure, ...] = get_args(Measure)
-RATES = (5_000.0, 20_000.0)
-"""Events a second, open loop; the last one's figures are the headline's."""
-
-
-@dataclass(slots=True)
-class Findings:
-    """What was measured; None or empty for what was not."""
-
-    redis_bytes_per_customer: float | None = None
-    throughput: Throughput | None = None
-    latencies: list[Latency] = field(default_factory=list)
 
 
 def bench(
@@ -37,14 +16,12 @@ def bench(
     customers: Annotated[int, typer.Option(min=1_000, help="At least a hundredth of the events.")] = 100_000,
     skew: Annotated[float, typer.Option(min=0, max=2, help="Zipf exponent of who transacts; 0 is evenly.")] = 0.0,
     known: Annotated[
-        bool, typer.Option(help="Customers have a past, 30 active days in 90; without it they are new.")
+        bool, typer.Option("--known/--new", help="Customers have a past, 30 active days in 90, or none.")
     ] = True,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes, on this machine.")] = 1,
     partitions: Annotated[int, typer.Option(min=1, max=1024, help="Of the topic of transactions.")] = 8,
     seconds: Annotated[float, typer.Option(min=1, help="How long each fixed load lasts.")] = 30.0,
-    only: Annotated[
-        list[str] | None, typer.Option(help=f"Measure this alone: {', '.join(MEASURES)}; may be repeated.")
-    ] = None,
+    only: Annotated[list[Measure] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the workload.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Last line: all figures as one line of JSON.")] = False,
 ) -> None:
@@ -54,72 +31,23 @@ def bench(
     that do not wait for anything. Settings TRACKER_* hold for the workers that are started.
     """
     if customers * 100 < events:
-        raise typer.BadParameter("at least a hundredth of --events", param_hint="--customers")
-    wanted = set(only or MEASURES)
-    if unknown := wanted - set(MEASURES):
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: write {', '.join(MEASURES)}", param_hint="--only")
-    workload = Workload(seed, customers, skew)
-    found = Findings()
-    with Stage(kafka, redis, partitions) as stage:
-        guarantees = stage.guarantees()
-        if known or "memory" in wanted:
-            with saying("laying out customers"):
-                found.redis_bytes_per_customer = lay_out(stage, customers, seed) if known else None
-        with saying("starting workers"):
-            team = start(stage, workers)
-        if "throughput" in wanted:
-            with saying("working off a backlog"):
-                found.throughput = from_backlog(stage, workload.part(events), team)
-        if "latency" in wanted:
-            for rate in RATES:
-                with saying(f"{rate:,.0f} events a second for {seconds:g} s"):
-                    found.latencies.append(at_rate(stage, workload, rate, seconds))
-    asked = {"events": events, "customers": customers, "skew": skew, "customers_known": known, "workers": workers}
-    asked |= {"partitions": partitions, "seed": seed, "event_bytes": EVENT_BYTES}
+        raise typer.BadParameter("write at least a hundredth of --events", param_hint="--customers")
+    plan = Plan(events, customers, skew, known, workers, partitions, seconds, seed)
+    with err.status("starting") as status:
+        found = run(kafka, redis, plan, only or list(Measure), status.update)
     show(found)
     if as_json:
-        print_json(figures(found) | asked | {"guarantees": guarantees})
-
-
-def start(stage: Stage, number: int) -> list[Worker]:
-    """So many workers, all ready."""
-    team = [stage.start_worker() for _ in range(number)]
-    for worker in team:
-        worker.wait_ready()
-    return team
-
-
-@contextmanager
-def saying(what: str) -> Iterator[None]:
-    """Tells on standard error what takes long."""
-    with err.status(what):
-        yield
-
-
-def figures(found: Findings) -> dict[str, Any]:
-    """The figures for JSON: the headlines by name, and all there is."""
-    throughput, latency = found.throughput, found.latencies[-1] if found.latencies else None
-    return {
-        "events_per_s": throughput and throughput.events_per_s,
-        "cpu_us_per_event": throughput and throughput.worker_cpu_us,
-        "latency_p50_ms": latency and latency.p50_ms,
-        "latency_p99_ms": latency and latency.p99_ms,
-        "latency_p999_ms": latency and latency.p999_ms,
-        "latency_max_ms": latency and latency.max_ms,
-        "redis_bytes_per_customer": found.redis_bytes_per_customer,
-        "throughput": throughput and asdict(throughput),
-        "latencies": [asdict(each) for each in found.latencies],
-    }
+        print_json(found.json())
 
 
 def show(found: Findings) -> None:
-    """The same for people."""
+    """The figures for people."""
     table = Table(box=None, show_header=False)
     if (t := found.throughput) is not None:
-        broker = "elsewhere" if t.broker_cpu_us is None else f"{t.broker_cpu_us:.1f}"
+        broker = "elsewhere" if t.broker_cpu_us is None else f"{t.broker_cpu_us:.1f} µs"
         table.add_row("Throughput", f"[bold]{t.events_per_s:,.0f}[/] events/s over {t.seconds:.1f} s")
         table.add_row(
-            "CPU an event", f"worker {t.worker_cpu_us:.2f} µs, Redis {t.redis_cpu_us:.2f} µs, broker {broker} µs"
+            "CPU an event", f"worker {t.worker_cpu_us:.2f} µs, Redis {t.redis_cpu_us:.2f} µs, broker {broker}"
         )
         steps = ", ".join(f"{step} {us:.2f}" for step, us in t.steps_us.items() if us is not None)
         table.add_row("Steps, µs an event", steps or "/metrics did not answer")
@@ -130,4 +58,16 @@ def show(found: Findings) -> None:
         table.add_row(f"Latency at {each.rate:,.0f}/s", f"{figures} ({each.alerts:,} alerts{lost})")
     if found.redis_bytes_per_customer is not None:
         table.add_row("Redis", f"{found.redis_bytes_per_customer:,.0f} B a customer with 30 active days in 90")
+    if found.start_s is not None:
+        table.add_row("Start", f"{found.start_s:.1f} s to the first event")
+    if (r := found.rebalance) is not None:
+        worst = f"{r.join_max_ms:,.0f} ms when one joins, {r.leave_max_ms:,.0f} ms when it leaves"
+        table.add_row(
+            "Rebalance", f"longest latency {worst}, {r.steady_max_ms:,.0f} ms before; {r.join_s:.1f} s to join"
+        )
+    if (c := found.crash) is not None:
+        first, whole = f"{c.to_first_event_s:.1f} s to the first new event", f"{c.to_caught_up_s:.1f} s to caught up"
+        table.add_row("Crash", f"{first}, {whole}")
+    if found.replay_events_per_s is not None:
+        table.add_row("Replay", f"{found.replay_events_per_s:,.0f} events/s")
     out.print(table)

@@ -39,7 +39,7 @@ def at_rate(stage: Stage, workload: Workload, rate: float, seconds: float, topic
     subscriber = Subscriber(stage, topic or stage.settings.topic_alerts)
     sender = Sender(part, rate, stage.settings.topic_transactions, stage.partitions)
     try:
-        heard, repeated = _hear(sender, subscriber, part, expected)
+        heard, repeated = hear(sender, subscriber, part, expected)
         sent = sender.wait()
     finally:
         sender.close()
@@ -63,7 +63,7 @@ def at_rate(stage: Stage, workload: Workload, rate: float, seconds: float, topic
     )
 
 
-def _hear(sender: Sender, subscriber: Subscriber, part: Part, expected: set[int]) -> tuple[dict[int, float], int]:
+def hear(sender: Sender, subscriber: Subscriber, part: Part, expected: set[int]) -> tuple[dict[int, float], int]:
     """When each event's first alert came, and how many alerts came again; ends when all are there or none comes."""
     heard: dict[int, float] = {}
     alert_ids: set[str] = set()

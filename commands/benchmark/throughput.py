@@ -1,17 +1,24 @@
 """Events a second and processor time an event, from a backlog."""
 
+import time
 from dataclasses import dataclass
 from typing import get_args
 
 from confluent_kafka import KafkaException
 
 from commands.benchmark.stage import Stage, Worker
-from commands.benchmark.workload import Part, partition_of
+from commands.benchmark.workload import OFFER, Part, Workload, partition_of
 from commands.console import Failure
 from commands.kafka import producer
+from commands.offers import SHIPPED, catalogue
+from handlers.engine import Rules
+from handlers.intake import Intake
+from learning.replay import Replay
+from schemas.alert import Kind
 from streams.metrics import Step
 
 _FULL_WAIT_SECONDS = 0.05
+_REPLAY_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,8 @@ class Throughput:
     others. None where /metrics did not answer."""
     batch_events: float | None
     """Records in a batch of a partition, mean."""
+    alerts_share: float | None
+    """Alerts committed, an event."""
     memory_bytes: int
     """Resident memory of all workers at the end."""
 
@@ -75,7 +84,7 @@ def from_backlog(stage: Stage, part: Part, workers: list[Worker]) -> Throughput:
     used = stage.cpu(workers)
     (first_at, first), (last_at, last) = marks[0], marks[-1]
     seconds = max(last_at - first_at, 1e-9)
-    steps, batches = _steps(samples, _added(workers))
+    steps, batches, alerts = _steps(samples, _added(workers))
     us = 1e6 / len(part)
     return Throughput(
         events=len(part),
@@ -86,6 +95,7 @@ def from_backlog(stage: Stage, part: Part, workers: list[Worker]) -> Throughput:
         broker_cpu_us=None if used.broker is None or cpu.broker is None else (used.broker - cpu.broker) * us,
         steps_us={step: None if seconds is None else seconds * us for step, seconds in steps.items()},
         batch_events=len(part) / batches if batches else None,
+        alerts_share=None if alerts is None else alerts / len(part),
         memory_bytes=sum(worker.memory_bytes() for worker in workers),
     )
 
@@ -93,15 +103,28 @@ def from_backlog(stage: Stage, part: Part, workers: list[Worker]) -> Throughput:
 Samples = dict[tuple[str, str], float]
 
 
-def _steps(before: Samples, after: Samples) -> tuple[dict[str, float | None], float]:
-    """Seconds in each step, and batches."""
+def _steps(before: Samples, after: Samples) -> tuple[dict[str, float | None], float | None, float | None]:
+    """Seconds in each step, batches, alerts."""
 
     def added(name: str, label: str = "") -> float | None:
         key = name, label
         return after[key] - before[key] if key in before and key in after else None
 
     steps = {step: added("tracker_step_seconds_sum", step) for step in get_args(Step)}
-    return steps, added("tracker_batch_events_count") or 0.0
+    alerts = [added("tracker_alerts_total", kind) for kind in get_args(Kind)]
+    return steps, added("tracker_batch_events_count"), sum(alerts) if None not in alerts else None  # type: ignore[arg-type]
+
+
+def replayed(workload: Workload, events: int) -> float:
+    """Events a second of `tracker replay`, its files left out: the decisions alone, in this process."""
+    rules = Rules((*catalogue(SHIPPED), OFFER))
+    intake = Intake("transactions", "EUR", {}, keyed=False)
+    for number in (1_000, events):  # the first loads what is compiled
+        lines = [value for _, value in workload.part(number).values()]
+        started = time.perf_counter()
+        for _ in Replay(intake, rules, "transactions", _REPLAY_BATCH).alerts(lines):
+            pass
+    return events / (time.perf_counter() - started)
 
 
 def _added(workers: list[Worker]) -> Samples:
