@@ -27,6 +27,8 @@ class Claim:
     """The store has done what was asked under this claim."""
     caught_up: bool = False
     """Everything in the log has been read."""
+    end: int = 0
+    """Where Kafka's log ended a moment ago."""
     timestamp_ms: int = 0
     """Kafka timestamp of the last committed record."""
 

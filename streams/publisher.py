@@ -15,11 +15,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from threading import Condition, Thread
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.backlog import Backlog, Entry
 from streams.claim import Claim
 from streams.clients import RECORD_BYTES_MAX, kafka_client
+from streams.group import ANSWER_SECONDS_MAX, Group
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.retry import Retry
@@ -37,7 +38,6 @@ QUEUED_BYTES_MAX = 64 * 1024 * 1024
 IDLE_SECONDS = 1.0
 """Between acknowledgements when there is nothing to publish."""
 
-ANSWER_SECONDS_MAX = 10.0
 _TRANSACTION_SECONDS_MAX = 15
 _TROUBLE_SECONDS = 3.0
 """Failing for less than that is nothing to worry about: a rebalance refuses a transaction too."""
@@ -49,12 +49,12 @@ Picked = list[tuple[Backlog, list[Entry], int]]
 
 
 class Publisher:
-    """A thread of its own. `consumer` is the loop's, `store` is used by this thread only."""
+    """A thread of its own. `group` is the loop's, `store` is used by this thread only."""
 
     def __init__(
         self,
         settings: Settings,
-        consumer: Consumer,
+        group: Group,
         store: Store,
         health: Health,
         metrics: Metrics,
@@ -62,7 +62,7 @@ class Publisher:
         crash: Callable[[BaseException], None],
     ) -> None:
         self._topic = settings.topic_transactions
-        self._consumer = consumer
+        self._group = group
         self._store = store
         self._health = health
         self._metrics = metrics
@@ -155,9 +155,7 @@ class Publisher:
 
     def _committed(self, partition: int) -> int:
         """The last published sequence that the consumer group knows of. Waits for transactions under way."""
-        (found,) = self._consumer.committed([TopicPartition(self._topic, partition)], timeout=ANSWER_SECONDS_MAX)
-        if found.error is not None:
-            raise KafkaException(found.error)
+        found = self._group.committed(partition)
         if found.metadata and found.metadata.isdecimal():
             return int(found.metadata)
         _log.warning("partition %d: the group's offset says nothing of what is published; the outbox is", partition)
@@ -166,7 +164,7 @@ class Publisher:
     def _publish(self) -> bool:
         """One transaction. False if there was nothing to say."""
         producer = self._ready_producer()
-        group = self._consumer.consumer_group_metadata()
+        group = self._group.metadata
         with self._changed:
             picked = self._pick()
             self._sending = frozenset(backlog.claim for backlog, _, _ in picked)
@@ -216,13 +214,11 @@ class Publisher:
         producer.send_offsets_to_transaction(offsets, group, ANSWER_SECONDS_MAX)
         _until_answered(producer.commit_transaction)
         if self._offsets_kept is None:
-            number = offsets[0].partition
-            (found,) = self._consumer.committed([TopicPartition(self._topic, number)], timeout=ANSWER_SECONDS_MAX)
-            self._offsets_kept = bool(found.metadata)
+            self._offsets_kept = bool(self._group.committed(offsets[0].partition).metadata)
             if not self._offsets_kept:
                 _log.warning("this broker forgets offsets committed in a transaction: they are committed after it")
         if not self._offsets_kept:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self._group.commit(offsets)
 
     def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:
         """After any failure the committed sequence is read again: only Kafka knows what came of the transaction."""
