@@ -303,6 +303,9 @@ def _faust_app(settings: Settings, folder: str) -> faust.App:
         faust_id(settings),
         broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
         broker_credentials=credentials,
+        # Else a worker that was killed would keep Faust's group, and each start, waiting for a minute.
+        broker_session_timeout=settings.session_timeout_ms / 1_000,
+        broker_heartbeat_interval=settings.session_timeout_ms / 3_000,
         store="memory://",
         datadir=folder,
         autodiscover=False,
