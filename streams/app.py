@@ -30,7 +30,6 @@ from streams.claim import Portion
 from streams.claims import Claims
 from streams.clients import bootstrap_servers, sasl_password
 from streams.gate import Gate
-from streams.group import Group
 from streams.health import Health
 from streams.loop import Loop
 from streams.metrics import Metrics
@@ -166,10 +165,9 @@ class Worker:
             topics = settings.topic_alerts, settings.topic_dead_letters
             return Partition(number, topic, store, intake, self._catalog.rules, *topics, cache)
 
-        group = Group(settings, self._consumer)
         self._publisher = Publisher(
             settings,
-            group,
+            Consumer(consumer_config(settings, self._on_kafka_error)),
             RedisStore(client),
             self._health,
             self._metrics,
@@ -189,7 +187,7 @@ class Worker:
         )
         self._work_loop = Loop(lock, store, self._publisher, claims, self._metrics)
         self._river = River(
-            settings, self._consumer, group, claims, self._health, self._metrics, self._deliver, self._crash_from_thread
+            settings, self._consumer, claims, self._health, self._metrics, self._deliver, self._crash_from_thread
         )
         self._cache = cache
 

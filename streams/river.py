@@ -13,7 +13,6 @@ from schemas.units import parse_rfc3339
 from streams.claim import Claim, LostRecords, Portion
 from streams.claims import Claims
 from streams.clients import RECORD_BYTES_MAX, kafka_client
-from streams.group import Group
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.retry import Retry
@@ -36,7 +35,6 @@ class River:
         self,
         settings: Settings,
         consumer: Consumer,
-        group: Group,
         claims: Claims,
         health: Health,
         metrics: Metrics,
@@ -46,7 +44,6 @@ class River:
         self._settings = settings
         self._topic = settings.topic_transactions
         self._consumer = consumer
-        self._group = group
         self._claims = claims
         self._health = health
         self._metrics = metrics
@@ -83,7 +80,7 @@ class River:
         self._metrics.partitions_owned.set(len(owned))
         for claim in owned:
             gauges = self._metrics.partition(claim.number)
-            behind = 0 if claim.caught_up else max(0, claim.end - claim.partition.position.offset)
+            behind = 0 if claim.caught_up else max(0, claim.high - claim.partition.position.offset)
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(max(0.0, time.time() - claim.timestamp_ms / 1_000) if behind else 0.0)
 
@@ -93,7 +90,6 @@ class River:
             while not self._stopping.is_set():
                 self._health.beat("consumer")
                 self._claims.turn()
-                self._group.serve()
                 self._probe()
                 self._turn()
         except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
@@ -140,11 +136,10 @@ class River:
         records, self._early = self._early, {}
         portions = []
         for claim in self._claims:
-            if tick:
-                _, claim.end = self._consumer.get_watermark_offsets(
-                    TopicPartition(self._topic, claim.number), cached=True
-                )
             its_records, its_now = records.get(claim, []), now if claim.caught_up else None
+            if measure:
+                log = TopicPartition(self._topic, claim.number)
+                claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
             if its_records or its_now is not None or measure:
                 portions.append(Portion(claim, its_records, its_now, measure))
         return portions
