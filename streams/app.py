@@ -31,6 +31,7 @@ from streams.claims import Claims
 from streams.clients import bootstrap_servers, sasl_password
 from streams.gate import Gate
 from streams.health import Health
+from streams.lookback import Lookback
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
@@ -165,10 +166,12 @@ class Worker:
             topics = settings.topic_alerts, settings.topic_dead_letters
             return Partition(number, topic, store, intake, self._catalog.rules, *topics, cache)
 
+        lookback = Lookback(settings, self._on_kafka_error)
         self._publisher = Publisher(
             settings,
             Consumer(consumer_config(settings, self._on_kafka_error)),
             RedisStore(client),
+            lookback,
             self._health,
             self._metrics,
             self._on_kafka_error,
@@ -182,6 +185,7 @@ class Worker:
             open_partition,
             cache.drop,
             self._publisher,
+            lookback,
             self._health,
             self._metrics,
         )

@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from streams.claim import Claim, LostRecords, take
 from streams.health import Health
+from streams.lookback import Lookback
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
@@ -40,6 +41,7 @@ class Claims:
         open_partition: Callable[[int], Partition],
         release: Callable[[int], None],
         publisher: Publisher,
+        lookback: Lookback,
         health: Health,
         metrics: Metrics,
     ) -> None:
@@ -50,6 +52,7 @@ class Claims:
         self._open_partition = open_partition
         self._release = release
         self._publisher = publisher
+        self._lookback = lookback
         self._health = health
         self._metrics = metrics
         self._refused: SimpleQueue[tuple[Claim, Exception]] = SimpleQueue()
@@ -149,7 +152,8 @@ class Claims:
             return None
         try:
             with self._lock:
-                claim = take(self._consumer, self._topic, self._open_partition(number), _ANSWER_SECONDS_MAX)
+                partition = self._open_partition(number)
+                claim = take(self._consumer, self._topic, partition, self._lookback, _ANSWER_SECONDS_MAX)
         except (StoreUnavailable, KafkaException) as error:
             self._postpone(number, error)
             return None

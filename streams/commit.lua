@@ -114,7 +114,7 @@ local function commit(keys, args)
   redis.call('ZCARD', due)
   redis.call('XLEN', outbox)
 
-  local sequence = tonumber(args[4])
+  local sequence = tonumber(args[8]) - entries
   for i = 1, entries do
     redis.call('XADD', outbox, string.format('%.0f-0', sequence + i), 'm', args[entry_at + i])
   end

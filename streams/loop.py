@@ -55,7 +55,8 @@ class Loop:
             if portion.records or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
                 done = claim.partition.process(portion.records, portion.now)
                 self._count(portion, done)
-                self._publisher.add(claim, done.outbox, done.position.offset)
+                clock = max(done.position.clock, portion.now or 0)
+                self._publisher.add(claim, done.outbox, done.position.offset, clock)
             if portion.measure:
                 self._measure(portion)
             claim.proved = True

@@ -41,9 +41,10 @@ class MemoryStore:
         state.rows.update(changes.rows)
         for customer, when in changes.due.items():
             state.look_again(customer, when)
-        state.outbox += enumerate(changes.outbox, at.sequence + 1)
+        sequence = max(at.sequence, changes.sequence_min)
+        state.outbox += enumerate(changes.outbox, sequence + 1)
         del state.outbox[: _upto(state.outbox, changes.published)]
-        state.position = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        state.position = Position(at.epoch, at.version + 1, offset, sequence + len(changes.outbox), clock)
         return state.position
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:

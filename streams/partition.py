@@ -63,6 +63,8 @@ class Partition:
         self.number = number
         self.published = 0
         """Outbox entries up to this sequence are published; the next commit removes them."""
+        self.sequence_min = 0
+        """Numbers of outbox entries up to this one were given before the store went back."""
         self.position = Position(0, 0, 0, 0, 0)
         self._store = store
         self._intake = intake
@@ -149,7 +151,7 @@ class Partition:
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
         before = self.position
-        changes = Changes(outcome.rows, outcome.due, outbox, self.published)
+        changes = Changes(outcome.rows, outcome.due, outbox, self.published, self.sequence_min)
         self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = self.published
         for customer, row in outcome.rows.items():
@@ -159,7 +161,7 @@ class Partition:
                 self._next_due = at
         if self._next_due is not None and self._next_due <= outcome.clock:
             self._next_due = self._store.next_due(self.number)
-        return list(enumerate(outbox, before.sequence + 1))
+        return list(enumerate(outbox, self.position.sequence - len(outbox) + 1))
 
     def _alert(self, alert: Alert) -> Outgoing:
         value = orjson.dumps(msgspec.to_builtins(alert))

@@ -87,7 +87,8 @@ class RedisStore:
         return int(float(first[1])) if first else None
 
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
-        new = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        sequence = max(at.sequence, changes.sequence_min) + len(changes.outbox)
+        new = Position(at.epoch, at.version + 1, offset, sequence, clock)
         prefix = b"{%d}:" % partition
         row = prefix + b"c:"
         due = [(customer.encode(), when) for customer, when in changes.due.items()]

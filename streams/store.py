@@ -58,6 +58,8 @@ class Changes:
     outbox: list[Outgoing] = field(default_factory=list)
     published: int = 0
     """Outbox entries up to this sequence are known to be published and may be removed."""
+    sequence_min: int = 0
+    """The outbox goes on after this sequence, where it stands below it."""
 
 
 class Store(Protocol):
@@ -78,7 +80,8 @@ class Store(Protocol):
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         """Writes all of `changes` if `at` is still where the partition stands, else raises Fenced or Moved.
 
-        Returns the new position: epoch kept, version + 1, sequence + len(changes.outbox).
+        Returns the new position: epoch kept, version + 1, sequence raised by len(changes.outbox) from where it was or
+        from changes.sequence_min, whichever is greater.
         """
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:

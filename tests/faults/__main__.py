@@ -17,7 +17,9 @@ from tests.faults.rows import ROWS
 from tests.faults.world import Row, Seed, World, missing
 from tests.servers import missing_for
 
-HEAD = f"{'row':<16}{'seeds':>6}{'events':>9}{'lost':>6}{'doubled':>9}{'alerts':>8}{'lost':>6}{'doubled':>9}{'other':>7}"
+HEAD = (
+    f"{'row':<16}{'seeds':>6}{'events':>9}{'lost':>6}{'doubled':>9}{'alerts':>8}{'lost':>6}{'doubled':>9}{'other':>7}"
+)
 NOTES_MAX = 12
 
 
@@ -40,7 +42,9 @@ def main() -> int:
     print(HEAD, flush=True)
     with World() as world:
         for row in rows:
-            numbers = [given.seed] if given.seed is not None else range(given.first, given.first + (given.seeds or row.seeds))
+            numbers = (
+                [given.seed] if given.seed is not None else range(given.first, given.first + (given.seeds or row.seeds))
+            )
             failed += not tried(world, row, numbers)
     return 1 if failed else 0
 
@@ -63,7 +67,9 @@ def tried(world: World, row: Row, numbers: Iterable[int]) -> bool:
     line = f"{row.name:<16}{len(seeds):>6}" + "".join(
         f"{value:>{width}}" for value, width in zip(total, (9, 6, 9, 8, 6, 9, 7), strict=True)
     )
-    print(f"{line}  {time.monotonic() - started:6.0f} s  {row.words}" + (f"; {broken} DID NOT FINISH" if broken else ""))
+    print(
+        f"{line}  {time.monotonic() - started:6.0f} s  {row.words}" + (f"; {broken} DID NOT FINISH" if broken else "")
+    )
     for note, times in sorted(hits.items()):
         print(f"    {note}: {times}")
     sys.stdout.flush()

@@ -1,6 +1,7 @@
 """Rows: workers that die, pause, come and go."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tests.faults.audit import Figures
 from tests.faults.steps import STEPS, Kill
@@ -9,6 +10,7 @@ from tests.faults.world import Row, Seed
 
 PLAN = Plan()
 KILLS = 3
+TRIM_SECONDS_MAX = 15
 
 
 def sliced(sent: Sequence[Sent], parts: int) -> list[Sequence[Sent]]:
@@ -25,7 +27,11 @@ def kill(seed: Seed) -> Figures:
             scene.publish(part)
             step = STEPS[(seed.number * KILLS + life) % len(STEPS)]
             worker = scene.start(Kill(step, seed.chance.randint(1, 3)))
-            scene.rest(worker=worker)
+            if step == STEPS[-2]:
+                with suppress(TimeoutError):  # comes at rest
+                    worker.wait(TRIM_SECONDS_MAX)
+            else:
+                scene.rest(worker=worker)
             seed.notes.append(f"step {step}: {'hit' if not worker.alive() else 'not reached'}")
             worker.kill()
         scene.publish(parts[KILLS])

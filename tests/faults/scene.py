@@ -2,11 +2,9 @@
 
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -20,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from commands.state import store
 from handlers.engine import Rules
 from streams.settings import Settings, variable
+from streams.store import StoreUnavailable
 from streams.topics import offers_changelog
 from tests.fast import OFFERS
 from tests.faults import steps
@@ -105,8 +104,7 @@ class Scene:
         } | changes
         self._own = own
         self.settings = Settings(
-            **own
-            | {"kafka_bootstrap_servers": kafka.bootstrap_servers, "redis_url": audit_redis_url or redis_url}
+            **own | {"kafka_bootstrap_servers": kafka.bootstrap_servers, "redis_url": audit_redis_url or redis_url}
         )
         self.rules = Rules(tuple(sorted(OFFERS, key=lambda offer: offer.offer_id)))
         self._undo = ExitStack()
@@ -160,7 +158,7 @@ class Scene:
                 if acknowledged.metadata != str(stands.sequence) or not self._ticked(log.partition, stands.clock):
                     return False
             return all(self._all_committed(topic, number) for topic, number in self._outbound)
-        except KafkaException:
+        except (KafkaException, StoreUnavailable):
             return False
 
     def _all_committed(self, topic: str, number: int) -> bool:
@@ -170,6 +168,19 @@ class Scene:
         _, end = self._uncommitted.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)
         return bool(stable == end)
 
+    def commits(self) -> int:
+        """How many commits the store has seen; 0 while it can't be asked."""
+        try:
+            stands = [self.state.read(number) for number in range(self.partitions)]
+        except StoreUnavailable:
+            return 0
+        return sum(each.version for each in stands if each is not None)
+
+    def progress(self, commits: int) -> None:
+        """Waits for that many commits more, or for the end of all work."""
+        least = self.commits() + commits
+        until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
+
     def _ticked(self, partition: int, clock: int) -> bool:
         next_due = self.state.next_due(partition)
         return self.settings.clock == "stream" or next_due is None or next_due > clock
@@ -177,9 +188,7 @@ class Scene:
     def rest(self, seconds_max: float = REST_SECONDS_MAX, worker: Worker | None = None) -> None:
         """Waits for `at_rest`, or for the end of the worker. Raises TimeoutError with the end of the last log."""
         try:
-            until(
-                lambda: (worker is not None and not worker.alive()) or self.at_rest(), seconds_max, "everything done"
-            )
+            until(lambda: (worker is not None and not worker.alive()) or self.at_rest(), seconds_max, "everything done")
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.tail()}") from None
 

@@ -40,7 +40,7 @@ class RedisServer:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._own = None if directory else Path(tempfile.mkdtemp(prefix="tracker-redis-"))
-        self._directory = directory or self._own
+        self._directory = directory or Path(str(self._own))
         self._options = options
         self.start()
 
@@ -55,6 +55,18 @@ class RedisServer:
         """kill -9; returns when it is gone."""
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.stop()
+
+    def copied(self) -> Path:
+        """A copy of its log as it is at this moment, which a cut of power could have left."""
+        copy = self._directory.with_name(self._directory.name + "-copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self._directory, copy)
+        return copy
+
+    def restore(self, copy: Path) -> None:
+        """Goes back to a copy. The server must not be running."""
+        shutil.rmtree(self._directory)
+        copy.rename(self._directory)
 
     def answers(self) -> bool:
         try:
