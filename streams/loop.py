@@ -41,8 +41,8 @@ class Loop:
         self._metrics = metrics
 
     def work(self, portions: Sequence[Portion]) -> None:
-        """Works each portion off to its commit. A partition that the store refuses is claimed again; any other
-        exception is a fault of the program and passes through."""
+        """Works each portion off to its commit, and now and then looks whether the store still stands there. A partition
+        that the store refuses is claimed again; any other exception is a fault of the program and passes through."""
         self._publisher.wait_for_room()
         for portion in portions:
             with self._lock:
@@ -87,13 +87,15 @@ class Loop:
             metrics.dead_letters[letter.reason].inc()
 
     def _measure(self, portion: Portion) -> None:
-        number = portion.claim.number
+        number, position = portion.claim.number, portion.claim.partition.position
+        if self._store.read(number) != position:  # at rest nothing is committed, and so nothing else would notice
+            raise Moved(f"partition {number} does not stand at version {position.version} of epoch {position.epoch}")
         gauges = self._metrics.partition(number)
         due, outbox = self._store.depths(number)
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
         next_due = self._store.next_due(number)
-        clock = portion.claim.partition.position.clock if portion.now is None else portion.now
+        clock = position.clock if portion.now is None else portion.now
         gauges.due_overdue_seconds.set(0 if next_due is None else max(0, clock - next_due) / 1_000)
 
 

@@ -38,7 +38,7 @@ BUILDS = {
                 "        verdict = self._call(_COMMIT, keys, arguments)\n",
                 "        stay = [b'%d' % n for n in (at.version, at.offset, new.sequence, at.clock)]\n"
                 "        self._call(_COMMIT, keys, [*arguments[:5], *stay, *arguments[9:]])\n"
-                "        moved = [*arguments[:3], b'%d' % new.sequence, arguments[4], *arguments[5:9], b'0', b'0', b'0']\n"
+                "        moved = [*arguments[:3], b'%d' % new.sequence, *arguments[4:9], b'0', b'0', b'0']\n"
                 "        verdict = self._call(_COMMIT, keys[:3], moved)\n",
             ),
         ),

@@ -3,6 +3,7 @@
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing import get_context
@@ -155,7 +156,7 @@ class Scene:
                     continue
                 if stands is None or stands.offset < high or acknowledged.offset < high:
                     return False
-                if acknowledged.metadata != str(stands.sequence) or not self._ticked(log.partition, stands.clock):
+                if acknowledged.metadata != str(stands.sequence) or not self._ticked(log.partition):
                     return False
             return all(self._all_committed(topic, number) for topic, number in self._outbound)
         except (KafkaException, StoreUnavailable):
@@ -181,9 +182,9 @@ class Scene:
         least = self.commits() + commits
         until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
 
-    def _ticked(self, partition: int, clock: int) -> bool:
+    def _ticked(self, partition: int) -> bool:
         next_due = self.state.next_due(partition)
-        return self.settings.clock == "stream" or next_due is None or next_due > clock
+        return self.settings.clock == "stream" or next_due is None or next_due > time.time() * 1_000
 
     def rest(self, seconds_max: float = REST_SECONDS_MAX, worker: Worker | None = None) -> None:
         """Waits for `at_rest`, or for the end of the worker. Raises TimeoutError with the end of the last log."""
