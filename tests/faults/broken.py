@@ -35,11 +35,16 @@ BUILDS = {
         (
             (
                 "streams/redis_store.py",
+                "from dataclasses import astuple\n",
+                "from dataclasses import astuple, replace\n",
+            ),
+            (
+                "streams/redis_store.py",
                 "        verdict = self._call(_COMMIT, keys, arguments)\n",
-                "        stay = [b'%d' % n for n in (at.version, at.offset, new.sequence, at.clock)]\n"
-                "        self._call(_COMMIT, keys, [*arguments[:5], *stay, *arguments[9:]])\n"
-                "        moved = [*arguments[:3], b'%d' % new.sequence, *arguments[4:9], b'0', b'0', b'0']\n"
-                "        verdict = self._call(_COMMIT, keys[:3], moved)\n",
+                "        stays = [b'%d' % n for n in astuple(replace(at, sequence=new.sequence))]\n"
+                "        self._call(_COMMIT, keys, [*arguments[:7], *stays[1:], *arguments[13:]])\n"
+                "        alone = [*stays, *arguments[7:13], b'0', b'0', b'0', b'0', b'0']\n"
+                "        verdict = self._call(_COMMIT, keys[:3], alone)\n",
             ),
         ),
     ),
