@@ -147,11 +147,6 @@ class TiedProcess:
                 raise EmbeddedError(f"not ready after {seconds_max:g} s:\n{self._tail()}") from None
             raise EmbeddedError(f"ended with status {status}:\n{self._tail()}")
 
-    @property
-    def pid(self) -> int:
-        """The child's process id."""
-        return self._process.pid
-
     def stop(self) -> None:
         """Asks the child to end, waits, and kills it when it has not ended in time."""
         if self._process.stdin:

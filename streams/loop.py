@@ -41,8 +41,9 @@ class Loop:
         self._metrics = metrics
 
     def work(self, portions: Sequence[Portion]) -> None:
-        """Works each portion off to its commit, and now and then looks whether the store still stands there. A partition
-        that the store refuses is claimed again; any other exception is a fault of the program and passes through."""
+        """Works each portion off to its commit, and now and then looks whether the store still stands there. A
+        partition that the store refuses is claimed again; any other exception is a fault of the program and passes
+        through."""
         self._publisher.wait_for_room()
         for portion in portions:
             with self._lock:

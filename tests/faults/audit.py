@@ -16,6 +16,7 @@ from commands.state import intake
 from handlers.batch import Record
 from handlers.engine import Rules
 from handlers.measures import profile
+from handlers.seen import Seen
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
 from streams.partition import Partition
@@ -118,7 +119,7 @@ def _recomputed(settings: Settings, state: RedisStore, rules: Rules, number: int
 
 def _is_event(settings: Settings, record: Record) -> bool:
     """Whether the record is accepted by itself: a refused one's event_id does not count as seen."""
-    return len(intake(settings).batch(0, [record], 0)) == 1
+    return len(intake(settings).batch(0, [record], 0, Seen())) == 1
 
 
 def _compare_state(state: RedisStore, number: int, wanted: Expected, tell: Callable[[str], None]) -> Figures:

@@ -20,6 +20,7 @@ import streams.partition
 import streams.publisher
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
+from handlers.seen import Seen
 from streams.partition import Partition
 from streams.redis_store import RedisStore
 from streams.settings import load_settings
@@ -176,4 +177,4 @@ def _producer(base: Any, hit: _Countdown) -> Any:
 
 
 # Compiles the kernels where that has not been done, and loads them: each forked worker has them then.
-Engine("transactions", 0).step(Intake("transactions", "EUR", {}).batch(0, [], 0), {}, [], Rules())
+Engine("transactions", 0).step(Intake("transactions", "EUR", {}).batch(0, [], 0, Seen()), {}, [], Rules())
