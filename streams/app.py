@@ -164,7 +164,9 @@ class Worker:
         def open_partition(number: int) -> Partition:
             intake = Intake(topic, settings.base_currency, rates)
             topics = settings.topic_alerts, settings.topic_dead_letters
-            return Partition(number, topic, store, intake, self._catalog.rules, *topics, cache)
+            return Partition(
+                number, topic, store, intake, self._catalog.rules, *topics, cache, settings.poison_share_max
+            )
 
         lookback = Lookback(settings, self._on_kafka_error)
         self._publisher = Publisher(

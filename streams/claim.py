@@ -7,6 +7,8 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from handlers.batch import Record
+from handlers.layout import LayoutError
+from streams.breaker import PoisonFlood
 from streams.lookback import Lookback
 from streams.mark import Mark
 from streams.partition import Partition
@@ -16,6 +18,10 @@ _log = logging.getLogger("tracker.claims")
 
 class LostRecords(Exception):
     """Kafka no longer has, or never had, records between where the store stands and where the log can be read."""
+
+
+STANDING_STILL = (LostRecords, PoisonFlood, LayoutError)
+"""After these the partition stays where it is until somebody has decided."""
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,7 @@ from threading import Lock
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from streams.claim import Claim, LostRecords, take
+from streams.claim import STANDING_STILL, Claim, LostRecords, take
 from streams.health import Health
 from streams.lookback import Lookback
 from streams.metrics import Metrics
@@ -81,7 +81,9 @@ class Claims:
         self._publisher.serve(self._consumer)
         while not self._refused.empty():
             claim, error = self._refused.get()
-            if self._held.get(claim.number) is claim:
+            if self._held.get(claim.number) is claim and isinstance(error, STANDING_STILL):
+                self.lose(claim.number, error)
+            elif self._held.get(claim.number) is claim:
                 if claim.proved:
                     self._attempts[claim.number].worked()
                 self._end(claim.number)
@@ -90,7 +92,7 @@ class Claims:
         for number in [number for number, at in self._again_at.items() if at <= time.monotonic()]:
             self._claim_again(number)
 
-    def lose(self, number: int, error: LostRecords) -> None:
+    def lose(self, number: int, error: Exception) -> None:
         """Never a silent jump: the partition stays where it is until somebody has decided."""
         self._end(number)
         self._again_at.pop(number, None)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Protocol
 
-from streams.claim import Claim, Portion
+from streams.claim import STANDING_STILL, Claim, Portion
 from streams.metrics import Metrics, Refusal, Step
 from streams.partition import Done
 from streams.publisher import Publisher
@@ -42,7 +42,7 @@ class Loop:
 
     def work(self, portions: Sequence[Portion]) -> None:
         """Works each portion off to its commit, and now and then looks whether the store still stands there. A
-        partition that the store refuses is claimed again; any other exception is a fault of the program and passes
+        partition that the store refuses is claimed again, one that can't go on stands still; any other exception is a fault of the program and passes
         through."""
         self._publisher.wait_for_room()
         for portion in portions:
@@ -61,6 +61,9 @@ class Loop:
             if portion.measure:
                 self._measure(portion)
             claim.proved = True
+        except STANDING_STILL as error:
+            claim.alive = False
+            self._claims.reclaim(claim, error)
         except (Fenced, Moved, StoreUnavailable) as error:
             claim.alive = False
             self._metrics.commits_refused[_REFUSALS[type(error)]].inc()
