@@ -31,6 +31,7 @@ from streams.claims import Claims
 from streams.clients import bootstrap_servers, sasl_password
 from streams.gate import Gate
 from streams.health import Health
+from streams.lookback import Lookback
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
@@ -163,12 +164,16 @@ class Worker:
         def open_partition(number: int) -> Partition:
             intake = Intake(topic, settings.base_currency, rates)
             topics = settings.topic_alerts, settings.topic_dead_letters
-            return Partition(number, topic, store, intake, self._catalog.rules, *topics, cache)
+            return Partition(
+                number, topic, store, intake, self._catalog.rules, *topics, cache, settings.poison_share_max
+            )
 
+        lookback = Lookback(settings, self._on_kafka_error)
         self._publisher = Publisher(
             settings,
             Consumer(consumer_config(settings, self._on_kafka_error)),
             RedisStore(client),
+            lookback,
             self._health,
             self._metrics,
             self._on_kafka_error,
@@ -182,6 +187,7 @@ class Worker:
             open_partition,
             cache.drop,
             self._publisher,
+            lookback,
             self._health,
             self._metrics,
         )
@@ -296,6 +302,9 @@ def _faust_app(settings: Settings, folder: str) -> faust.App:
         faust_id(settings),
         broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
         broker_credentials=credentials,
+        # Else a worker that was killed would keep Faust's group, and each start, waiting for a minute.
+        broker_session_timeout=settings.session_timeout_ms / 1_000,
+        broker_heartbeat_interval=settings.session_timeout_ms / 3_000,
         store="memory://",
         datadir=folder,
         autodiscover=False,

@@ -45,7 +45,8 @@ class MemoryStore:
         state.rows.update(changes.rows)
         for customer, when in changes.due.items():
             state.look_again(customer, when)
-        state.outbox += enumerate(changes.outbox, at.sequence + 1)
+        sequence = max(at.sequence, changes.sequence_min)
+        state.outbox += enumerate(changes.outbox, sequence + 1)
         del state.outbox[: _upto(state.outbox, changes.published)]
         for segment, start, data in changes.seen.pieces:
             held = state.seen.setdefault(segment, bytearray())

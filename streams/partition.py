@@ -17,6 +17,7 @@ from handlers.intake import Intake
 from handlers.seen import SEGMENT, Seen, SeenChanges
 from schemas.alert import Alert, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
+from streams.breaker import Breaker
 from streams.cache import RowCache
 from streams.store import Changes, Outgoing, Position, Store
 
@@ -47,7 +48,8 @@ class Done(NamedTuple):
 class Partition:
     """The state of one partition while this process owns it. Used by one thread at a time.
 
-    `process` raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the owner must
+    `process` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote: then
+    nothing is written. It raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the owner must
     `claim` again and seek to the position's offset before it goes on.
     """
 
@@ -61,14 +63,18 @@ class Partition:
         alerts_topic: str,
         dead_letters_topic: str,
         cache: RowCache,
+        refused_share_max: float = 1.0,
     ) -> None:
         self.number = number
         self.published = 0
         """Outbox entries up to this sequence are published; the next commit removes them."""
+        self.sequence_min = 0
+        """Numbers of outbox entries up to this one were given before the store went back."""
         self.position = Position(0, 0, 0, 0, 0, 0, 0)
         self._seen = Seen()
         self._store = store
         self._intake = intake
+        self._breaker = Breaker(refused_share_max)
         self._rules = rules
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
@@ -98,6 +104,7 @@ class Partition:
         clock = time.perf_counter
         marks = [clock()]
         batch = self._intake.batch(self.number, records, self.position.clock, self._seen)
+        self._breaker.see(len(records), len(batch.dead_letters))
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
         marks.append(clock())
@@ -158,7 +165,7 @@ class Partition:
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
         before = self.position
-        changes = Changes(outcome.rows, outcome.due, outbox, self.published, seen)
+        changes = Changes(outcome.rows, outcome.due, outbox, self.published, self.sequence_min, seen)
         self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = self.published
         for customer, row in outcome.rows.items():
@@ -168,7 +175,7 @@ class Partition:
                 self._next_due = at
         if self._next_due is not None and self._next_due <= outcome.clock:
             self._next_due = self._store.next_due(self.number)
-        return list(enumerate(outbox, before.sequence + 1))
+        return list(enumerate(outbox, self.position.sequence - len(outbox) + 1))
 
     def _alert(self, alert: Alert) -> Outgoing:
         value = orjson.dumps(msgspec.to_builtins(alert))

@@ -64,6 +64,8 @@ class Changes:
     outbox: list[Outgoing] = field(default_factory=list)
     published: int = 0
     """Outbox entries up to this sequence are known to be published and may be removed."""
+    sequence_min: int = 0
+    """The outbox goes on after this sequence, where it stands below it."""
     seen: SeenChanges = field(default_factory=SeenChanges)
     """Event ids to remember, and segments of them to forget."""
 
@@ -74,7 +76,7 @@ def after(at: Position, offset: int, clock: int, changes: Changes) -> Position:
         at.epoch,
         at.version + 1,
         offset,
-        at.sequence + len(changes.outbox),
+        max(at.sequence, changes.sequence_min) + len(changes.outbox),
         clock,
         at.events + changes.seen.events,
         at.oldest + len(changes.seen.forgotten),
