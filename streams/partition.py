@@ -148,10 +148,10 @@ class Partition:
         """Writes the outcome; a tick at which nothing happened writes nothing."""
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
-        before = self.position
-        changes = Changes(outcome.rows, outcome.due, outbox, self.published)
+        before, published = self.position, self.published  # which the publisher moves on meanwhile
+        changes = Changes(outcome.rows, outcome.due, outbox, published)
         self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
-        self._trimmed = self.published
+        self._trimmed = published
         for customer, row in outcome.rows.items():
             self._cache.put(self.number, customer, row)
         for at in outcome.due.values():
