@@ -162,6 +162,7 @@ class Publisher:
             unsettled = [backlog for backlog in self._backlogs.values() if not backlog.settled]
         for backlog in unsettled:
             published = 0 if backlog.claim.fresh else self._committed(backlog.claim.number)
+            backlog.claim.fresh = False  # from here on something may have been published under this claim
             stored: list[Entry] = []
             while page := self._store.outbox(backlog.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
                 stored += page
