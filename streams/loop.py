@@ -53,6 +53,8 @@ class Loop:
         claim = portion.claim
         try:
             if portion.records or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
+                if portion.records and portion.follows != max(claim.start, claim.partition.position.offset):
+                    raise Moved(f"partition {claim.number}: what was read before offset {portion.follows} is missing")
                 done = claim.partition.process(portion.records, portion.now)
                 self._count(portion, done)
                 self._publisher.add(claim, done.outbox, done.position.offset)

@@ -140,7 +140,9 @@ class River:
                 log = TopicPartition(self._topic, claim.number)
                 claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
             if its_records or its_now is not None or measure:
-                portions.append(Portion(claim, its_records, its_now, measure))
+                portions.append(Portion(claim, its_records, claim.read_to, its_now, measure))
+                if its_records:
+                    claim.read_to = its_records[-1].offset + 1
         return portions
 
     def _report(self, message: Message, error: KafkaError) -> None:
