@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
+from streams.batches import Batches
 from streams.cache import RowCache
 from streams.catalog import Catalog
 from streams.claim import Portion
@@ -45,6 +46,8 @@ from streams.web import WorkerWeb, add_pages
 _WORK_SECONDS_MAX = 2.0
 _PUBLISH_SECONDS_MAX = 1.5
 _STOP_SECONDS_MAX = 4.5
+_FAUST_SESSION_SECONDS_MAX = 60.0
+"""Faust wants it below the 90 s that it waits for an answer."""
 _TROUBLES = {
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
     KafkaError._AUTHENTICATION: "the brokers refuse the user name or password",
@@ -101,7 +104,7 @@ class Worker:
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = _Boot(self._app, self._gate)
         self._catalog = Catalog(self._app, settings, self._health)
-        self._batches = self._app.channel(maxsize=BATCHES_AHEAD)
+        self._batches = Batches(self._app, maxsize=BATCHES_AHEAD)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
         self._build_loop()
@@ -284,6 +287,7 @@ class _Boot(BootStrategy):
 
 def _faust_app(settings: Settings, folder: str) -> faust.App:
     protocol = settings.kafka_security_protocol
+    session_seconds = min(settings.session_timeout_ms / 1_000, _FAUST_SESSION_SECONDS_MAX)
     context = None
     if protocol.endswith("ssl"):
         authorities = settings.kafka_ssl_ca_location
@@ -302,15 +306,15 @@ def _faust_app(settings: Settings, folder: str) -> faust.App:
         faust_id(settings),
         broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
         broker_credentials=credentials,
-        # Else a worker that was killed would keep Faust's group, and each start, waiting for a minute.
-        broker_session_timeout=settings.session_timeout_ms / 1_000,
-        broker_heartbeat_interval=settings.session_timeout_ms / 3_000,
         store="memory://",
         datadir=folder,
         autodiscover=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=1,
+        # A killed worker is missed as soon here as in the loop's group: the next one waits for both.
+        broker_session_timeout=session_seconds,
+        broker_heartbeat_interval=session_seconds / 3,
         web_in_thread=True,
     )
 

@@ -41,9 +41,8 @@ class Loop:
         self._metrics = metrics
 
     def work(self, portions: Sequence[Portion]) -> None:
-        """Works each portion off to its commit, and now and then looks whether the store still stands there. A
-        partition that the store refuses is claimed again, one that can't go on stands still; any other exception is a fault of the program and passes
-        through."""
+        """Works each portion off to its commit. A partition that the store refuses is claimed again, one that can't go
+        on stands still; any other exception is a fault of the program and passes through."""
         self._publisher.wait_for_room()
         for portion in portions:
             with self._lock:
@@ -54,6 +53,8 @@ class Loop:
         claim = portion.claim
         try:
             if portion.records or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
+                if portion.records and portion.follows != max(claim.start, claim.partition.position.offset):
+                    raise Moved(f"partition {claim.number}: what was read before offset {portion.follows} is missing")
                 done = claim.partition.process(portion.records, portion.now)
                 self._count(portion, done)
                 clock = max(done.position.clock, portion.now or 0)

@@ -48,9 +48,9 @@ class Done(NamedTuple):
 class Partition:
     """The state of one partition while this process owns it. Used by one thread at a time.
 
-    `process` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote: then
-    nothing is written. It raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the owner must
-    `claim` again and seek to the position's offset before it goes on.
+    `process` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote:
+    then nothing is written. It raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the
+    owner must `claim` again and seek to the position's offset before it goes on.
     """
 
     def __init__(
@@ -164,10 +164,10 @@ class Partition:
         """Writes the outcome; a tick at which nothing happened writes nothing."""
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
-        before = self.position
-        changes = Changes(outcome.rows, outcome.due, outbox, self.published, self.sequence_min, seen)
+        before, published = self.position, self.published  # which the publisher moves on meanwhile
+        changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen)
         self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
-        self._trimmed = self.published
+        self._trimmed = published
         for customer, row in outcome.rows.items():
             self._cache.put(self.number, customer, row)
         for at in outcome.due.values():
