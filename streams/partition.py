@@ -28,8 +28,10 @@ STEPS = ("decode", "load", "decide", "commit")
 
 
 class Done(NamedTuple):
-    """What one batch came to."""
+    """What one batch comes to if its commit is taken."""
 
+    sent: bool
+    """Whether there was anything to commit."""
     position: Position
     outbox: list[tuple[int, Outgoing]]
     """Entries committed with the batch, by sequence: to be published."""
@@ -97,9 +99,17 @@ class Partition:
         return self.position
 
     def process(self, records: Sequence[Record], now: int | None) -> Done:
-        """One batch, to the end of its commit; no records is a tick.
+        """One batch, to the end of its commit."""
+        done = self.begin(records, now)
+        if done.sent:
+            self._store.answered()
+        return done
 
-        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
+    def begin(self, records: Sequence[Record], now: int | None) -> Done:
+        """One batch, to its commit, which is sent; no records is a tick.
+
+        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time. The
+        caller asks for the answer (Store.answered) in the order of the batches, and may begin the next batch before.
         """
         clock = time.perf_counter
         marks = [clock()]
@@ -115,12 +125,17 @@ class Partition:
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
         marks.append(clock())
         offset = records[-1].offset + 1 if records else self.position.offset
-        entries = self._crowd + self._commit(offset, outcome, outbox, self._seen.take(), bool(records))
+        version = self.position.version
+        entries = self._crowd + self._commit(
+            offset, outcome, outbox, self._seen.take(), bool(records), self._store.send
+        )
+        sent = self.position.version > version
         alerts = self._crowd_alerts + outcome.alerts
         self._crowd, self._crowd_alerts = [], []
         marks.append(clock())
         steps = {step: after - before for step, (before, after) in zip(STEPS, pairwise(marks), strict=True)}
         return Done(
+            sent,
             self.position,
             entries,
             steps,
@@ -147,7 +162,7 @@ class Partition:
             outcome = self._engine.step(batch, rows, absent, self._rules())
             self._crowd_alerts += outcome.alerts
             alerts = [self._alert(alert) for alert in outcome.alerts]
-            self._crowd += self._commit(self.position.offset, outcome, alerts, SeenChanges(), True)
+            self._crowd += self._commit(self.position.offset, outcome, alerts, SeenChanges(), True, self._store.commit)
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
@@ -159,14 +174,20 @@ class Partition:
         return rows
 
     def _commit(
-        self, offset: int, outcome: Outcome, outbox: list[Outgoing], seen: SeenChanges, moved: bool
+        self,
+        offset: int,
+        outcome: Outcome,
+        outbox: list[Outgoing],
+        seen: SeenChanges,
+        moved: bool,
+        commit: Callable[[int, Position, int, int, Changes], Position],
     ) -> list[tuple[int, Outgoing]]:
         """Writes the outcome; a tick at which nothing happened writes nothing."""
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
         before, published = self.position, self.published  # which the publisher moves on meanwhile
         changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen)
-        self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
+        self.position = commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = published
         for customer, row in outcome.rows.items():
             self._cache.put(self.number, customer, row)
