@@ -237,6 +237,7 @@ class Worker:
         self._metrics.store_up.set(not self._health.troubled("redis"))
         self._metrics.kafka_up.set(not self._health.troubled("kafka"))
         self._metrics.customers_in_memory.set(len(self._cache))
+        self._metrics.cache_bytes.set(self._cache.size)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
         """From any thread of librdkafka's clients."""

@@ -167,9 +167,9 @@ class Partition:
         return due
 
     def _load(self, customers: list[str]) -> dict[str, bytes | None]:
-        rows: dict[str, bytes | None] = {customer: self._cache.get(self.number, customer) for customer in customers}
-        missing = [customer for customer, row in rows.items() if row is None]
-        if missing:
+        rows = self._cache.get(self.number, customers)
+        if None in rows.values():
+            missing = [customer for customer, row in rows.items() if row is None]
             rows.update(zip(missing, self._store.load(self.number, missing), strict=True))
         return rows
 
@@ -189,8 +189,7 @@ class Partition:
         changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen)
         self.position = commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = published
-        for customer, row in outcome.rows.items():
-            self._cache.put(self.number, customer, row)
+        self._cache.put(self.number, outcome.rows)
         for at in outcome.due.values():
             if at is not None and (self._next_due is None or at < self._next_due):
                 self._next_due = at
