@@ -5,7 +5,7 @@ import numpy as np
 from handlers.batch import ACCOUNT_WORDS, I8, NONE
 from handlers.features import FEATURES, Measure
 from handlers.jit import jit
-from handlers.layout import check_version, decode
+from handlers.layout import decode
 from handlers.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -33,6 +33,7 @@ from handlers.row import (
     own_days,
 )
 from handlers.snapshot import Snapshot
+from handlers.upgrade import current
 from schemas.units import DAY_MS, HOUR_MS
 
 _COUNT, _IN, _OUT, _NET = int(Measure.COUNT), int(Measure.IN), int(Measure.OUT), int(Measure.NET)
@@ -198,9 +199,8 @@ def share_of_shorter_gaps(s: Scratch, silence: int, work: I8) -> float:
 
 
 def _opened(row: bytes) -> Scratch:
-    check_version(row)
     s = new_scratch()
-    decode(s, np.frombuffer(row, np.uint8), 0)
+    decode(s, np.frombuffer(current(row), np.uint8), 0)
     return s
 
 

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
+from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
 
@@ -122,7 +123,8 @@ class RedisStore:
 
     def customers(self, partition: int) -> list[str]:
         start = len(b"{%d}:c:" % partition)
-        return [key[start:].decode() for key in set(self._scan(b"{%d}:c:*" % partition))]
+        names = {key[start:].decode() for key in self._scan(b"{%d}:c:*" % partition)}
+        return list(names - {LEDGER})
 
     def read(self, partition: int) -> Position | None:
         found: list[bytes | None] = self._ask([b"HMGET", b"{%d}:pos" % partition, *_FIELDS])

@@ -73,6 +73,12 @@ def _servers(text: str) -> str:
     return text
 
 
+def _key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) > 64:
+        raise ValueError("longer than 64 bytes")
+    return key
+
+
 def _file(path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
@@ -111,6 +117,11 @@ class Settings(BaseSettings):
         default=None, description="TOML with a table [rates]: CODE = 'units of base for one unit'"
     )
     clock: Literal["wall", "stream"] = Field(default="wall", description="what tells that a silent customer is due")
+
+    control_key: Annotated[SecretStr, AfterValidator(_key)] = Field(
+        default=SecretStr(""),
+        description="any text of at most 64 bytes, which decides who is in the control group; the same in every worker",
+    )
 
     poll_records_max: int = Field(default=1_000, ge=1, le=100_000, description="records in one batch")
     poll_wait_ms: int = Field(default=5, ge=1, le=1_000)
@@ -166,7 +177,7 @@ class Settings(BaseSettings):
 
 
 _UNKNOWN = "extra_forbidden"
-_SAYS_NOTHING = ("redis_url", "kafka_sasl_password")
+_SAYS_NOTHING = ("redis_url", "kafka_sasl_password", "control_key")
 """Settings that may hold a secret: what was written is not repeated in the message."""
 
 

@@ -19,8 +19,9 @@ PUBLISHED_AT = 4_102_444_800_000
 
 OFFERS = (
     Offer("savings", "Savings account", "Put some of it aside?", 5_000, ["salary", "large_credit"], [], 30, 14),
-    Offer("advice", "Advice", "Shall we talk?", 9_000, ["large_credit"], [], 90, 30),
+    Offer("advice", "Advice", "Shall we talk?", 9_000, ["large_credit", "idle_balance"], [], 90, 30, budget=9),
     Offer("card", "Card", "A card for that?", 1_000, ["new_channel", "salary"], [], 7, 7),
+    Offer("stay", "Loyalty rate", "Stay with us?", 2_000, retention=True, cooldown_days=60),
 )
 """A catalogue that offers something at every kind of moment."""
 
