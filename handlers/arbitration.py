@@ -1,6 +1,6 @@
 """Which of the offers whose moment has come is the best: priority = propensity x context x value x weight."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from handlers.conditions import failing, why_not
@@ -9,7 +9,7 @@ from handlers.moments import CHURN_RISK, MOMENTS
 from handlers.propensity import propensity
 from handlers.snapshot import Snapshot
 from schemas.alert import Factors, RunnerUp
-from schemas.offer import Offer, Trigger
+from schemas.offer import Condition, Offer, Trigger
 from schemas.policy import Policy
 from schemas.units import epoch_ms
 
@@ -29,74 +29,70 @@ _WHY = {
 
 
 class Considered(NamedTuple):
-    """One offer at one moment. Without `factors` its conditions don't hold; with `lost_by` it can't be made."""
+    """One offer at one moment: with `failed` a condition does not hold (and its group), with `lost_by` a rule keeps it
+    back. `factors` are there when all conditions hold."""
 
     offer: Offer
-    factors: Factors | None
+    failed: tuple[str, Condition] | None
+    factors: Factors | None = None
     lost_by: str = ""
-    why: str = ""
 
 
-def wanted_bits(offers: tuple[Offer, ...]) -> int:
-    """The moments that any offer waits for; the others need no decision."""
-    bits = 0
-    for offer in offers:
-        bits |= _bits(offer)
+def wanted_bits(offer: Offer) -> int:
+    """The moments that an offer waits for."""
+    bits = CHURN_RISK if offer.retention else 0
+    for name in offer.when:
+        bits |= MOMENTS[name].bit
     return bits
 
 
-def considered(
-    offers: tuple[Offer, ...],
+def considered(waiting: Iterable[tuple[Offer, int]], bits: int, at: int, seen: Snapshot) -> list[Considered]:
+    """Of offers with their wanted_bits, those that wait for one of these moments and have their time."""
+    return [Considered(offer, failing(offer, seen)) for offer, its in waiting if its & bits and _in_its_time(offer, at)]
+
+
+def ranked(
+    found: list[Considered],
     bits: int,
-    at: int,
-    seen: Snapshot,
     segment: int,
     alert: bytes,
     policy: Policy,
     ledger: Ledger,
     blocked: Callable[[Offer], str | None],
 ) -> list[Considered]:
-    """Every offer that waits for one of these moments and has its time: what can be made first, each part by priority.
+    """What was considered, with its factors: what can be made first, then what is kept back, each by priority.
 
     `alert` is the alert_id's bytes, from which chance is drawn; `blocked` says which rule keeps an offer back.
     """
-    found = [
-        _considered(offer, bits, seen, segment, alert, policy, ledger, blocked)
-        for offer in offers
-        if _bits(offer) & bits and _in_its_time(offer, at)
-    ]
-    return sorted(found, key=_place)
+    judged = []
+    for one in found:
+        offer = one.offer
+        if one.failed is None:
+            likely = propensity(ledger.of(offer.offer_id), offer.propensity, segment, alert + offer.offer_id.encode())
+            context = _context(offer, bits, policy.context)
+            value = offer.value_minor - offer.cost_minor
+            factors = Factors(likely, context, value, offer.weight, likely * context * value * offer.weight)
+            rule = blocked(offer) or ("no_uplift" if likely == 0 else "")
+            one = Considered(offer, None, factors, rule)
+        judged.append(one)
+    return sorted(judged, key=_place)
 
 
-def runners_up(losers: list[Considered], best: Considered | None) -> list[RunnerUp]:
+def runners_up(losers: list[Considered], best: Considered, seen: Snapshot) -> list[RunnerUp]:
     """The nearest of those that lost, with the reason."""
-    told = []
-    for loser in losers[:RUNNERS_UP_MAX]:
-        by, why = loser.lost_by, loser.why
-        if not by and best is not None and best.factors is not None and loser.factors is not None:
-            by, why = "priority", f"{loser.factors.priority:,.0f} is less than {best.factors.priority:,.0f}"
-        told.append(RunnerUp(loser.offer.offer_id, by, why, loser.factors))
-    return told
+    return [_told(loser, best, seen) for loser in losers[:RUNNERS_UP_MAX]]
 
 
-def _considered(
-    offer: Offer,
-    bits: int,
-    seen: Snapshot,
-    segment: int,
-    alert: bytes,
-    policy: Policy,
-    ledger: Ledger,
-    blocked: Callable[[Offer], str | None],
-) -> Considered:
-    if broken := failing(offer, seen):
-        return Considered(offer, None, broken[0], why_not(broken[1], seen))
-    likely = propensity(ledger.of(offer.offer_id), offer.propensity, segment, alert + offer.offer_id.encode())
-    context = _context(offer, bits, policy.context)
-    value = offer.value_minor - offer.cost_minor
-    factors = Factors(likely, context, value, offer.weight, likely * context * value * offer.weight)
-    rule = blocked(offer) or ("no_uplift" if likely == 0 else "")
-    return Considered(offer, factors, rule, _WHY.get(rule, ""))
+def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
+    if loser.failed is not None:
+        group, condition = loser.failed
+        return RunnerUp(loser.offer.offer_id, group, why_not(condition, seen))
+    if loser.lost_by:
+        return RunnerUp(loser.offer.offer_id, loser.lost_by, _WHY[loser.lost_by], loser.factors)
+    assert loser.factors is not None
+    assert best.factors is not None
+    why = f"{loser.factors.priority:,.0f} is less than {best.factors.priority:,.0f}"
+    return RunnerUp(loser.offer.offer_id, "priority", why, loser.factors)
 
 
 def _place(one: Considered) -> tuple[bool, bool, float, str]:
@@ -109,13 +105,6 @@ def _context(offer: Offer, bits: int, given: Mapping[Trigger, float]) -> float:
     if offer.retention and bits & CHURN_RISK:
         found.append(MOMENTS["churn_risk"].context)
     return max(found)
-
-
-def _bits(offer: Offer) -> int:
-    bits = CHURN_RISK if offer.retention else 0
-    for name in offer.when:
-        bits |= MOMENTS[name].bit
-    return bits
 
 
 def _in_its_time(offer: Offer, at: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from handlers import offers as next_best_offer
 from handlers import rhythm
 from handlers.answers import answered, customer_told, withdrawn
-from handlers.arbitration import considered
+from handlers.arbitration import considered, ranked, wanted_bits
 from handlers.dealings import CONTROL, DRY, RETRACTED, SENT, Contact, Dealings, alert_bytes, dealings_of, sent_churn
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK
@@ -38,6 +38,7 @@ class Decisions:
         self._where: dict[str, object] = {"topic": topic, "partition": partition}
         self._partition = partition
         self._rules = rules
+        self._waiting = [(offer, wanted_bits(offer)) for offer in rules.offers]
         self._offers = {offer.offer_id: offer for offer in rules.offers}
         self._tail = tail
 
@@ -95,22 +96,22 @@ class Decisions:
 
         `cause` has the fields of Cause that tell when; `name` tells it from any other cause.
         """
-        rules, dealings = self._rules, self._of(customer)
-        modes = modes_of(customer, rules)
+        rules, found = self._rules, considered(self._waiting, bits, at, seen)
+        if all(one.failed for one in found):
+            self.unfitting += bool(found)
+            return []
+        dealings, modes = self._of(customer), modes_of(customer, rules)
         mode = modes["next_best_offer"]
         when = after_quiet(rules.policy, dealings.zone, at)
         segment = segment_of(seen, tier)
         alert = alert_id(customer, next_best_offer.RULE, name)
         key = alert_bytes(alert)
-        ranked = considered(
-            rules.offers, bits, at, seen, segment, key, rules.policy, self.ledger,
+        order = ranked(
+            found, bits, segment, key, rules.policy, self.ledger,
             lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition),
         )  # fmt: skip
-        if not ranked or ranked[0].factors is None:
-            self.unfitting += bool(ranked)
-            return []
-        best = ranked[0].offer
-        rule = ranked[0].lost_by
+        best = order[0].offer
+        rule = order[0].lost_by
         if "next_best_offer" in rules.policy.kill:
             rule = "kill_switch"
         if rule:
@@ -129,7 +130,7 @@ class Decisions:
             self._suppress(dealings, at, "control_group", best.offer_id)
             return []
         cause = {**self._where, **cause}
-        return [next_best_offer.proposed(customer, alert, ranked, bits, at, when, cause, seen, in_answer_to)]
+        return [next_best_offer.proposed(customer, alert, order, bits, at, when, cause, seen, in_answer_to)]
 
     def note(self, note: Note) -> list[Alert]:
         """An outcome or a customer event has arrived: what it settles is taken back where it still stands."""

@@ -9,6 +9,8 @@ decided changes a row's dealings only, which the kernel does not read.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -131,7 +133,8 @@ class Engine:
         event_ends = np.cumsum(np.bincount(batch.row, minlength=len(customers)), dtype=np.int64)
         due_before, due_after = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
         row_ends, tails = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
-        wanted = wanted_bits(rules.offers) | RETURNED
+        waiting = [(offer, wanted_bits(offer)) for offer in rules.offers]
+        wanted = reduce(or_, (bits for _, bits in waiting), RETURNED)
         tiers = np.array(rules.policy.tiers_minor, np.int64)
         columns = np.stack(
             [batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock]

@@ -62,7 +62,7 @@ def proposed(
         not_before=rfc3339(when) if when > at else None,
         in_answer_to=in_answer_to,
         factors=factors,
-        runners_up=runners_up(ranked[1:], best),
+        runners_up=runners_up(ranked[1:], best, seen),
     )
 
 
