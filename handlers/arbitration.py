@@ -6,7 +6,7 @@ from typing import NamedTuple
 from handlers.conditions import failing, why_not
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK, MOMENTS
-from handlers.propensity import propensity
+from handlers.propensity import propensity, unasked
 from handlers.snapshot import Snapshot
 from schemas.alert import Factors, RunnerUp
 from schemas.offer import Condition, Offer, Trigger
@@ -68,11 +68,12 @@ def ranked(
     for one in found:
         offer = one.offer
         if one.failed is None:
-            likely = propensity(ledger.of(offer.offer_id), offer.propensity, segment, alert + offer.offer_id.encode())
+            counts = ledger.of(offer.offer_id)
+            likely = propensity(counts, offer.propensity, segment, alert + offer.offer_id.encode())
             context = _context(offer, bits, policy.context)
             value = offer.value_minor - offer.cost_minor
             factors = Factors(likely, context, value, offer.weight, likely * context * value * offer.weight)
-            rule = blocked(offer) or ("no_uplift" if likely == 0 else "")
+            rule = blocked(offer) or ("no_uplift" if likely == 0 and unasked(counts) > 0 else "")
             one = Considered(offer, None, factors, rule)
         judged.append(one)
     return sorted(judged, key=_place)

@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     topic_alerts: TopicName = "customer-alerts"
     topic_dead_letters: TopicName = "transactions-dlq"
     topic_offers: TopicName = "offer-catalog"
+    topic_outcomes: TopicName = "alert-outcomes"
+    topic_customer_events: TopicName = "customer-events"
     partitions: int = Field(default=8, ge=1, le=1024, description="of topics that `topics create` makes")
     replication_factor: int = Field(default=1, ge=1, le=7)
 
@@ -153,7 +155,7 @@ class Settings(BaseSettings):
             raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write ssl or sasl_ssl")
         return given
 
-    @field_validator("topic_alerts", "topic_dead_letters", "topic_offers")
+    @field_validator("topic_alerts", "topic_dead_letters", "topic_offers", "topic_outcomes", "topic_customer_events")
     @classmethod
     def _topics_differ(cls, given: str, info: ValidationInfo) -> str:
         for name, other in info.data.items():
