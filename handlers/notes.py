@@ -1,7 +1,7 @@
 """What arrives beside transactions: outcomes of alerts and customer events, decoded, judged and put into a batch."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,6 +94,16 @@ class NoteIntake:
         return refusal or read
 
 
+def placed(notes: Iterable[Note], batch: Batch) -> list[Note]:
+    """The notes among the events of a batch that was read from the same stream, by their offsets."""
+    found = []
+    for note in sorted(notes, key=lambda note: note.offset):
+        before = int(np.searchsorted(batch.offset, note.offset))
+        clock = max(note.clock, int(batch.clock[before - 1])) if before else note.clock
+        found.append(replace(note, before=before, clock=clock))
+    return found
+
+
 def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, Note]]]:
     """The batch with an entry that is no transaction for each note, and the notes by the place of theirs in it."""
     ordered = sorted(notes, key=lambda note: note.before)
@@ -106,7 +116,8 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
     event_ids = list(batch.event_ids)
     for shift, place in enumerate(places):
         event_ids.insert(place + shift, "")
-    together = Batch(
+    together = replace(
+        batch,
         customers=list(row_of),
         row=np.insert(batch.row, places, rows),
         offset=np.insert(batch.offset, places, [note.offset for note in ordered]),
@@ -119,10 +130,6 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
         undoes_at=np.insert(batch.undoes_at, places, NONE),
         clock=np.insert(batch.clock, places, [note.clock for note in ordered]),
         event_ids=event_ids,
-        clock_end=batch.clock_end,
-        dead_letters=batch.dead_letters,
-        unknown_types=batch.unknown_types,
-        unknown_channels=batch.unknown_channels,
     )
     return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
 

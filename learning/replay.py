@@ -3,18 +3,17 @@
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 
 import msgspec
-import numpy as np
 
 from handlers.batch import Batch, Record
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.ledger import LEDGER
 from handlers.measures import profile
-from handlers.notes import Note, NoteIntake
+from handlers.notes import Note, NoteIntake, placed
+from handlers.seen import Seen
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
@@ -60,6 +59,7 @@ class Replay:
         }
         self._rules = rules
         self._engine = Engine(topic, 0)
+        self._seen = Seen()
         self._size = batch
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
@@ -71,23 +71,19 @@ class Replay:
             records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
             for number, line in chunk:
                 records[_topic(line)].append(Record(number, _NO_TIMESTAMP, None, line))
-            batch = self._intake.batch(0, records[""], self.clock)
+            batch = self._intake.batch(0, records[""], self.clock, self._seen)
             notes = []
             for topic, intake in self._notes.items():
-                read, letters = intake.notes(0, records[topic])
-                notes += [self._placed(note, batch) for note in read]
+                read, letters = intake.notes(0, records[topic], clock=self.clock)
+                notes += read
                 batch.dead_letters += letters
             batch.dead_letters.sort(key=lambda letter: letter.offset)
-            yield from self._step(batch, sorted(notes, key=lambda note: note.offset))
+            yield from self._step(batch, placed(notes, batch))
 
     def profiles(self) -> Iterator[tuple[str, dict[str, int | float | None]]]:
         """Every customer's features at the end of the stream, by customer id."""
         for customer in sorted(self.rows.keys() - {LEDGER}):
             yield customer, profile(self.rows[customer], self.clock)
-
-    def _placed(self, note: Note, batch: Batch) -> Note:
-        before = int(np.searchsorted(batch.offset, note.offset))
-        return replace(note, before=before, clock=int(batch.clock[before - 1]) if before else self.clock)
 
     def _step(self, batch: Batch, notes: list[Note]) -> list[Alert]:
         self.events += len(batch)
@@ -103,6 +99,7 @@ class Replay:
             else:
                 self._due_at[customer] = at
                 heapq.heappush(self._due, (at, customer))
+        self._seen.take()  # nobody stores it
         return outcome.alerts
 
     def _passed(self, until: int) -> list[tuple[str, int]]:

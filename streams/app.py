@@ -22,8 +22,8 @@ from mode import Service
 from prometheus_client import CollectorRegistry
 
 from handlers.currency import load_rates
-from handlers.engine import Engine, Rules
 from handlers.intake import Intake
+from handlers.kernels import compile_kernels
 from streams.cache import RowCache
 from streams.catalog import Catalog
 from streams.claim import Portion
@@ -133,7 +133,7 @@ class Worker:
 
     async def start_threads(self) -> None:
         """Faust is up: from here on records are read."""
-        await self._loop.run_in_executor(self._executor, self._compile)
+        await self._loop.run_in_executor(self._executor, compile_kernels)
         await self._catalog.loaded()
         gc.collect()
         gc.freeze()
@@ -167,7 +167,7 @@ class Worker:
 
         self._publisher = Publisher(
             settings,
-            self._consumer,
+            Consumer(consumer_config(settings, self._on_kafka_error)),
             RedisStore(client),
             self._health,
             self._metrics,
@@ -190,11 +190,6 @@ class Worker:
             settings, self._consumer, claims, self._health, self._metrics, self._deliver, self._crash_from_thread
         )
         self._cache = cache
-
-    def _compile(self) -> None:
-        """Where nothing is compiled yet, that takes long: not in the first batch."""
-        empty = Intake(self._settings.topic_transactions, self._settings.base_currency, {}).batch(0, [], 0)
-        Engine(self._settings.topic_transactions, 0).step(empty, {}, [], Rules())
 
     async def _start_and_wait(self) -> None:
         await asyncio.wait_for(self._app.start(), self._settings.retry_seconds_max)

@@ -27,6 +27,8 @@ class Claim:
     """The store has done what was asked under this claim."""
     caught_up: bool = False
     """Everything in the log has been read."""
+    high: int = 0
+    """Offset after the last record that Kafka was lately known to hold."""
     timestamp_ms: int = 0
     """Kafka timestamp of the last committed record."""
 

@@ -75,6 +75,7 @@ class Claims:
 
     def turn(self) -> None:
         """Does what is due: ends what was refused, and tries again what had not worked. Raises GaveUp."""
+        self._publisher.serve(self._consumer)
         while not self._refused.empty():
             claim, error = self._refused.get()
             if self._held.get(claim.number) is claim:

@@ -76,6 +76,7 @@ class Loop:
             for step, seconds in done.steps.items():
                 metrics.step_seconds[_STEPS[step]].observe(seconds)
         metrics.events.inc(done.events)
+        metrics.duplicate_events.inc(done.duplicates)
         metrics.late_events.inc(done.late)
         metrics.offers_none_fitting.inc(done.unfitting)
         metrics.unknown_types.inc(done.unknown_types)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from handlers.ledger import LEDGER
-from streams.store import Changes, Fenced, Moved, Outgoing, Position
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
-_NEVER = Position(0, 0, 0, 0, 0)
+_NEVER = Position(0, 0, 0, 0, 0, 0, 0)
 
 
 class MemoryStore:
@@ -33,6 +33,10 @@ class MemoryStore:
         queue = self._partitions[partition].queue
         return queue[0][0] if queue else None
 
+    def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
+        held = self._partitions[partition].seen
+        return {segment: bytes(held[segment]) for segment in segments if segment in held}
+
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         state = self._partitions[partition]
         if state.position.epoch > at.epoch:
@@ -44,7 +48,12 @@ class MemoryStore:
             state.look_again(customer, when)
         state.outbox += enumerate(changes.outbox, at.sequence + 1)
         del state.outbox[: _upto(state.outbox, changes.published)]
-        state.position = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        for segment, start, data in changes.seen.pieces:
+            held = state.seen.setdefault(segment, bytearray())
+            held[start : start + len(data)] = data
+        for segment in changes.seen.forgotten:
+            state.seen.pop(segment, None)
+        state.position = after(at, offset, clock, changes)
         return state.position
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
@@ -72,6 +81,7 @@ class _Partition:
     """(due time, customer) in order."""
     due: dict[str, int] = field(default_factory=dict)
     outbox: list[tuple[int, Outgoing]] = field(default_factory=list)
+    seen: dict[int, bytearray] = field(default_factory=dict)
 
     def look_again(self, customer: str, when: int | None) -> None:
         known = self.due.pop(customer, None)

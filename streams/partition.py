@@ -14,6 +14,7 @@ import orjson
 from handlers.batch import Record
 from handlers.engine import Engine, Outcome, Rules, needed_rows
 from handlers.intake import Intake
+from handlers.seen import SEGMENT, Seen, SeenChanges
 from schemas.alert import Alert, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from streams.cache import RowCache
@@ -36,6 +37,7 @@ class Done(NamedTuple):
     events: int
     alerts: list[Alert]
     dead_letters: list[DeadLetter]
+    duplicates: int
     late: int
     unfitting: int
     unknown_types: int
@@ -63,7 +65,8 @@ class Partition:
         self.number = number
         self.published = 0
         """Outbox entries up to this sequence are published; the next commit removes them."""
-        self.position = Position(0, 0, 0, 0, 0)
+        self.position = Position(0, 0, 0, 0, 0, 0, 0)
+        self._seen = Seen()
         self._store = store
         self._intake = intake
         self._rules = rules
@@ -82,6 +85,9 @@ class Partition:
         self._crowd, self._crowd_alerts = [], []
         self.position = self._store.claim(self.number)
         self._next_due = self._store.next_due(self.number)
+        events, oldest = self.position.events, self.position.oldest
+        segments = self._store.seen(self.number, range(oldest, events // SEGMENT + 1)) if events else {}
+        self._seen = Seen(events, oldest, segments)
         return self.position
 
     def process(self, records: Sequence[Record], now: int | None) -> Done:
@@ -91,7 +97,7 @@ class Partition:
         """
         clock = time.perf_counter
         marks = [clock()]
-        batch = self._intake.batch(self.number, records, self.position.clock)
+        batch = self._intake.batch(self.number, records, self.position.clock, self._seen)
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
         marks.append(clock())
@@ -102,7 +108,7 @@ class Partition:
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
         marks.append(clock())
         offset = records[-1].offset + 1 if records else self.position.offset
-        entries = self._crowd + self._commit(offset, outcome, outbox, bool(records))
+        entries = self._crowd + self._commit(offset, outcome, outbox, self._seen.take(), bool(records))
         alerts = self._crowd_alerts + outcome.alerts
         self._crowd, self._crowd_alerts = [], []
         marks.append(clock())
@@ -114,6 +120,7 @@ class Partition:
             len(batch),
             alerts,
             batch.dead_letters,
+            batch.duplicates,
             outcome.late,
             outcome.unfitting,
             batch.unknown_types,
@@ -127,13 +134,13 @@ class Partition:
         due = self._store.due(self.number, until, DUE_MAX + len(present))
         while len(due) >= DUE_MAX + len(present):
             absent = [(customer, at) for customer, at in due if customer not in present]
-            batch = self._intake.batch(self.number, [], self.position.clock)
+            batch = self._intake.batch(self.number, [], self.position.clock, self._seen)
             batch.clock_end = max(batch.clock_end, absent[-1][1])
             rows = self._load(needed_rows(batch, absent))
             outcome = self._engine.step(batch, rows, absent, self._rules())
             self._crowd_alerts += outcome.alerts
             alerts = [self._alert(alert) for alert in outcome.alerts]
-            self._crowd += self._commit(self.position.offset, outcome, alerts, True)
+            self._crowd += self._commit(self.position.offset, outcome, alerts, SeenChanges(), True)
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
@@ -144,12 +151,14 @@ class Partition:
             rows.update(zip(missing, self._store.load(self.number, missing), strict=True))
         return rows
 
-    def _commit(self, offset: int, outcome: Outcome, outbox: list[Outgoing], moved: bool) -> list[tuple[int, Outgoing]]:
+    def _commit(
+        self, offset: int, outcome: Outcome, outbox: list[Outgoing], seen: SeenChanges, moved: bool
+    ) -> list[tuple[int, Outgoing]]:
         """Writes the outcome; a tick at which nothing happened writes nothing."""
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
         before = self.position
-        changes = Changes(outcome.rows, outcome.due, outbox, self.published)
+        changes = Changes(outcome.rows, outcome.due, outbox, self.published, seen)
         self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = self.published
         for customer, row in outcome.rows.items():

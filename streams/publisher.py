@@ -8,11 +8,16 @@ coordinator, with all its records.
 
 The embedded broker forgets offsets committed in a transaction. Where that is seen, the offsets are committed once
 more, after the transaction: a crash just between the two publishes these entries twice, with the same ids.
+
+confluent-kafka lets one thread at a time use a consumer, without fairness: while the loop's is polled in a tight circle
+another thread may wait for ever. So what only that consumer can do is done by the polling thread, in `serve`, and the
+group's offsets are read with a client of the publisher's own that never joins the group.
 """
 
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from threading import Condition, Thread
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -49,12 +54,13 @@ Picked = list[tuple[Backlog, list[Entry], int]]
 
 
 class Publisher:
-    """A thread of its own. `consumer` is the loop's, `store` is used by this thread only."""
+    """A thread of its own. `offsets` is a consumer of the loop's group that never subscribes; it and `store` are used
+    by this thread only."""
 
     def __init__(
         self,
         settings: Settings,
-        consumer: Consumer,
+        offsets: Consumer,
         store: Store,
         health: Health,
         metrics: Metrics,
@@ -62,7 +68,7 @@ class Publisher:
         crash: Callable[[BaseException], None],
     ) -> None:
         self._topic = settings.topic_transactions
-        self._consumer = consumer
+        self._offsets = offsets
         self._store = store
         self._health = health
         self._metrics = metrics
@@ -75,14 +81,24 @@ class Publisher:
         self._sending: frozenset[Claim] = frozenset()
         self._stopping = False
         self._offsets_kept: bool | None = None
+        self._unkept: SimpleQueue[list[TopicPartition]] = SimpleQueue()
+        self._group: object = None
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
+    def serve(self, consumer: Consumer) -> None:
+        """What only the loop's consumer can do; its polling thread calls this between polls."""
+        self._group = consumer.consumer_group_metadata()
+        while not self._unkept.empty():
+            # Not waited for: there is no limit to how long an answer may take, and the next one says it again.
+            consumer.commit(offsets=self._unkept.get(), asynchronous=True)
+
     def own(self, claim: Claim) -> None:
         """From now on publishes this partition's entries, first those that were left in the store."""
         with self._changed:
+            self._group = None  # of before this rebalance: the coordinator would refuse it
             self._backlogs[claim] = Backlog(claim)
             self._changed.notify_all()
 
@@ -155,7 +171,7 @@ class Publisher:
 
     def _committed(self, partition: int) -> int:
         """The last published sequence that the consumer group knows of. Waits for transactions under way."""
-        (found,) = self._consumer.committed([TopicPartition(self._topic, partition)], timeout=ANSWER_SECONDS_MAX)
+        (found,) = self._offsets.committed([TopicPartition(self._topic, partition)], timeout=ANSWER_SECONDS_MAX)
         if found.error is not None:
             raise KafkaException(found.error)
         if found.metadata and found.metadata.isdecimal():
@@ -166,9 +182,9 @@ class Publisher:
     def _publish(self) -> bool:
         """One transaction. False if there was nothing to say."""
         producer = self._ready_producer()
-        group = self._consumer.consumer_group_metadata()
+        group = self._group
         with self._changed:
-            picked = self._pick()
+            picked = self._pick() if group is not None else []
             self._sending = frozenset(backlog.claim for backlog, _, _ in picked)
         if not picked:
             return False
@@ -217,12 +233,12 @@ class Publisher:
         _until_answered(producer.commit_transaction)
         if self._offsets_kept is None:
             number = offsets[0].partition
-            (found,) = self._consumer.committed([TopicPartition(self._topic, number)], timeout=ANSWER_SECONDS_MAX)
+            (found,) = self._offsets.committed([TopicPartition(self._topic, number)], timeout=ANSWER_SECONDS_MAX)
             self._offsets_kept = bool(found.metadata)
             if not self._offsets_kept:
                 _log.warning("this broker forgets offsets committed in a transaction: they are committed after it")
         if not self._offsets_kept:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self._unkept.put(offsets)
 
     def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:
         """After any failure the committed sequence is read again: only Kafka knows what came of the transaction."""

@@ -79,9 +79,8 @@ class River:
         owned = list(self._claims)
         self._metrics.partitions_owned.set(len(owned))
         for claim in owned:
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, claim.number), cached=True)
             gauges = self._metrics.partition(claim.number)
-            behind = 0 if claim.caught_up else max(0, high - claim.partition.position.offset)
+            behind = 0 if claim.caught_up else max(0, claim.high - claim.partition.position.offset)
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(max(0.0, time.time() - claim.timestamp_ms / 1_000) if behind else 0.0)
 
@@ -138,6 +137,9 @@ class River:
         portions = []
         for claim in self._claims:
             its_records, its_now = records.get(claim, []), now if claim.caught_up else None
+            if measure:
+                log = TopicPartition(self._topic, claim.number)
+                claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
             if its_records or its_now is not None or measure:
                 portions.append(Portion(claim, its_records, its_now, measure))
         return portions

@@ -14,8 +14,9 @@ from handlers.engine import Engine, needed_rows
 from handlers.intake import Intake
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import known_dealings
-from handlers.notes import NoteIntake
+from handlers.notes import NoteIntake, placed
 from handlers.rules import Rules
+from handlers.seen import Seen
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer
@@ -64,6 +65,7 @@ class Fast:
         self._intake = Intake(TOPIC, base_currency, {})
         self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}
         self._engine = Engine(TOPIC, partition)
+        self._seen = Seen()
         self._offset = 0
         self._clock = 0
 
@@ -99,24 +101,24 @@ class Fast:
         return Record(self._offset, PUBLISHED_AT, entry["customer_id"].encode(), msgspec.json.encode(entry))
 
     def _step(self, entries: Sequence[dict[str, Any] | int]) -> None:
-        clock, before = self._clock, 0
+        clock = self._clock
         records, notes = [], []
         for entry in entries:
             record = self._record(entry)
             if isinstance(entry, dict) and "record" in entry:
-                read, letters = self._notes[entry["record"]].notes(self._partition, [record], before, clock)
+                read, letters = self._notes[entry["record"]].notes(self._partition, [record], clock=clock)
                 assert letters == []
                 notes += read
                 continue
             records.append(record)
             clock = max(clock, entry if isinstance(entry, int) else entry["occurred_at"])
-            before += not isinstance(entry, int)
-        batch = self._intake.batch(self._partition, records, self._clock)
+        batch = self._intake.batch(self._partition, records, self._clock, self._seen)
         assert batch.dead_letters == []
         due = sorted(
             ((customer, at) for customer, at in self.due.items() if at <= batch.clock_end),
             key=lambda entry: (entry[1], entry[0]),
         )
+        notes = placed(notes, batch)
         rows = {name: self.rows.get(name) for name in needed_rows(batch, due, notes)}
         outcome = self._engine.step(batch, rows, due, self.rules, notes)
         self.rows |= outcome.rows
