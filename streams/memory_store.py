@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from handlers.ledger import LEDGER
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
 _NEVER = Position(0, 0, 0, 0, 0, 0, 0)
@@ -80,7 +81,7 @@ class MemoryStore:
         return len(state.queue), len(state.outbox)
 
     def customers(self, partition: int) -> list[str]:
-        return list(self._partitions[partition].rows)
+        return [name for name in self._partitions[partition].rows if name != LEDGER]
 
     def read(self, partition: int) -> Position | None:
         position = self._partitions[partition].position

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from handlers.batch import Record
-from handlers.engine import Engine, Outcome, Rules
+from handlers.engine import Engine, Outcome, Rules, needed_rows
 from handlers.intake import Intake
 from handlers.seen import SEGMENT, Seen, SeenChanges
 from schemas.alert import Alert, cloud_event_headers
@@ -119,7 +119,7 @@ class Partition:
             batch.clock_end = max(batch.clock_end, now)
         marks.append(clock())
         due = self._due(batch.clock_end, set(batch.customers))
-        rows = self._load([*batch.customers, *(customer for customer, _ in due)])
+        rows = self._load(needed_rows(batch, due))
         marks.append(clock())
         outcome = self._engine.step(batch, rows, due, self._rules())
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
@@ -156,9 +156,9 @@ class Partition:
         due = self._store.due(self.number, until, DUE_MAX + len(present))
         while len(due) >= DUE_MAX + len(present):
             absent = [(customer, at) for customer, at in due if customer not in present]
-            rows = self._load([customer for customer, _ in absent])
             batch = self._intake.batch(self.number, [], self.position.clock, self._seen)
             batch.clock_end = max(batch.clock_end, absent[-1][1])
+            rows = self._load(needed_rows(batch, absent))
             outcome = self._engine.step(batch, rows, absent, self._rules())
             self._crowd_alerts += outcome.alerts
             alerts = [self._alert(alert) for alert in outcome.alerts]

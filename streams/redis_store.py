@@ -12,6 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
 from streams.redis_line import FunctionMissing, LibraryThere, Line
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
@@ -108,7 +109,8 @@ class RedisStore:
 
     def customers(self, partition: int) -> list[str]:
         start = len(b"{%d}:c:" % partition)
-        return [key[start:].decode() for key in set(self._scan(b"{%d}:c:*" % partition))]
+        names = {key[start:].decode() for key in self._scan(b"{%d}:c:*" % partition)}
+        return list(names - {LEDGER})
 
     def read(self, partition: int) -> Position | None:
         found: list[bytes | None] = self._line.ask([b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
