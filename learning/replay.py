@@ -8,6 +8,7 @@ from handlers.batch import Batch, Record
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.measures import profile
+from handlers.seen import Seen
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 
@@ -31,6 +32,7 @@ class Replay:
         self._intake = intake
         self._rules = rules
         self._engine = Engine(topic, 0)
+        self._seen = Seen()
         self._size = batch
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
@@ -40,7 +42,7 @@ class Replay:
         numbered = enumerate(line.rstrip(b"\r\n") for line in lines)
         while chunk := list(islice(numbered, self._size)):
             records = [Record(number, _NO_TIMESTAMP, None, line) for number, line in chunk]
-            yield from self._step(self._intake.batch(0, records, self.clock))
+            yield from self._step(self._intake.batch(0, records, self.clock, self._seen))
 
     def profiles(self) -> Iterator[tuple[str, dict[str, int | float | None]]]:
         """Every customer's features at the end of the stream, by customer id."""
@@ -59,6 +61,7 @@ class Replay:
             else:
                 self._due_at[customer] = at
                 heapq.heappush(self._due, (at, customer))
+        self._seen.take()  # nobody stores it
         return outcome.alerts
 
     def _passed(self, until: int) -> list[tuple[str, int]]:

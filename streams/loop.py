@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Protocol
 
-from streams.claim import Claim, Portion
+from streams.claim import STANDING_STILL, Claim, Portion
 from streams.metrics import Metrics, Refusal, Step
 from streams.partition import Done
 from streams.publisher import Publisher
@@ -41,8 +41,8 @@ class Loop:
         self._metrics = metrics
 
     def work(self, portions: Sequence[Portion]) -> None:
-        """Works each portion off to its commit. A partition that the store refuses is claimed again; any other
-        exception is a fault of the program and passes through."""
+        """Works each portion off to its commit. A partition that the store refuses is claimed again, one that can't go
+        on stands still; any other exception is a fault of the program and passes through."""
         self._publisher.wait_for_room()
         for portion in portions:
             with self._lock:
@@ -53,12 +53,18 @@ class Loop:
         claim = portion.claim
         try:
             if portion.records or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
+                if portion.records and portion.follows != max(claim.start, claim.partition.position.offset):
+                    raise Moved(f"partition {claim.number}: what was read before offset {portion.follows} is missing")
                 done = claim.partition.process(portion.records, portion.now)
                 self._count(portion, done)
-                self._publisher.add(claim, done.outbox, done.position.offset)
+                clock = max(done.position.clock, portion.now or 0)
+                self._publisher.add(claim, done.outbox, done.position.offset, clock)
             if portion.measure:
                 self._measure(portion)
             claim.proved = True
+        except STANDING_STILL as error:
+            claim.alive = False
+            self._claims.reclaim(claim, error)
         except (Fenced, Moved, StoreUnavailable) as error:
             claim.alive = False
             self._metrics.commits_refused[_REFUSALS[type(error)]].inc()
@@ -76,6 +82,7 @@ class Loop:
             for step, seconds in done.steps.items():
                 metrics.step_seconds[_STEPS[step]].observe(seconds)
         metrics.events.inc(done.events)
+        metrics.duplicate_events.inc(done.duplicates)
         metrics.late_events.inc(done.late)
         metrics.offers_none_fitting.inc(done.unfitting)
         metrics.unknown_types.inc(done.unknown_types)
@@ -86,13 +93,15 @@ class Loop:
             metrics.dead_letters[letter.reason].inc()
 
     def _measure(self, portion: Portion) -> None:
-        number = portion.claim.number
+        number, position = portion.claim.number, portion.claim.partition.position
+        if self._store.read(number) != position:  # at rest nothing is committed, and so nothing else would notice
+            raise Moved(f"partition {number} does not stand at version {position.version} of epoch {position.epoch}")
         gauges = self._metrics.partition(number)
         due, outbox = self._store.depths(number)
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
         next_due = self._store.next_due(number)
-        clock = portion.claim.partition.position.clock if portion.now is None else portion.now
+        clock = position.clock if portion.now is None else portion.now
         gauges.due_overdue_seconds.set(0 if next_due is None else max(0, clock - next_due) / 1_000)
 
 

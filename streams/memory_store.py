@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from streams.store import Changes, Fenced, Moved, Outgoing, Position
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
-_NEVER = Position(0, 0, 0, 0, 0)
+_NEVER = Position(0, 0, 0, 0, 0, 0, 0)
 
 
 class MemoryStore:
@@ -32,6 +32,10 @@ class MemoryStore:
         queue = self._partitions[partition].queue
         return queue[0][0] if queue else None
 
+    def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
+        held = self._partitions[partition].seen
+        return {segment: bytes(held[segment]) for segment in segments if segment in held}
+
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         state = self._partitions[partition]
         if state.position.epoch > at.epoch:
@@ -41,9 +45,15 @@ class MemoryStore:
         state.rows.update(changes.rows)
         for customer, when in changes.due.items():
             state.look_again(customer, when)
-        state.outbox += enumerate(changes.outbox, at.sequence + 1)
+        sequence = max(at.sequence, changes.sequence_min)
+        state.outbox += enumerate(changes.outbox, sequence + 1)
         del state.outbox[: _upto(state.outbox, changes.published)]
-        state.position = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        for segment, start, data in changes.seen.pieces:
+            held = state.seen.setdefault(segment, bytearray())
+            held[start : start + len(data)] = data
+        for segment in changes.seen.forgotten:
+            state.seen.pop(segment, None)
+        state.position = after(at, offset, clock, changes)
         return state.position
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
@@ -71,6 +81,7 @@ class _Partition:
     """(due time, customer) in order."""
     due: dict[str, int] = field(default_factory=dict)
     outbox: list[tuple[int, Outgoing]] = field(default_factory=list)
+    seen: dict[int, bytearray] = field(default_factory=dict)
 
     def look_again(self, customer: str, when: int | None) -> None:
         known = self.due.pop(customer, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
 from streams.profile import profile_library, supersedes
-from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
 _CLAIM, _COMMIT = b"tracker_claim_1", b"tracker_commit_1"
-_FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock")
+_FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock", b"events", b"oldest")
 _SCAN_COUNT = b"1000"
 _TIMEOUT_SECONDS = 5.0
 
@@ -86,20 +87,34 @@ class RedisStore:
         first: list[bytes] = self._ask([b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES"])
         return int(float(first[1])) if first else None
 
+    def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
+        prefix = b"{%d}:seen:" % partition
+        found: dict[int, bytes] = {}
+        for segment in segments:  # one at a time: half a megabyte each
+            data: bytes | None = self._ask([b"GET", prefix + b"%d" % segment])
+            if data is not None:
+                found[segment] = data
+        return found
+
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
-        new = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        new = after(at, offset, clock, changes)
         prefix = b"{%d}:" % partition
-        row = prefix + b"c:"
+        row, seen = prefix + b"c:", prefix + b"seen:"
         due = [(customer.encode(), when) for customer, when in changes.due.items()]
         leaving = [customer for customer, when in due if when is None]
-        keys = [prefix + b"pos", prefix + b"due", prefix + b"outbox", *[row + c.encode() for c in changes.rows]]
+        pieces, forgotten = changes.seen.pieces, changes.seen.forgotten
+        keys = [prefix + b"pos", prefix + b"due", prefix + b"outbox"]
+        keys += [seen + b"%d" % piece.segment for piece in pieces]
+        keys += [seen + b"%d" % segment for segment in forgotten]
+        keys += [row + customer.encode() for customer in changes.rows]
         keep = changes.published + 1 if changes.published else 0
-        was = (at.epoch, at.version, at.offset, at.sequence, at.clock)
-        becomes = (new.version, new.offset, new.sequence, new.clock)
-        arguments = [b"%d" % number for number in (*was, *becomes, keep, len(changes.outbox), len(leaving))]
+        counts = (len(changes.outbox), len(leaving), len(pieces), len(forgotten))
+        arguments = [b"%d" % number for number in (*astuple(at), *astuple(new)[1:], keep, *counts)]
         arguments += changes.rows.values()
         arguments += map(msgspec.msgpack.encode, changes.outbox)
         arguments += leaving
+        for piece in pieces:
+            arguments += (b"%d" % piece.start, piece.data)
         for customer, when in due:
             if when is not None:
                 arguments += (b"%d" % when, customer)

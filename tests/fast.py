@@ -10,6 +10,7 @@ import msgspec
 from handlers.batch import Record
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
+from handlers.seen import Seen
 from schemas.alert import Alert
 from schemas.offer import Offer
 
@@ -37,6 +38,7 @@ class Fast:
         self._intake = Intake(TOPIC, base_currency, {})
         self._engine = Engine(TOPIC, partition)
         self._rules = Rules(offers)
+        self._seen = Seen()
         self._offset = 0
         self._clock = 0
 
@@ -62,7 +64,7 @@ class Fast:
         return Record(self._offset, PUBLISHED_AT, entry["customer_id"].encode(), msgspec.json.encode(entry))
 
     def _step(self, records: Sequence[Record]) -> None:
-        batch = self._intake.batch(self._partition, records, self._clock)
+        batch = self._intake.batch(self._partition, records, self._clock, self._seen)
         assert batch.dead_letters == []
         due = sorted(
             ((customer, at) for customer, at in self.due.items() if at <= batch.clock_end),

@@ -206,7 +206,7 @@ def test_an_older_library_gives_way_when_a_worker_starts(
         "redis.register_function{function_name='tracker_profile_edition', flags={'no-writes'},"
         " callback=function() return '1:old' end}"
     )
-    assert store.claim(partition) == Position(1, 0, 0, 0, 0)
+    assert store.claim(partition) == Position(1, 0, 0, 0, 0, 0, 0)
     assert reader.fcall_ro("tracker_profile_edition", 0) == EDITION
 
 
