@@ -85,9 +85,10 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
 
 def members_of(bank: Bank) -> int:
     """How many are in the loop's consumer group."""
+    client = admin(bank.settings)  # held until it has answered
     group = bank.settings.group_id
-    (answer,) = admin(bank.settings).describe_consumer_groups([group], request_timeout=ANSWER_SECONDS_MAX).values()
-    return len(answer.result().members)
+    (answer,) = client.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS_MAX).values()
+    return len(answer.result(ANSWER_SECONDS_MAX).members)
 
 
 def offered(bank: Bank, feeds: Path, now: int) -> Json:
