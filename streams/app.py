@@ -32,6 +32,7 @@ from streams.claims import Claims
 from streams.clients import bootstrap_servers, sasl_password
 from streams.gate import Gate
 from streams.health import Health
+from streams.lookback import Lookback
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
@@ -166,12 +167,16 @@ class Worker:
         def open_partition(number: int) -> Partition:
             intake = Intake(topic, settings.base_currency, rates)
             topics = settings.topic_alerts, settings.topic_dead_letters
-            return Partition(number, topic, store, intake, self._catalog.rules, *topics, cache)
+            return Partition(
+                number, topic, store, intake, self._catalog.rules, *topics, cache, settings.poison_share_max
+            )
 
+        lookback = Lookback(settings, self._on_kafka_error)
         self._publisher = Publisher(
             settings,
             Consumer(consumer_config(settings, self._on_kafka_error)),
             RedisStore(client),
+            lookback,
             self._health,
             self._metrics,
             self._on_kafka_error,
@@ -185,6 +190,7 @@ class Worker:
             open_partition,
             cache.drop,
             self._publisher,
+            lookback,
             self._health,
             self._metrics,
         )
@@ -204,13 +210,18 @@ class Worker:
             self._catalog.refresh()
             self._health.working(True)
             try:
-                await self._loop.run_in_executor(self._executor, self._work_loop.work, portions)
+                await self._loop.run_in_executor(self._executor, self._work_off, portions)
             except Exception as error:
                 self._crash(error)
                 raise
             self._health.working(False)
             self._river.done()
             yield
+
+    def _work_off(self, portions: list[Portion]) -> None:
+        self._work_loop.work(portions)
+        if self._batches.empty():
+            self._work_loop.settle()
 
     def _deliver(self, portions: list[Portion]) -> None:
         asyncio.run_coroutine_threadsafe(self._batches.put(cast(Any, portions)), self._loop)
@@ -226,6 +237,7 @@ class Worker:
         self._metrics.store_up.set(not self._health.troubled("redis"))
         self._metrics.kafka_up.set(not self._health.troubled("kafka"))
         self._metrics.customers_in_memory.set(len(self._cache))
+        self._metrics.cache_bytes.set(self._cache.size)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
         """From any thread of librdkafka's clients."""
