@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 import redis
 
-from commands.offers import SHIPPED
+from commands.offers import SHIPPED, catalogue
 from commands.state import claimed_partitions
 from tests.live import Bank, OpenBank, tracker
 
@@ -59,7 +59,7 @@ def test_alerts_are_sentences_or_the_json_that_was_published(bank: Bank) -> None
     alerts = bank.alerts()
     shown = bank.command("alerts").stdout.splitlines()
     assert len(shown) == len(alerts) > 10
-    assert sum("may be leaving" in line for line in shown) == sum(
+    assert sum("may be leaving (score" in line for line in shown) == sum(
         (alert["kind"], alert["status"]) == ("churn_risk", "raised") for alert in alerts
     )
 
@@ -123,4 +123,4 @@ def test_offers_that_are_left_out_are_withdrawn(open_bank: OpenBank, tmp_path: P
     one = tmp_path / "one.toml"
     one.write_text(SHIPPED.read_text().split("[[offer]]")[0] + "[[offer]]" + SHIPPED.read_text().split("[[offer]]")[1])
     assert "1 offers published" in (said := bank.command("offers", "publish", one).stdout)
-    assert "5 withdrawn" in said
+    assert f"{len(catalogue(SHIPPED).offers) - 1} withdrawn" in said

@@ -11,7 +11,7 @@ import redis
 
 from commands.kafka import ANSWER_SECONDS_MAX, admin
 from schemas.units import DAY_MS, rfc3339
-from tests.live import Answer, Bank, Json, OpenBank
+from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank
 from tests.river.feeds import written
 
 VISITS, DAYS_BETWEEN, SILENT_DAYS = 8, 3, 40
@@ -22,7 +22,7 @@ CATALOGUE = """
 [[offer]]
 offer_id = "savings"
 product = "Savings account"
-text = "Put some of it aside?"
+text = { en = "Put some of it aside?" }
 value_minor = 1
 when = ["salary"]
 """
@@ -76,9 +76,10 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
         bank.publish(written(feeds / "odd.jsonl", [odd]))
         worker.until(bank.at_rest)
         unknown = worker.metric("tracker_unknown_types_total"), worker.metric("tracker_unknown_channels_total")
-        spoil_row(bank, "spoilt")
-        bank.publish(written(feeds / "spoilt.jsonl", [event("spoilt", 1, now)]))
-        crash_status = worker.end()
+    spoil_due_times(bank)
+    with bank.worker(clock="wall") as worker:
+        worker.address()
+        crash_status = worker.end(START_SECONDS_MAX)
         crashed = worker.get("/healthz")
     return Story(before, status, seconds, members, silence, visits[-1], offer, unknown, crashed, crash_status)
 
@@ -102,11 +103,11 @@ def offered(bank: Bank, feeds: Path, now: int) -> Json:
     raise AssertionError("no offer was made")
 
 
-def spoil_row(bank: Bank, customer: str) -> None:
-    """A row that no version of the program has written."""
+def spoil_due_times(bank: Bank) -> None:
+    """A name in the due set that no version of the program has written: nothing that a worker can handle."""
     with redis.Redis.from_url(str(bank.settings.redis_url)) as client:
         for partition in range(bank.settings.partitions):
-            client.set(f"{{{partition}}}:c:{customer}", b"\xff\xff")
+            client.zadd(f"{{{partition}}}:due", {b"\xff": 1})
 
 
 def test_while_the_stream_stands_still_nobody_is_silent(story: Story) -> None:
