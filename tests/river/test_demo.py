@@ -16,7 +16,7 @@ from streams.settings import variable
 from tests.live import BERKA, Bank, Json, OpenBank, outside, tracker, until
 
 DEMO_SECONDS_MAX = 120
-ENOUGH_TO_BE_STOPPED = 3_000
+ENOUGH_TO_BE_STOPPED = 6_000
 
 pytestmark = pytest.mark.skipif(not (BERKA / "trans.asc").exists(), reason="the Berka data is not beside the project")
 
