@@ -210,13 +210,18 @@ class Worker:
             self._catalog.refresh()
             self._health.working(True)
             try:
-                await self._loop.run_in_executor(self._executor, self._work_loop.work, portions)
+                await self._loop.run_in_executor(self._executor, self._work_off, portions)
             except Exception as error:
                 self._crash(error)
                 raise
             self._health.working(False)
             self._river.done()
             yield
+
+    def _work_off(self, portions: list[Portion]) -> None:
+        self._work_loop.work(portions)
+        if self._batches.empty():
+            self._work_loop.settle()
 
     def _deliver(self, portions: list[Portion]) -> None:
         asyncio.run_coroutine_threadsafe(self._batches.put(cast(Any, portions)), self._loop)
@@ -232,6 +237,7 @@ class Worker:
         self._metrics.store_up.set(not self._health.troubled("redis"))
         self._metrics.kafka_up.set(not self._health.troubled("kafka"))
         self._metrics.customers_in_memory.set(len(self._cache))
+        self._metrics.cache_bytes.set(self._cache.size)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
         """From any thread of librdkafka's clients."""

@@ -20,10 +20,10 @@ from confluent_kafka import KafkaException
 from prometheus_client.parser import text_string_to_metric_families
 
 from commands.benchmark.servers import Cpu, cpu_seconds, listening_process, machine_seconds, redis_cpu_seconds
-from commands.benchmark.workload import OFFER
+from commands.benchmark.workload import CATALOGUE
 from commands.console import Failure
 from commands.kafka import ANSWER_SECONDS_MAX, admin
-from commands.offers import SHIPPED, catalogue, publish_offers
+from commands.offers import publish_offers
 from commands.state import store
 from commands.topics import make_topics, wanted_topics
 from streams.embedded import EmbeddedError, TiedProcess
@@ -201,7 +201,7 @@ class Stage:
             undo.callback(self._delete_keys)
             undo.callback(self._delete_topics)
             make_topics(self.settings)
-            publish_offers(self.settings, (*catalogue(SHIPPED), OFFER))
+            publish_offers(self.settings, CATALOGUE)
             self._undo = undo.pop_all()
         return self
 

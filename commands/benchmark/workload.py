@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from commands.offers import SHIPPED, catalogue
+from handlers.catalog import Catalogue
 from learning.chance import B1, F8, I8, Chance
 from schemas.offer import Offer
+from schemas.policy import Policy
 from schemas.units import DAY_MS, HOUR_MS
 
 EVENT_BYTES = 250
@@ -30,9 +33,12 @@ DUPLICATE_WITHIN = 500
 SPAN_DAYS_MAX = 5
 """Of stream time in one part, unless told: nobody falls silent for long enough to be a case of churn."""
 
-OFFER = Offer("bench", "Bench", "This offer measures time.", 10**9, ["salary"], [], cooldown_days=1, valid_days=1)
+OFFER = Offer("bench", "Bench", "This offer measures time.", 10**9, ["salary"], [], cooldown_days=1, propensity=0.99)
 """Of more value than any other, on no condition: every salary raises an alert, but for a second of the
 same customer within a day; as many salaries as there are customers have passed before anybody's turn comes again."""
+
+CATALOGUE = Catalogue((*catalogue(SHIPPED).offers, OFFER), Policy())
+"""What a small bank offers, with nothing that would keep an alert back."""
 
 EVENT = (
     b'{"event_id":"b-%010d","customer_id":"%b","account_id":"A%08d-%02d","occurred_at":%d,"amount_minor":%d,'
