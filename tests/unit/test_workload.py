@@ -51,17 +51,18 @@ def test_the_busiest_customer_has_the_share_that_the_skew_gives(skew: float, bus
     assert np.bincount(part.customer).max() / EVENTS == pytest.approx(busiest, rel=0.15, abs=0.0002)
 
 
-def test_every_salary_raises_the_alert_that_the_latency_is_measured_by() -> None:
+def test_every_salary_raises_an_alert_that_the_latency_is_measured_by() -> None:
     workload = Workload(1, 2_000, 0.5)
     part = workload.part(EVENTS)
     records = [Record(offset, PUBLISHED_AT, key, value) for offset, (key, value) in enumerate(part.values())]
     batch = Intake("transactions", "EUR", {}).batch(0, records, 0, Seen())
     assert batch.dead_letters == []
     alerts = Engine("transactions", 0).step(batch, {}, [], Rules(*CATALOGUE)).alerts
-    raised = {
-        alert.cause.event_id for alert in alerts if alert.offer is not None and alert.offer.offer_id == OFFER.offer_id
-    }
-    assert {f"b-{number:010d}" for number in part.number[part.alerting].tolist()} == raised
+    raised = {alert.cause.event_id for alert in alerts}
+    assert {f"b-{number:010d}" for number in part.number[part.alerting].tolist()} <= raised
+    assert sum(alert.offer is not None and alert.offer.offer_id == OFFER.offer_id for alert in alerts) > 0.9 * len(
+        alerts
+    )
 
 
 def test_a_known_customer_has_thirty_active_days_in_ninety() -> None:
