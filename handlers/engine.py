@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import pairwise
 from operator import or_
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ from handlers.arbitration import wanted_bits
 from handlers.batch import I8, Batch
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
+from handlers.layout import VERSION
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
 from handlers.moments import DEPOSIT_MATURING, RETURNED
@@ -125,8 +127,10 @@ class Engine:
             batch, noted = woven(batch, notes)
         present = set(batch.customers)
         customers = batch.customers + [customer for customer, _ in due if customer not in present]
-        stored = [current(row) if (row := rows.get(customer)) else b"" for customer in customers]
-        ends = np.cumsum([len(row) for row in stored], dtype=np.int64) if stored else np.zeros(0, np.int64)
+        stored = [row or b"" for row in map(rows.get, customers)]
+        if not {row[0] for row in stored if row} <= {VERSION}:
+            stored = [current(row) if row else row for row in stored]
+        ends = np.cumsum(np.fromiter(map(len, stored), np.int64, len(stored)))
         raw = np.frombuffer(b"".join(stored), np.uint8)
         order = np.argsort(batch.row, kind="stable")
         event_ends = np.cumsum(np.bincount(batch.row, minlength=len(customers)), dtype=np.int64)
@@ -152,10 +156,8 @@ class Engine:
             if state in (FULL, DONE):
                 at = int(moment[MOMENT_CUSTOMER])
                 flat = self._buffer[: moment[MOMENT_OUT]].tobytes()
-                start = 0
-                for customer, end in zip(customers[flushed:at], row_ends[flushed:at].tolist(), strict=True):
-                    outcome.rows[customer] = flat[start:end]
-                    start = end
+                cuts = [0, *row_ends[flushed:at].tolist()]
+                outcome.rows.update(zip(customers[flushed:at], [flat[a:b] for a, b in pairwise(cuts)], strict=True))
                 flushed, moment[MOMENT_OUT] = at, 0
                 if state == DONE:
                     break
