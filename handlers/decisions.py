@@ -44,14 +44,14 @@ class Decisions:
 
     def silent(self, customer: str, due: int, seen: Snapshot, tier: int, share: float) -> list[Alert]:
         """A customer's silence has become unusual: a churn alert, and an offer to keep them."""
-        dealings = self._of(customer)
-        modes = modes_of(customer, self._rules)
+        dealings, modes = self._of(customer), modes_of(customer, self._rules)
+        dealings.forget(due, self._rules.policy, self._offers)
         alert = rhythm.raised(customer, due, self._where, seen, share)
         alerts = []
         rule = churn_blocked(dealings, due, self._rules, modes)
         if rule is None:
             mode = modes["churn_risk"]
-            self._remember(dealings, sent_churn(due, mode, rhythm.VALID_DAYS), due)
+            dealings.contacts.append(sent_churn(due, mode, rhythm.VALID_DAYS))
             if mode == SENT:
                 alerts.append(alert)
             else:
@@ -101,6 +101,7 @@ class Decisions:
             self.unfitting += bool(found)
             return []
         dealings, modes = self._of(customer), modes_of(customer, rules)
+        dealings.forget(at, rules.policy, self._offers)
         mode = modes["next_best_offer"]
         when = after_quiet(rules.policy, dealings.zone, at)
         segment = segment_of(seen, tier)
@@ -121,7 +122,7 @@ class Decisions:
         contact = Contact(
             key, best.offer_id, best.code, at, when - at, best.valid_days, channel, mode, segment, churn_due=churn_due
         )
-        self._remember(dealings, contact, at)
+        dealings.contacts.append(contact)
         if mode == DRY:
             self._suppress(dealings, at, "dry_run", best.offer_id)
             return []
@@ -150,10 +151,6 @@ class Decisions:
         if found is None:
             found = self.dealings[customer] = dealings_of(self._tail(customer))
         return found
-
-    def _remember(self, dealings: Dealings, contact: Contact, at: int) -> None:
-        dealings.forget(at, self._rules.policy, self._offers)
-        dealings.contacts.append(contact)
 
     def _suppress(self, dealings: Dealings, at: int, rule: str, offer_id: str) -> None:
         dealings.suppress(at, rule, offer_id)

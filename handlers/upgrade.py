@@ -28,7 +28,8 @@ def _from_1(row: bytes) -> bytes:
     life = [int(get(read, cursor)) for _ in range(_LIFE_FIELDS_1)]
     life_end = int(cursor[0])
     for _ in range(get(read, cursor)):
-        cursor[0] += get(read, cursor)
+        length = get(read, cursor)
+        cursor[0] += length
         get(read, cursor)
         get(read, cursor)
     accounts_end = int(cursor[0])
