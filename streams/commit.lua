@@ -131,7 +131,7 @@ local function commit(keys, args)
   redis.call('XLEN', outbox)
   for i = 1, pieces do redis.call('STRLEN', keys[3 + i]) end
 
-  local sequence = tonumber(args[4])
+  local sequence = tonumber(args[10]) - entries
   for i = 1, entries do
     redis.call('XADD', outbox, string.format('%.0f-0', sequence + i), 'm', args[entry_at + i])
   end

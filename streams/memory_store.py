@@ -1,7 +1,7 @@
 """The state in this process's memory: for `replay`, for tests, and to say in plain Python what a Store does."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +16,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
+        self._sent: deque[Fenced | Moved | None] = deque()
 
     def claim(self, partition: int) -> Position:
         state = self._partitions[partition]
@@ -46,7 +47,8 @@ class MemoryStore:
         state.rows.update(changes.rows)
         for customer, when in changes.due.items():
             state.look_again(customer, when)
-        state.outbox += enumerate(changes.outbox, at.sequence + 1)
+        sequence = max(at.sequence, changes.sequence_min)
+        state.outbox += enumerate(changes.outbox, sequence + 1)
         del state.outbox[: _upto(state.outbox, changes.published)]
         for segment, start, data in changes.seen.pieces:
             held = state.seen.setdefault(segment, bytearray())
@@ -55,6 +57,19 @@ class MemoryStore:
             state.seen.pop(segment, None)
         state.position = after(at, offset, clock, changes)
         return state.position
+
+    def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        try:
+            self._sent.append(None)
+            self.commit(partition, at, offset, clock, changes)
+        except (Fenced, Moved) as error:
+            self._sent[-1] = error
+        return after(at, offset, clock, changes)
+
+    def answered(self) -> None:
+        error = self._sent.popleft()
+        if error is not None:
+            raise error
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         entries = self._partitions[partition].outbox

@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     poll_wait_ms: int = Field(default=5, ge=1, le=1_000)
     fetch_queue_kib_max: int = Field(default=65_536, ge=1_024, description="fetched records held in memory")
     cache_mib_max: int = Field(default=512, ge=1, description="customer rows held in memory by one worker")
+    poison_share_max: float = Field(
+        default=0.5, ge=0, le=1, description="a partition stops when more of its last 1,000 records are refused"
+    )
     session_timeout_ms: int = Field(default=45_000, ge=1_000, le=1_800_000)
     retry_seconds_max: int = Field(
         default=300, ge=1, le=86_400, description="an outage longer than this ends the worker"

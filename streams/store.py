@@ -64,6 +64,8 @@ class Changes:
     outbox: list[Outgoing] = field(default_factory=list)
     published: int = 0
     """Outbox entries up to this sequence are known to be published and may be removed."""
+    sequence_min: int = 0
+    """The outbox goes on after this sequence, where it stands below it."""
     seen: SeenChanges = field(default_factory=SeenChanges)
     """Event ids to remember, and segments of them to forget."""
 
@@ -74,7 +76,7 @@ def after(at: Position, offset: int, clock: int, changes: Changes) -> Position:
         at.epoch,
         at.version + 1,
         offset,
-        at.sequence + len(changes.outbox),
+        max(at.sequence, changes.sequence_min) + len(changes.outbox),
         clock,
         at.events + changes.seen.events,
         at.oldest + len(changes.seen.forgotten),
@@ -104,6 +106,15 @@ class Store(Protocol):
 
         Returns the new position, see `after`.
         """
+
+    def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        """Asks for a commit without waiting for the answer, which `answered` gives. Returns the position it leads to.
+
+        The next commit may be sent on top of it: where this one is refused, so is that one.
+        """
+
+    def answered(self) -> None:
+        """The answer to the oldest commit that was sent and not asked about; raises as `commit`."""
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         """Up to `limit` entries with a sequence above `after`, in order."""

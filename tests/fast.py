@@ -22,6 +22,7 @@ from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer
 from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
+from schemas.units import parse_rfc3339
 
 TOPIC = "transactions"
 PUBLISHED_AT = 4_102_444_800_000
@@ -111,7 +112,7 @@ class Fast:
                 notes += read
                 continue
             records.append(record)
-            clock = max(clock, entry if isinstance(entry, int) else entry["occurred_at"])
+            clock = max(clock, _moment(entry if isinstance(entry, int) else entry["occurred_at"]))
         batch = self._intake.batch(self._partition, records, self._clock, self._seen)
         assert batch.dead_letters == []
         due = sorted(
@@ -133,3 +134,7 @@ class Fast:
         self.unfitting += outcome.unfitting
         self.unmatched += outcome.unmatched
         self._clock = outcome.clock
+
+
+def _moment(at: int | str) -> int:
+    return parse_rfc3339(at) if isinstance(at, str) else at

@@ -154,9 +154,13 @@ class Stage:
             pipe.hget(f"{{{number}}}:pos", "offset")
         return sum(int(offset or 0) for offset in pipe.execute())
 
-    def drained(self) -> bool:
-        """Nothing waits to be published."""
-        return all(self.state.depths(number)[1] == 0 for number in range(self.partitions))
+    def rest(self) -> None:
+        """Returns when nothing waits to be published. Raises Failure."""
+        deadline = time.monotonic() + STALLED_SECONDS_MAX
+        while any(self.state.depths(number)[1] for number in range(self.partitions)):
+            if time.monotonic() > deadline:
+                raise Failure(f"After {STALLED_SECONDS_MAX:g} s at rest alerts still wait to be published")
+            time.sleep(0.05)
 
     def progress(self, records: int, every: float = 0.01) -> Iterator[tuple[float, int]]:
         """Yields (time.monotonic(), records processed) at each move, until there are so many.
