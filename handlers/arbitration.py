@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from handlers.conditions import failing, why_not
+from handlers.dealings import Rule
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK, MOMENTS
 from handlers.propensity import propensity, unasked
@@ -15,7 +16,7 @@ from schemas.units import epoch_ms
 
 RUNNERS_UP_MAX = 3
 
-_WHY = {
+_WHY: dict[Rule, str] = {
     "held": "the customer has the product",
     "cooldown": "it was offered not long ago",
     "declined": "the customer has declined it",
@@ -35,7 +36,7 @@ class Considered(NamedTuple):
     offer: Offer
     failed: tuple[str, Condition] | None
     factors: Factors | None = None
-    lost_by: str = ""
+    lost_by: Rule | None = None
 
 
 def wanted_bits(offer: Offer) -> int:
@@ -58,7 +59,7 @@ def ranked(
     alert: bytes,
     policy: Policy,
     ledger: Ledger,
-    blocked: Callable[[Offer], str | None],
+    blocked: Callable[[Offer], Rule | None],
 ) -> list[Considered]:
     """What was considered, with its factors: what can be made first, then what is kept back, each by priority.
 
@@ -73,7 +74,7 @@ def ranked(
             context = _context(offer, bits, policy.context)
             value = offer.value_minor - offer.cost_minor
             factors = Factors(likely, context, value, offer.weight, likely * context * value * offer.weight)
-            rule = blocked(offer) or ("no_uplift" if likely == 0 and unasked(counts) > 0 else "")
+            rule = blocked(offer) or ("no_uplift" if likely == 0 and unasked(counts) > 0 else None)
             one = Considered(offer, None, factors, rule)
         judged.append(one)
     return sorted(judged, key=_place)
@@ -88,7 +89,7 @@ def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
     if loser.failed is not None:
         group, condition = loser.failed
         return RunnerUp(loser.offer.offer_id, group, why_not(condition, seen))
-    if loser.lost_by:
+    if loser.lost_by is not None:
         return RunnerUp(loser.offer.offer_id, loser.lost_by, _WHY[loser.lost_by], loser.factors)
     assert loser.factors is not None
     assert best.factors is not None
@@ -97,7 +98,12 @@ def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
 
 
 def _place(one: Considered) -> tuple[bool, bool, float, str]:
-    return one.factors is None, bool(one.lost_by), -(one.factors.priority if one.factors else 0), one.offer.offer_id
+    return (
+        one.factors is None,
+        one.lost_by is not None,
+        -(one.factors.priority if one.factors else 0),
+        one.offer.offer_id,
+    )
 
 
 def _context(offer: Offer, bits: int, given: Mapping[Trigger, float]) -> float:

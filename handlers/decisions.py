@@ -7,7 +7,18 @@ from handlers import offers as next_best_offer
 from handlers import rhythm
 from handlers.answers import answered, customer_told, withdrawn
 from handlers.arbitration import considered, ranked, wanted_bits
-from handlers.dealings import CONTROL, DRY, RETRACTED, SENT, Contact, Dealings, alert_bytes, dealings_of, sent_churn
+from handlers.dealings import (
+    CONTROL,
+    DRY,
+    RETRACTED,
+    SENT,
+    Contact,
+    Dealings,
+    Rule,
+    alert_bytes,
+    dealings_of,
+    sent_churn,
+)
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK
 from handlers.notes import Note
@@ -29,7 +40,7 @@ class Decisions:
         """`tail` gives a customer's dealings as they are stored."""
         self.dealings: dict[str, Dealings] = {}
         self.ledger = ledger
-        self.suppressed: Counter[str] = Counter()
+        self.suppressed: Counter[Rule] = Counter()
         """Alerts that were not sent, by rule."""
         self.unfitting = 0
         """Moments at which no offer fitted."""
@@ -152,6 +163,6 @@ class Decisions:
             found = self.dealings[customer] = dealings_of(self._tail(customer))
         return found
 
-    def _suppress(self, dealings: Dealings, at: int, rule: str, offer_id: str) -> None:
+    def _suppress(self, dealings: Dealings, at: int, rule: Rule, offer_id: str) -> None:
         dealings.suppress(at, rule, offer_id)
         self.suppressed[rule] += 1

@@ -35,6 +35,7 @@ from handlers.advance import (
 )
 from handlers.arbitration import wanted_bits
 from handlers.batch import I8, Batch
+from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
 from handlers.layout import ROW_BYTES_MAX
@@ -67,7 +68,7 @@ class Outcome:
     """Events that only lifetime figures could take."""
     unfitting: int = 0
     """Moments at which no offer fitted."""
-    suppressed: Counter[str] = field(default_factory=Counter)
+    suppressed: Counter[Rule] = field(default_factory=Counter)
     """Alerts that were not sent, by rule (dealings.RULES)."""
     unmatched: int = 0
     """Outcomes of alerts that are not known, or no longer."""
