@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from handlers import offers as next_best_offer
 from handlers import rhythm
 from handlers.answers import answered, customer_told, withdrawn
-from handlers.arbitration import considered, ranked, wanted_bits
+from handlers.arbitration import considered, judged, kept_back, ranked
 from handlers.dealings import (
     CONTROL,
     DRY,
@@ -25,6 +25,7 @@ from handlers.notes import Note
 from handlers.policy import churn_blocked, modes_of, offer_blocked
 from handlers.propensity import segment_of
 from handlers.rules import Rules
+from handlers.screen import wanted_bits
 from handlers.snapshot import Snapshot
 from handlers.zones import after_quiet
 from schemas.alert import Alert, alert_id
@@ -115,18 +116,18 @@ class Decisions:
         dealings.forget(at, rules.policy, self._offers)
         mode = modes["next_best_offer"]
         when = after_quiet(rules.policy, dealings.zone, at)
+        found = judged(
+            found, lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition)
+        )
+        if kept := kept_back(found):
+            self._suppress(dealings, at, kept.lost_by, kept.offer.offer_id)
+            return []
         segment = segment_of(seen, tier)
         alert = alert_id(customer, next_best_offer.RULE, name)
         key = alert_bytes(alert)
-        order = ranked(
-            found, bits, segment, key, rules.policy, self.ledger,
-            lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition),
-        )  # fmt: skip
+        order = ranked(found, bits, segment, key, rules.policy, self.ledger)
         best = order[0].offer
-        rule = order[0].lost_by
-        if "next_best_offer" in rules.policy.kill:
-            rule = "kill_switch"
-        if rule:
+        if rule := order[0].lost_by:
             self._suppress(dealings, at, rule, best.offer_id)
             return []
         channel = CONTACT_CHANNELS.index(best.channel)
@@ -163,6 +164,7 @@ class Decisions:
             found = self.dealings[customer] = dealings_of(self._tail(customer))
         return found
 
-    def _suppress(self, dealings: Dealings, at: int, rule: Rule, offer_id: str) -> None:
+    def _suppress(self, dealings: Dealings, at: int, rule: Rule | None, offer_id: str) -> None:
+        assert rule is not None
         dealings.suppress(at, rule, offer_id)
         self.suppressed[rule] += 1

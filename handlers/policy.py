@@ -49,6 +49,8 @@ def offer_blocked(
 ) -> Rule | None:
     """The rule that keeps an offer back which would reach the customer at `at`; None when nothing does."""
     policy = rules.policy
+    if "next_best_offer" in policy.kill:
+        return "kill_switch"
     if dealings.holds(offer.code):
         return "held"
     same = [c for c in dealings.contacts if c.offer_id == offer.offer_id and c.mode == modes["next_best_offer"]]

@@ -19,7 +19,7 @@ def test_draws_have_the_mean_and_the_variance_of_the_beta_distribution(a: float,
     draws = [beta(a, b, number.to_bytes(4)) for number in range(10_000)]
     mean, variance = a / (a + b), a * b / ((a + b) ** 2 * (a + b + 1))
     assert fmean(draws) == pytest.approx(mean, abs=5 * (variance / len(draws)) ** 0.5)
-    assert pvariance(draws) == pytest.approx(variance, rel=0.1)
+    assert pvariance(draws) == pytest.approx(variance, rel=0.2)
     assert all(0 <= draw <= 1 for draw in draws)
 
 
