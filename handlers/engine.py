@@ -36,12 +36,11 @@ from handlers.batch import I8, Batch
 from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
-from handlers.layout import ROW_BYTES_MAX
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
 from handlers.moments import DEPOSIT_MATURING, RETURNED
 from handlers.notes import Note, woven
-from handlers.row import new_scratch
+from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
 from handlers.screen import screen_of
 from handlers.snapshot import Snapshot
