@@ -9,9 +9,7 @@ decided changes a row's dealings only, which the kernel does not read.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import pairwise
-from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -29,13 +27,14 @@ from handlers.advance import (
     MOMENT_OUT,
     MOMENT_RAISED,
     MOMENT_TIER,
+    MOMENT_UNFITTING,
     MOMENTS,
     SILENT,
     advance,
     new_work,
 )
-from handlers.arbitration import wanted_bits
 from handlers.batch import I8, Batch
+from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
 from handlers.layout import VERSION
@@ -45,6 +44,7 @@ from handlers.moments import DEPOSIT_MATURING, RETURNED
 from handlers.notes import Note, woven
 from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
+from handlers.screen import screen_of
 from handlers.snapshot import Snapshot
 from handlers.upgrade import current
 from schemas.alert import Alert
@@ -68,7 +68,7 @@ class Outcome:
     """Events that only lifetime figures could take."""
     unfitting: int = 0
     """Moments at which no offer fitted."""
-    suppressed: Counter[str] = field(default_factory=Counter)
+    suppressed: Counter[Rule] = field(default_factory=Counter)
     """Alerts that were not sent, by rule (dealings.RULES)."""
     unmatched: int = 0
     """Outcomes of alerts that are not known, or no longer."""
@@ -136,8 +136,8 @@ class Engine:
         event_ends = np.cumsum(np.bincount(batch.row, minlength=len(customers)), dtype=np.int64)
         due_before, due_after = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
         row_ends, tails = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
-        waiting = [(offer, wanted_bits(offer)) for offer in rules.offers]
-        wanted = reduce(or_, (bits for _, bits in waiting), RETURNED)
+        screen = screen_of(rules.offers)
+        wanted = RETURNED | int(np.bitwise_or.reduce(screen.offers[:, 0], initial=0))
         tiers = np.array(rules.policy.tiers_minor, np.int64)
         columns = np.stack(
             [batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock]
@@ -151,7 +151,7 @@ class Engine:
         while True:
             state = advance(
                 self._scratch, self._work, SPEC, moment, raw, ends, order, event_ends, columns, batch.account,
-                batch.clock_end, wanted, tiers, due_before, due_after, self._buffer, row_ends, tails,
+                batch.clock_end, wanted, screen, tiers, due_before, due_after, self._buffer, row_ends, tails,
             )  # fmt: skip
             if state in (FULL, DONE):
                 at = int(moment[MOMENT_CUSTOMER])
@@ -166,6 +166,7 @@ class Engine:
         changed = np.flatnonzero(due_before != due_after)
         outcome.due = {customers[k]: int(due_after[k]) or None for k in changed.tolist()}
         outcome.late = int(moment[MOMENT_LATE])
+        outcome.unfitting = int(moment[MOMENT_UNFITTING])
         if pending:
             pending.sort(key=lambda one: one.key)
             lengths = dict(zip(customers, tails.tolist(), strict=True))
@@ -227,6 +228,6 @@ class Engine:
             outcome.rows[customer] = row[: len(row) - tails[customer]] + dealings.encoded()
         if decisions.ledger.changed:
             outcome.rows[LEDGER] = decisions.ledger.encoded()
-        outcome.unfitting = decisions.unfitting
+        outcome.unfitting += decisions.unfitting
         outcome.suppressed = decisions.suppressed
         outcome.unmatched = decisions.unmatched
