@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
+from streams.batches import Batches
 from streams.cache import RowCache
 from streams.catalog import Catalog
 from streams.claim import Portion
@@ -101,7 +102,7 @@ class Worker:
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = _Boot(self._app, self._gate)
         self._catalog = Catalog(self._app, settings, self._health)
-        self._batches = self._app.channel(maxsize=BATCHES_AHEAD)
+        self._batches = Batches(self._app, maxsize=BATCHES_AHEAD)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
         self._build_loop()
