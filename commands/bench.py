@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from commands.benchmark.run import Findings, Measure, Plan, run
+from commands.benchmark.run import Findings, Measure, Plan, customers_min, run
 from commands.console import err, out, print_json
 
 
@@ -13,7 +13,7 @@ def bench(
     kafka: Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers, separated by commas.")],
     redis: Annotated[str, typer.Option(metavar="URL", help="redis://host:port/db; must hold no tracker's state.")],
     events: Annotated[int, typer.Option(min=10_000, help="Events of the backlog.")] = 1_000_000,
-    customers: Annotated[int, typer.Option(min=1_000, help="At least a hundredth of the events.")] = 100_000,
+    customers: Annotated[int, typer.Option(min=1_000, help="Who they are of.")] = 100_000,
     skew: Annotated[float, typer.Option(min=0, max=2, help="Zipf exponent of who transacts; 0 is evenly.")] = 0.0,
     known: Annotated[
         bool, typer.Option("--known/--new", help="Customers have a past, 30 active days in 90, or none.")
@@ -30,11 +30,11 @@ def bench(
     Throughput is from a backlog; latency from produce to alert visible to a read_committed subscriber, at fixed loads
     that do not wait for anything. Settings TRACKER_* hold for the workers that are started.
     """
-    if customers * 100 < events:
-        raise typer.BadParameter("write at least a hundredth of --events", param_hint="--customers")
-    plan = Plan(events, customers, skew, known, workers, partitions, seconds, seed)
+    plan, wanted = Plan(events, customers, skew, known, workers, partitions, seconds, seed), only or list(Measure)
+    if customers < (least := customers_min(plan, wanted)):
+        raise typer.BadParameter(f"write at least {least:,} for so many events", param_hint="--customers")
     with err.status("starting") as status:
-        found = run(kafka, redis, plan, only or list(Measure), status.update)
+        found = run(kafka, redis, plan, wanted, status.update)
     show(found)
     if as_json:
         print_json(found.json())

@@ -125,7 +125,7 @@ class Intake:
         return accepted, transactions
 
     def _judge(self, record: Record) -> Transaction | Refusal:
-        transaction = alone(record.value)
+        transaction = alone(record.value, Transaction)
         if isinstance(transaction, Refusal):
             return transaction
         if self._keyed and record.key != transaction.customer_id.encode():

@@ -46,6 +46,8 @@ from streams.web import WorkerWeb, add_pages
 _WORK_SECONDS_MAX = 2.0
 _PUBLISH_SECONDS_MAX = 1.5
 _STOP_SECONDS_MAX = 4.5
+_FAUST_SESSION_SECONDS_MAX = 60.0
+"""Faust wants it below the 90 s that it waits for an answer."""
 _TROUBLES = {
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
     KafkaError._AUTHENTICATION: "the brokers refuse the user name or password",
@@ -208,13 +210,18 @@ class Worker:
             self._catalog.refresh()
             self._health.working(True)
             try:
-                await self._loop.run_in_executor(self._executor, self._work_loop.work, portions)
+                await self._loop.run_in_executor(self._executor, self._work_off, portions)
             except Exception as error:
                 self._crash(error)
                 raise
             self._health.working(False)
             self._river.done()
             yield
+
+    def _work_off(self, portions: list[Portion]) -> None:
+        self._work_loop.work(portions)
+        if self._batches.empty():
+            self._work_loop.settle()
 
     def _deliver(self, portions: list[Portion]) -> None:
         asyncio.run_coroutine_threadsafe(self._batches.put(cast(Any, portions)), self._loop)
@@ -230,6 +237,7 @@ class Worker:
         self._metrics.store_up.set(not self._health.troubled("redis"))
         self._metrics.kafka_up.set(not self._health.troubled("kafka"))
         self._metrics.customers_in_memory.set(len(self._cache))
+        self._metrics.cache_bytes.set(self._cache.size)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
         """From any thread of librdkafka's clients."""
@@ -285,6 +293,7 @@ class _Boot(BootStrategy):
 
 def _faust_app(settings: Settings, folder: str) -> faust.App:
     protocol = settings.kafka_security_protocol
+    session_seconds = min(settings.session_timeout_ms / 1_000, _FAUST_SESSION_SECONDS_MAX)
     context = None
     if protocol.endswith("ssl"):
         authorities = settings.kafka_ssl_ca_location
@@ -303,15 +312,15 @@ def _faust_app(settings: Settings, folder: str) -> faust.App:
         faust_id(settings),
         broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
         broker_credentials=credentials,
-        # Else a worker that was killed would keep Faust's group, and each start, waiting for a minute.
-        broker_session_timeout=settings.session_timeout_ms / 1_000,
-        broker_heartbeat_interval=settings.session_timeout_ms / 3_000,
         store="memory://",
         datadir=folder,
         autodiscover=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=1,
+        # A killed worker is missed as soon here as in the loop's group: the next one waits for both.
+        broker_session_timeout=session_seconds,
+        broker_heartbeat_interval=session_seconds / 3,
         web_in_thread=True,
     )
 

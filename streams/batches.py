@@ -1,18 +1,18 @@
-"""The channel that the loop's batches go down."""
+"""The channel from the polling thread to the agent that works the batches off."""
 
 from typing import Any
 
-import faust
+from faust.channels import Channel
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 
-class Batches(faust.Channel[Any]):
-    """A Faust channel whose queue is its own: the queues that Faust makes are emptied at each rebalance of Faust's
-    consumer group, because Faust would read their records again. It knows nothing of the loop's group."""
+class Batches(Channel[Any]):
+    """A Faust channel that keeps what is in it. Faust's own are emptied whenever the partitions of Faust's consumer
+    group move, because its consumer reads the records again; ours does not."""
 
     @property
-    def queue(self) -> ThrowableQueue[Any]:
+    def queue(self) -> Any:
+        """The queue behind the channel, which nobody suspends or clears."""
         if self._queue is None:
-            flow = FlowControlEvent(initially_suspended=False)
-            self._queue = ThrowableQueue(maxsize=self.maxsize, flow_control=flow, clear_on_resume=False)
+            self._queue = ThrowableQueue(self.maxsize, flow_control=FlowControlEvent(initially_suspended=False))
         return self._queue

@@ -1,4 +1,4 @@
-"""Stops a partition when too much of what comes is refused: whole topics are not to be drained into the dead letters."""
+"""Stops a partition when too much of what comes is refused: no topic is to be drained into the dead letters."""
 
 from collections import deque
 

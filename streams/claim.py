@@ -32,7 +32,9 @@ class Claim:
     start: int
     """Offset of the first record to read."""
     fresh: bool
-    """Nothing was ever committed for the partition."""
+    """Nothing was ever committed for the partition, nor published under this claim."""
+    read_to: int
+    """Offset after the last record that was handed on to be worked on."""
     alive: bool = True
     proved: bool = False
     """The store has done what was asked under this claim."""
@@ -53,6 +55,8 @@ class Portion(NamedTuple):
 
     claim: Claim
     records: list[Record]
+    follows: int
+    """Offset after the last record of the portion before: where the store must stand when this one is worked on."""
     now: int | None
     measure: bool
     """Look at the depths of the state, for the metrics."""
@@ -84,4 +88,4 @@ def take(consumer: Consumer, topic: str, partition: Partition, lookback: Lookbac
         raise LostRecords(f"offsets {start} to {low - 1} have gone from Kafka before they were processed")
     if start > high:
         raise LostRecords(f"offsets {high} to {start - 1} were processed, but Kafka ends before them")
-    return Claim(partition, start, position.version == 0)
+    return Claim(partition, start, position.version == 0, start)

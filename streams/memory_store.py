@@ -1,10 +1,11 @@
 """The state in this process's memory: for `replay`, for tests, and to say in plain Python what a Store does."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from handlers.ledger import LEDGER
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
 _NEVER = Position(0, 0, 0, 0, 0, 0, 0)
@@ -15,6 +16,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
+        self._sent: deque[Fenced | Moved | None] = deque()
 
     def claim(self, partition: int) -> Position:
         state = self._partitions[partition]
@@ -56,6 +58,19 @@ class MemoryStore:
         state.position = after(at, offset, clock, changes)
         return state.position
 
+    def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        try:
+            self._sent.append(None)
+            self.commit(partition, at, offset, clock, changes)
+        except (Fenced, Moved) as error:
+            self._sent[-1] = error
+        return after(at, offset, clock, changes)
+
+    def answered(self) -> None:
+        error = self._sent.popleft()
+        if error is not None:
+            raise error
+
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         entries = self._partitions[partition].outbox
         start = _upto(entries, after)
@@ -66,7 +81,7 @@ class MemoryStore:
         return len(state.queue), len(state.outbox)
 
     def customers(self, partition: int) -> list[str]:
-        return list(self._partitions[partition].rows)
+        return [name for name in self._partitions[partition].rows if name != LEDGER]
 
     def read(self, partition: int) -> Position | None:
         position = self._partitions[partition].position

@@ -169,6 +169,7 @@ class Publisher:
             published = mark.published
             if mark.back is not None and not backlog.said:
                 backlog.said = self._lookback.published(backlog.claim.number, mark.back.since, self._beat)
+            backlog.claim.fresh = False  # from here on something may have been published under this claim
             stored: list[Entry] = []
             while page := self._store.outbox(backlog.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
                 stored += page

@@ -107,6 +107,15 @@ class Store(Protocol):
         Returns the new position, see `after`.
         """
 
+    def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        """Asks for a commit without waiting for the answer, which `answered` gives. Returns the position it leads to.
+
+        The next commit may be sent on top of it: where this one is refused, so is that one.
+        """
+
+    def answered(self) -> None:
+        """The answer to the oldest commit that was sent and not asked about; raises as `commit`."""
+
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         """Up to `limit` entries with a sequence above `after`, in order."""
 

@@ -13,6 +13,7 @@ from commands.benchmark.workload import CHANNELS, EVENT, HISTORIES, PAYEE, START
 from handlers.batch import Record
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
+from handlers.seen import Seen
 from learning.chance import Chance
 from schemas.units import DAY_MS, HOUR_MS
 from streams.store import Changes
@@ -58,7 +59,7 @@ def lay_out(stage: Stage, customers: int, seed: int) -> float:
 def histories(seed: int) -> list[History]:
     """The same for a seed."""
     records = [Record(offset, START_MS, None, line) for offset, line in enumerate(_lines(seed))]
-    batch = Intake("transactions", "EUR", {}, keyed=False).batch(0, records, 0)
+    batch = Intake("transactions", "EUR", {}, keyed=False).batch(0, records, 0, Seen())
     assert not batch.dead_letters
     batch.clock_end = START_MS
     outcome = Engine("transactions", 0).step(batch, {}, [], Rules())

@@ -31,12 +31,14 @@ class Latency:
     sender_behind_ms_max: float
 
 
-def at_rate(stage: Stage, workload: Workload, rate: float, seconds: float, topic: str | None = None) -> Latency:
-    """Sends for so long at so many events a second and hears the alerts. Raises Failure."""
-    part = workload.part(int(rate * (seconds + WARM_SECONDS)))
+def at_rate(stage: Stage, workload: Workload, rate: float, seconds: float) -> Latency:
+    """Sends for so long at so many events a second, in their own time, and hears the alerts. Raises Failure."""
+    stage.rest()
+    events = int(rate * (seconds + WARM_SECONDS))
+    part = workload.part(events, span_ms=round(events / rate * 1000))
     warm = int(rate * WARM_SECONDS)
     expected = set(part.number[warm:][part.alerting[warm:]].tolist())
-    subscriber = Subscriber(stage, topic or stage.settings.topic_alerts)
+    subscriber = Subscriber(stage, stage.settings.topic_alerts)
     sender = Sender(part, rate, stage.settings.topic_transactions, stage.partitions)
     try:
         heard, repeated = hear(sender, subscriber, part, expected)

@@ -85,8 +85,9 @@ def start(stage: Stage, workload: Workload) -> tuple[Worker, float]:
 
 def crash(stage: Stage, workload: Workload, team: list[Worker]) -> Crash:
     """Kills the whole team; what the sender still has is left unsent once the new worker has caught up."""
+    part = workload.part(int(CRASH_RATE * CRASH_SECONDS_MAX), span_ms=round(CRASH_SECONDS_MAX * 1000))
+    stage.rest()
     before = stage.processed()
-    part = workload.part(int(CRASH_RATE * CRASH_SECONDS_MAX))
     sender = Sender(part, CRASH_RATE, stage.settings.topic_transactions, stage.partitions)
     try:
         time.sleep(max(0.0, sender.go() + _BEFORE_SECONDS - time.monotonic()))
@@ -109,7 +110,8 @@ def crash(stage: Stage, workload: Workload, team: list[Worker]) -> Crash:
 
 def rebalance(stage: Stage, workload: Workload) -> Rebalance:
     """One worker is at work already; another comes and goes, which must not take longer than the load: else Failure."""
-    part = workload.part(int(REBALANCE_RATE * REBALANCE_SECONDS))
+    part = workload.part(int(REBALANCE_RATE * REBALANCE_SECONDS), span_ms=round(REBALANCE_SECONDS * 1000))
+    stage.rest()
     expected = set(part.number[part.alerting].tolist())
     subscriber = Subscriber(stage, stage.settings.topic_alerts)
     sender = Sender(part, REBALANCE_RATE, stage.settings.topic_transactions, stage.partitions)

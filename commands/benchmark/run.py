@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Any
 
 from commands.benchmark.footprint import lay_out
-from commands.benchmark.latency import Latency, at_rate
-from commands.benchmark.recovery import Crash, Rebalance, crash, rebalance, start
+from commands.benchmark.latency import WARM_SECONDS, Latency, at_rate
+from commands.benchmark.recovery import REBALANCE_RATE, REBALANCE_SECONDS, Crash, Rebalance, crash, rebalance, start
 from commands.benchmark.stage import Stage
 from commands.benchmark.throughput import Throughput, from_backlog, replayed
-from commands.benchmark.workload import EVENT_BYTES, Workload
+from commands.benchmark.workload import ALERT_SHARE, EVENT_BYTES, Workload
 
 
 class Measure(StrEnum):
@@ -81,6 +81,16 @@ class Findings:
             "crash": self.crash and asdict(self.crash),
             "guarantees": self.guarantees,
         }
+
+
+def customers_min(plan: Plan, wanted: Collection[Measure]) -> int:
+    """So many customers are needed that nobody gets two salaries within a day, and all are alerted of."""
+    events = plan.events if Measure.THROUGHPUT in wanted else 0
+    if Measure.LATENCY in wanted:
+        events += int(sum(RATES) * (plan.seconds + WARM_SECONDS))
+    if Measure.REBALANCE in wanted:
+        events += int(REBALANCE_RATE * REBALANCE_SECONDS)
+    return int(events * ALERT_SHARE * 1.1)
 
 
 def run(kafka: str, redis_url: str, plan: Plan, wanted: Collection[Measure], say: Callable[[str], None]) -> Findings:

@@ -20,10 +20,10 @@ from confluent_kafka import KafkaException
 from prometheus_client.parser import text_string_to_metric_families
 
 from commands.benchmark.servers import Cpu, cpu_seconds, listening_process, redis_cpu_seconds
-from commands.benchmark.workload import OFFER
+from commands.benchmark.workload import CATALOGUE
 from commands.console import Failure
 from commands.kafka import ANSWER_SECONDS_MAX, admin
-from commands.offers import SHIPPED, catalogue, publish_offers
+from commands.offers import publish_offers
 from commands.state import store
 from commands.topics import make_topics, wanted_topics
 from streams.embedded import EmbeddedError, TiedProcess
@@ -154,9 +154,13 @@ class Stage:
             pipe.hget(f"{{{number}}}:pos", "offset")
         return sum(int(offset or 0) for offset in pipe.execute())
 
-    def drained(self) -> bool:
-        """Nothing waits to be published."""
-        return all(self.state.depths(number)[1] == 0 for number in range(self.partitions))
+    def rest(self) -> None:
+        """Returns when nothing waits to be published. Raises Failure."""
+        deadline = time.monotonic() + STALLED_SECONDS_MAX
+        while any(self.state.depths(number)[1] for number in range(self.partitions)):
+            if time.monotonic() > deadline:
+                raise Failure(f"After {STALLED_SECONDS_MAX:g} s at rest alerts still wait to be published")
+            time.sleep(0.05)
 
     def progress(self, records: int, every: float = 0.01) -> Iterator[tuple[float, int]]:
         """Yields (time.monotonic(), records processed) at each move, until there are so many.
@@ -196,7 +200,7 @@ class Stage:
             undo.callback(self._delete_keys)
             undo.callback(self._delete_topics)
             make_topics(self.settings)
-            publish_offers(self.settings, (*catalogue(SHIPPED), OFFER))
+            publish_offers(self.settings, CATALOGUE)
             self._undo = undo.pop_all()
         return self
 

@@ -7,10 +7,9 @@ from typing import get_args
 from confluent_kafka import KafkaException
 
 from commands.benchmark.stage import Stage, Worker
-from commands.benchmark.workload import OFFER, Part, Workload, partition_of
+from commands.benchmark.workload import CATALOGUE, Part, Workload, partition_of
 from commands.console import Failure
 from commands.kafka import producer
-from commands.offers import SHIPPED, catalogue
 from handlers.engine import Rules
 from handlers.intake import Intake
 from learning.replay import Replay
@@ -117,7 +116,7 @@ def _steps(before: Samples, after: Samples) -> tuple[dict[str, float | None], fl
 
 def replayed(workload: Workload, events: int) -> float:
     """Events a second of `tracker replay`, its files left out: the decisions alone, in this process."""
-    rules = Rules((*catalogue(SHIPPED), OFFER))
+    rules = Rules(*CATALOGUE)
     intake = Intake("transactions", "EUR", {}, keyed=False)
     for number in (1_000, events):  # the first loads what is compiled
         lines = [value for _, value in workload.part(number).values()]

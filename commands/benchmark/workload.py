@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from commands.offers import SHIPPED, catalogue
+from handlers.catalog import Catalogue
 from learning.chance import B1, F8, I8, Chance
 from schemas.offer import Offer
+from schemas.policy import Policy
 from schemas.units import DAY_MS, HOUR_MS
 
 EVENT_BYTES = 250
@@ -27,11 +30,15 @@ ALERT_SHARE = 0.01
 LATE_SHARE = 0.015
 DUPLICATE_SHARE = 0.01
 DUPLICATE_WITHIN = 500
-SPAN_DAYS_MAX = 13
-"""Events never span more stream time: nobody who is active falls silent for long enough to be a case of churn."""
+SPAN_DAYS_MAX = 5
+"""Of stream time in one part, unless told: nobody falls silent for long enough to be a case of churn."""
 
-OFFER = Offer("bench", "Bench", "This offer measures time.", 10**9, ["salary"], [], cooldown_days=1, valid_days=1)
-"""Of more value than any other, on no condition: every salary raises an alert, but for a second within a day."""
+OFFER = Offer("bench", "Bench", "This offer measures time.", 10**9, ["salary"], [], cooldown_days=1, propensity=0.99)
+"""Of more value than any other, on no condition: every salary raises an alert, but for a second of the
+same customer within a day; as many salaries as there are customers have passed before anybody's turn comes again."""
+
+CATALOGUE = Catalogue((*catalogue(SHIPPED).offers, OFFER), Policy())
+"""What a small bank offers, with nothing that would keep an alert back."""
 
 EVENT = (
     b'{"event_id":"b-%010d","customer_id":"%b","account_id":"A%08d-%02d","occurred_at":%d,"amount_minor":%d,'
@@ -105,10 +112,10 @@ class Workload:
         self._turn = np.argsort(Chance(seed, 10_000).uniform(customers), kind="stable").astype(np.int64)
 
     def part(self, events: int, span_ms: int | None = None) -> Part:
-        """The next events, from a day after those before; without a span at about one a customer and day."""
+        """The next events, from where those before end; without a span at one a customer and day, in the mean."""
         chance = Chance(self._seed, 10_001 + self._parts)
         if span_ms is None:
-            span_ms = int(min(max(events / self.customers, 1.0), SPAN_DAYS_MAX) * DAY_MS)
+            span_ms = int(min(events / self.customers, SPAN_DAYS_MAX) * DAY_MS)
         number = self._numbered + np.arange(events)
         customer = _zipf(chance.uniform(events), self.customers, self.skew)
         at = self._clock + np.arange(events) * span_ms // max(events, 1)
@@ -129,7 +136,7 @@ class Workload:
         self._parts += 1
         self._numbered += events
         self._alerted += len(chosen)
-        self._clock += span_ms + DAY_MS
+        self._clock += span_ms
         return Part(number, customer, at, amount, kind, channel, alerting)
 
 

@@ -201,6 +201,31 @@ def test_event_ids_are_remembered_and_forgotten_with_the_commit(store: Store, pa
     assert store.seen(partition, [0, 1]) == {1: b"c" * 8}
 
 
+def test_commits_that_are_sent_are_answered_in_their_order_whatever_is_asked_meanwhile(
+    owner: Owner, partition: int
+) -> None:
+    store, other = owner(), owner()
+    at = first = store.claim(partition)
+    for number in range(1, 4):
+        at = store.send(partition, at, number, 0, Changes({"c": b"%d" % number}))
+    assert store.load(partition, ["c"]) == [b"3"]
+    at = store.commit(partition, at, 4, 0, Changes({"c": b"4"}))
+    for _ in range(3):
+        store.answered()
+    assert store.read(partition) == at
+
+    store.send(partition, first, 9, 0, Changes({"c": b"9"}))
+    later = store.send(partition, at, 5, 0, Changes({"c": b"5"}))
+    other.claim(partition)
+    store.send(partition, later, 6, 0, Changes({"c": b"6"}))
+    with pytest.raises(Moved):
+        store.answered()
+    store.answered()
+    with pytest.raises(Fenced):
+        store.answered()
+    assert store.load(partition, ["c"]) == [b"5"]
+
+
 def test_a_commit_may_be_large(store: Store, partition: int) -> None:
     names = [f"c{n:05}" for n in range(20_000)]
     at = store.claim(partition)

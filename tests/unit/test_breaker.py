@@ -28,12 +28,10 @@ def test_a_flood_after_a_long_good_time_stops_within_the_window() -> None:
     breaker = Breaker(0.5)
     for _ in range(1_000):
         breaker.see(100, 0)
-    passed = 0
+    for _ in range(RECORDS // 20):
+        breaker.see(10, 10)
     with pytest.raises(PoisonFlood):
-        for _ in range(RECORDS):
-            breaker.see(10, 10)
-            passed += 10
-    assert passed <= RECORDS * 0.5 + 10
+        breaker.see(10, 10)
 
 
 def test_with_a_share_of_one_everything_passes() -> None:

@@ -12,6 +12,7 @@ from handlers.batch import Batch, Record
 from handlers.decode import alone, together
 from handlers.intake import Intake
 from handlers.seen import Seen
+from schemas.transaction import Transaction
 from schemas.units import DAY_MS, rfc3339
 
 NOW = 1_800_000_000_000
@@ -191,10 +192,10 @@ def with_extra(text: bytes) -> bytes:
 @example([GOOD[:-1] + b',"x":1', b',"y":2}', GOOD + b"," + GOOD])
 def test_what_is_decoded_together_is_what_each_value_holds_alone(values: list[bytes]) -> None:
     if values and (transactions := together(values)) is not None:
-        assert transactions == [alone(value) for value in values]
+        assert transactions == [alone(value, Transaction) for value in values]
 
 
 @given(st.lists(changed(), min_size=1, max_size=20))
 def test_only_values_that_break_a_rule_keep_a_batch_from_being_decoded_together(values: list[bytes]) -> None:
-    sound = [value for value in values if not isinstance(alone(value), tuple)]
+    sound = [value for value in values if not isinstance(alone(value, Transaction), tuple)]
     assert not sound or together(sound) is not None
