@@ -242,7 +242,7 @@ class Scene:
     def progress(self, commits: int) -> None:
         """Waits for that many commits more, or for the end of all work."""
         least = self.commits() + commits
-        until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
+        self._until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
 
     def _ticked(self, partition: int) -> bool:
         next_due = self.state.next_due(partition)
@@ -250,14 +250,22 @@ class Scene:
 
     def rest(self, seconds_max: float = REST_SECONDS_MAX, worker: Worker | None = None) -> None:
         """Waits for `at_rest`, or for the end of the worker. Raises TimeoutError with the end of the last log."""
+        self._until(lambda: (worker is not None and not worker.alive()) or self.at_rest(), seconds_max, "all done")
+
+    def _until(self, ready: Callable[[], bool], seconds_max: float, what: str) -> None:
         try:
-            until(lambda: (worker is not None and not worker.alive()) or self.at_rest(), seconds_max, "everything done")
+            until(ready, seconds_max, what)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.tail()}") from None
 
     def tail(self) -> str:
+        """The end of what the last workers said, and what their threads are about."""
+        for worker in self._workers[-2:]:
+            if worker.alive() and not isinstance(worker.process, Executed):
+                worker.signal(signal.SIGUSR1)
+        time.sleep(0.5)
         return "\n".join(
-            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-25:]) for worker in self._workers[-2:]
+            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-60:]) for worker in self._workers[-2:]
         )
 
     def audit(self, tell: Callable[[str], None]) -> Figures:
