@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
 
 import schemas.transaction
+
+F8 = NDArray[np.float64]
 
 F = TypeVar("F", bound=Callable[..., object])
 
