@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import schemas.transaction
 
 F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -27,10 +27,12 @@ class Snapshot:
     """(n, inputs)."""
 
 
-def snapshots(history: History, cutoffs: Sequence[int], progress: Callable[[int], None]) -> list[Snapshot]:
+def snapshots(
+    history: History, cutoffs: Sequence[int], progress: Callable[[int], None], most: int | None = None
+) -> list[Snapshot]:
     """One for each cut-off (epoch ms, ascending). Events from a cut-off on change nothing in its snapshot.
 
-    `progress` is told the number of events folded so far.
+    `progress` is told the number of events folded so far. All but the last hold about `most` customers, evenly chosen.
     """
     engine, rules = Engine("history", 0), Rules()
     rows: dict[str, bytes] = {}
@@ -44,6 +46,8 @@ def snapshots(history: History, cutoffs: Sequence[int], progress: Callable[[int]
             done = stop
             progress(done)
         customers = np.sort(np.array([place[name] for name in rows], np.int64))
+        if most is not None and cutoff != cutoffs[-1]:
+            customers = customers[:: -(-len(customers) // max(most, 1)) or 1]
         names = history.customers
         inputs = inputs_at([rows[names[k]] for k in customers.tolist()], cutoff)
         found.append(Snapshot(cutoff, customers, inputs))
