@@ -6,7 +6,7 @@ from schemas.units import DAY_MS
 
 CUTOFFS = 6
 HORIZON_DAYS_MIN = 7
-_HISTORY_DAYS_MIN = 30
+_HISTORY_DAYS_MIN = 60
 _STEP_DAYS_MIN = 7
 _PARTS = (2.0, 2.5, 3.0, 4.0, 6.0)
 """Where the horizon is carried: horizons as parts of the history."""
@@ -24,14 +24,14 @@ class Plan:
 def plan(start: int, until: int, horizon_days: int) -> Plan:
     """For a history from `start` to `until` (epoch ms).
 
-    Where a cut-off a horizon before the end still has half a horizon (at least 30 days) behind it, up to six such
-    cut-offs, a week or more apart. Else shorter horizons, down to a sixth of the history: a half, four tenths, a third
-    and so on; and no pair at all where even that is less than a week.
+    Where the history is at least four horizons long, up to six cut-offs a week or more apart, each with a
+    horizon (at least 60 days) behind it. Else shorter horizons too: a half of the history, four tenths, a third, down
+    to a sixth; and no pair at all where even that is less than a week.
     """
     days = (until - start) / DAY_MS
-    behind = max(horizon_days / 2, _HISTORY_DAYS_MIN)
+    behind = max(horizon_days, _HISTORY_DAYS_MIN)
     room = days - horizon_days - behind
-    if room >= 0:
+    if room >= 2 * horizon_days:
         step = max(min(horizon_days / 2, room / (CUTOFFS - 1)), _STEP_DAYS_MIN)
         back = [horizon_days + int(k * step) for k in range(CUTOFFS) if k * step <= room]
         return Plan(tuple((until - days_back * DAY_MS, horizon_days) for days_back in sorted(back, reverse=True)), False)
