@@ -4,15 +4,18 @@ import typer
 
 from commands import (
     alerts,
+    backtest,
     convert,
     customer,
     dead_letters,
     demo,
     documents,
+    models,
     offers,
     publish,
     replay,
     topics,
+    train,
     verify,
     worker,
 )
@@ -33,6 +36,7 @@ SEE = "See it work"
 RUN = "Run it"
 LOOK = "Look at what it found"
 FEED = "Feed it"
+LEARN = "Learn from history"
 CHECK = "Check and repair"
 
 run.command("demo", rich_help_panel=SEE)(demo.demo)
@@ -47,6 +51,10 @@ run.command("alerts", rich_help_panel=LOOK)(alerts.alerts)
 run.command("publish", rich_help_panel=FEED)(publish.publish)
 run.add_typer(convert.app, name="convert", rich_help_panel=FEED)
 run.command("simulate", rich_help_panel=FEED)(convert.simulate)
+
+run.command("train", rich_help_panel=LEARN)(train.train)
+run.command("backtest", rich_help_panel=LEARN)(backtest.backtest)
+run.add_typer(models.app, name="models", rich_help_panel=LEARN)
 
 run.command("verify", rich_help_panel=CHECK)(verify.verify)
 run.command("replay", rich_help_panel=CHECK)(replay.replay)

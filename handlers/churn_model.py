@@ -6,6 +6,7 @@ few weights blend and calibrate them. Training (learning/churn_training.py) writ
 linear members and 2-4 us for the trees.
 """
 
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from handlers.purchase_models import PurchaseModel
 FORMAT = 1
 """Version of the file's form."""
 
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MEMBERS = ("corrected_purchase_model", "logistic", "trees")
 
 
@@ -82,6 +84,21 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auc: float
 
 
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the model did in its latest backtest."""
+
+    split: str
+    horizon_days: int
+    customers: int
+    left_share: float
+    auc: float
+    average_precision: float
+    brier: float
+    log_loss: float
+    calibration_error: float
+    top_decile_lift: float
+
+
 class ChurnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -103,8 +120,7 @@ class ChurnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Log odds that the present gap between own transactions reaches the horizon; used at horizon - silence."""
     reference: list[Reference]
     training: Training
-    metrics: dict[str, float]
-    """Of its backtest, if it has had one."""
+    measured: Measured | None = None
 
 
 class Explained(NamedTuple):
@@ -131,6 +147,8 @@ def loads(data: bytes) -> ChurnModel:
     unknown = {*model.corrected.columns, *model.logistic.columns, *model.trees.columns, *model.silence.columns}
     if unknown := unknown - set(COLUMN_NAMES):
         raise ModelError(f"uses figures that this program does not have: {', '.join(sorted(unknown))}")
+    if _NAME.fullmatch(model.name) is None or _NAME.fullmatch(model.version) is None:
+        raise ModelError("must have a name and a version of letters, digits, - and _")
     if len(model.blend) != 1 + len(MEMBERS):
         raise ModelError(f"must blend {len(MEMBERS)} members")
     return model

@@ -30,7 +30,7 @@ from learning.churn_members import (
     tree_places,
 )
 from learning.history import History, HistoryError
-from learning.label_plan import CUTOFFS, HORIZON_DAYS_MIN, Plan, plan
+from learning.label_plan import CUTOFFS, Plan, plan
 from learning.snapshots import Snapshot, silent_within, snapshots
 from schemas.units import rfc3339
 
@@ -38,6 +38,7 @@ ROWS_MAX = 200_000
 _FITTED_MAX = 50_000
 _FOLDS = 4
 _STRENGTHS = (0.001, 0.005, 0.02)
+_SILENCE_DAYS_MIN = 3
 _SEVERAL = 40
 """Fewer of those who left or who stayed in the labels: nothing but the purchase models is learned."""
 
@@ -77,11 +78,9 @@ def train(
     if not len(known):
         raise HistoryError(f"there is no transaction before {rfc3339(until)}")
     labels = plan(int(known.clock[0]), until, horizon_days)
-    shorter = _shorter(labels, until, horizon_days)
-    pairs = sorted({*labels.pairs, *shorter})
-    cutoffs = sorted({cutoff for cutoff, _ in pairs})
+    cutoffs = sorted({cutoff for cutoff, _ in labels.pairs})
     most = ROWS_MAX // max(len(labels.pairs), 1)
-    taken = snapshots(known, [*cutoffs, until], folded, most)
+    taken = snapshots(known, [*cutoffs, until], folded, lambda seen: seen[:: -(-len(seen) // most) or 1])
     at = {snapshot.at: snapshot for snapshot in taken}
     said("fitting BG/NBD and MBG/NBD")
     fits = {snapshot.at: _purchase_models(snapshot) for snapshot in taken}
@@ -93,7 +92,7 @@ def train(
         rows = None
     else:
         parts = _members(rows, labels, said)
-    silence = _silence(_rows(known, at, fits, pairs))
+    silence = _silence(_rows(known, at, fits, _shorter(labels)))
     summary = Training(
         until=rfc3339(until),
         events=len(known),
@@ -121,7 +120,6 @@ def train(
         silence=silence,
         reference=[],
         training=summary,
-        metrics={},
     )
     digest = blake2b(msgspec.json.encode(model), digest_size=6).hexdigest()
     last = taken[-1]
@@ -205,12 +203,10 @@ def _silence(rows: _Rows | None) -> Linear:
     return logistic(rows.columns, rows.silent, range(FIRST_DECLARED), _STRENGTHS[1])
 
 
-def _shorter(labels: Plan, until: int, horizon_days: int) -> list[tuple[int, int]]:
-    """For the silence score: the same cut-offs with a half and a quarter of the horizon too."""
-    if labels.carried:
-        return []
-    parts = [horizon_days // part for part in (2, 4)]
-    return [(cutoff, part) for cutoff, _ in labels.pairs for part in parts if part >= HORIZON_DAYS_MIN]
+def _shorter(labels: Plan) -> list[tuple[int, int]]:
+    """For the silence score: each cut-off with a half and a quarter of its horizon too."""
+    parts = {(cutoff, horizon // part) for cutoff, horizon in labels.pairs for part in (1, 2, 4)}
+    return sorted((cutoff, horizon) for cutoff, horizon in parts if horizon >= _SILENCE_DAYS_MIN)
 
 
 def _purchase_models(snapshot: Snapshot) -> tuple[PurchaseModel, PurchaseModel]:

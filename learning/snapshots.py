@@ -28,11 +28,12 @@ class Snapshot:
 
 
 def snapshots(
-    history: History, cutoffs: Sequence[int], progress: Callable[[int], None], most: int | None = None
+    history: History, cutoffs: Sequence[int], progress: Callable[[int], None], taken: Callable[[I8], I8] | None = None
 ) -> list[Snapshot]:
     """One for each cut-off (epoch ms, ascending). Events from a cut-off on change nothing in its snapshot.
 
-    `progress` is told the number of events folded so far. All but the last hold about `most` customers, evenly chosen.
+    `progress` is told the number of events folded so far. All but the last hold only the customers that
+    `taken` keeps of those seen.
     """
     engine, rules = Engine("history", 0), Rules()
     rows: dict[str, bytes] = {}
@@ -46,8 +47,8 @@ def snapshots(
             done = stop
             progress(done)
         customers = np.sort(np.array([place[name] for name in rows], np.int64))
-        if most is not None and cutoff != cutoffs[-1]:
-            customers = customers[:: -(-len(customers) // max(most, 1)) or 1]
+        if taken is not None and cutoff != cutoffs[-1]:
+            customers = taken(customers)
         names = history.customers
         inputs = inputs_at([rows[names[k]] for k in customers.tolist()], cutoff)
         found.append(Snapshot(cutoff, customers, inputs))
