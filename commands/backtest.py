@@ -51,7 +51,7 @@ def backtest(
 def _comparison(found: Backtest) -> Table:
     everybody = Table(title=f"{len(found.customers):,} customers, {found.left.mean():.1%} left", title_justify="left")
     for heading in ("method", "AUC", "log-loss", "calibration error", "top-decile lift", "AUC, active", "model's gain"):
-        everybody.add_column(heading, justify="left" if heading == "method" else "right")
+        everybody.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=heading == "method")
     for method in found.methods:
         q, active, gain = method.everybody, method.active, method.auc_gain
         everybody.add_row(

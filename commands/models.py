@@ -79,7 +79,7 @@ def _measured(file: Path, model: ChurnModel) -> Measured:
 
 def _table(first: str, *others: str) -> Table:
     table = Table()
-    table.add_column(first)
+    table.add_column(first, no_wrap=True)
     for heading in others:
         table.add_column(heading, justify="right")
     return table

@@ -79,7 +79,7 @@ def logit(p: float) -> float:
         return -LOGIT_MAX
     if p >= 1.0:
         return LOGIT_MAX
-    return min(max(np.log(p) - np.log1p(-p), -LOGIT_MAX), LOGIT_MAX)
+    return float(min(max(np.log(p) - np.log1p(-p), -LOGIT_MAX), LOGIT_MAX))
 
 
 @jit
@@ -135,7 +135,7 @@ def _design(inputs: F8, horizon: F8, purchase: F8, scale: I8, out: F8) -> None:
 
 
 def design(inputs: F8, horizon_days: float | F8, bg: PurchaseModel, mbg: PurchaseModel) -> F8:
-    """The columns of n customers' inputs (n, inputs) at a horizon for all or one for each; (n, columns), NaN missing."""
+    """The columns of n customers' inputs (n, inputs) at one horizon or one for each; (n, columns), NaN is missing."""
     out = np.empty((len(inputs), len(COLUMNS)))
     horizons = np.broadcast_to(np.asarray(horizon_days, np.float64), (len(inputs),)).copy()
     _design(np.ascontiguousarray(inputs), horizons, parameters(bg, mbg), _SCALE, out)

@@ -18,7 +18,6 @@ from handlers.row import (
     DAYS,
     FIRST,
     LAST_OWN,
-    TILE,
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
@@ -63,7 +62,7 @@ NAMES: tuple[str, ...] = (*(feature.name for feature in DECLARED), *(name for na
 UNITS: tuple[Unit, ...] = (*(feature.unit for feature in DECLARED), *(unit for _, unit, _ in RHYTHM))
 
 _SPEC = SPEC[[FEATURES.index(feature) for feature in DECLARED]]
-_EXACT = np.array([feature.exact for feature in DECLARED], np.bool_)
+_EXACT = np.array([feature.exact for feature in DECLARED], np.int64)
 
 
 @jit
@@ -113,13 +112,13 @@ def rhythm(s: Scratch, now: int, out: F8, work: I8) -> None:
 
 
 @jit
-def fill(s: Scratch, spec: I8, exact: F8, now: int, values: I8, out: F8, work: I8) -> None:
+def fill(s: Scratch, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
     """Writes every input of the open row at `now` into `out`, (inputs,). `values` is room for the declared ones."""
     declared = spec.shape[0]
     evaluate(s, spec, now, values, work)
     doubles = values.view(np.float64)
     for f in range(declared):
-        if exact[f]:
+        if exact[f] != 0:
             out[f] = np.nan if values[f] == NONE else float(values[f])
         else:
             out[f] = doubles[f]
@@ -127,7 +126,7 @@ def fill(s: Scratch, spec: I8, exact: F8, now: int, values: I8, out: F8, work: I
 
 
 @jit
-def _fill_rows(s: Scratch, raw: U8, ends: I8, spec: I8, exact: F8, now: int, values: I8, out: F8, work: I8) -> None:
+def _fill_rows(s: Scratch, raw: U8, ends: I8, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
     start = 0
     for k in range(ends.shape[0]):
         decode(s, raw, start)

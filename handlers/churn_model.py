@@ -59,7 +59,7 @@ class Trees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an input or the score looked like in training, for drift: edges between ten bins, shares of each, missing."""
+    """What an input or the score looked like in training: the edges between ten bins, and the share of each."""
 
     name: str
     edges: list[float]
@@ -182,7 +182,7 @@ class _Forest(NamedTuple):
 @jit
 def _standard(value: float, mean: float, scale: float) -> float:
     z = (value - mean) * scale
-    return min(max(z, -6.0), 6.0) if z == z else 0.0
+    return float(min(max(z, -6.0), 6.0) if z == z else 0.0)
 
 
 @jit
@@ -316,5 +316,3 @@ def _forest(trees: Trees) -> _Forest:
         np.array(trees.right, np.int64),
         np.array(trees.value),
     )
-
-

@@ -35,7 +35,7 @@ def p_alive(r: float, alpha: float, a: float, b: float, modified: bool, x: float
         return 1.0
     before = b + x if modified else b + max(x, 1.0) - 1.0
     odds = np.log(a) - np.log(before) + (r + x) * (np.log(alpha + t) - np.log(alpha + t_x))
-    return 1.0 / (1.0 + np.exp(min(odds, 700.0)))
+    return float(1.0 / (1.0 + np.exp(min(odds, 700.0))))
 
 
 @jit
@@ -47,7 +47,7 @@ def p_silent(
     For the alive the rate is gamma(r + x, alpha + T), and nobody leaves without a transaction.
     """
     alive = p_alive(r, alpha, a, b, modified, x, t_x, t)
-    return 1.0 - alive * -np.expm1((r + x) * (np.log(alpha + t) - np.log(alpha + t + horizon)))
+    return float(1.0 - alive * -np.expm1((r + x) * (np.log(alpha + t) - np.log(alpha + t + horizon))))
 
 
 @jit

@@ -104,7 +104,7 @@ def backtest(
     score = scorer.scores(last.inputs)
     left = silent_within(history, last, horizon_days)
     recency = last.inputs[:, NAMES.index("recency_days")]
-    active = recency <= horizon_days
+    active: F8 = (recency <= horizon_days).astype(np.float64)
     seen_days = (int(history.clock[-1]) - split) // DAY_MS + 1
     if seen_days < horizon_days:
         remarks.append(f"The history ends {max(seen_days, 0)} days after the split: who left is known only until then.")
@@ -149,7 +149,7 @@ def backtest(
     names = [history.customers[k] for k in last.customer[order].tolist()]
     methods = [_reordered(method, order) for method in methods]
     return Backtest(
-        model, split, horizon_days, names, score[order], left[order], active[order].astype(np.float64), money[order],
+        model, split, horizon_days, names, score[order], left[order], active[order], money[order],
         methods, detection, remarks,
     )  # fmt: skip
 

@@ -4,12 +4,13 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_STYLE = {
+_STYLE: dict[Any, object] = {
     "svg.hashsalt": "customer-tracker",
     "svg.fonttype": "none",
     "font.family": "sans-serif",

@@ -98,9 +98,9 @@ def tree_places(columns: F8, wanted: Sequence[int]) -> I8:
     return varied.places
 
 
-def boosted(columns: F8, y: F8, places: I8, leaves: int, leaf_share: float, trees: int, seed: int) -> (
-    HistGradientBoostingClassifier
-):
+def boosted(
+    columns: F8, y: F8, places: I8, leaves: int, leaf_share: float, trees: int, seed: int
+) -> HistGradientBoostingClassifier:
     """Boosted trees over these columns; a leaf holds at least `leaf_share` of the rows."""
     names = [COLUMN_NAMES[c] for c in places.tolist()]
     model = HistGradientBoostingClassifier(

@@ -247,5 +247,3 @@ def _used(model: ChurnModel) -> list[int]:
 
 def _loss(y: F8, z: F8) -> float:
     return float(log_loss(y, np.clip(sigmoid(z), 1e-7, 1 - 1e-7)))
-
-

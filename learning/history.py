@@ -118,9 +118,9 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
     Raises HistoryError where nothing is left.
     """
     names: dict[str, int] = {}
-    parts: dict[str, list[I8]] = {name: [] for name in ("customer", *_COLUMNS, "clock", "file")}
+    parts: dict[str, list[I8]] = {name: [] for name in ("customer", *_COLUMNS, "clock")}
     refused, first_refusal, unordered, count = 0, "", 0, 0
-    for number, lines in enumerate(files):
+    for number, lines in enumerate(files, 1):
         read_before = len(parts["at"])
         for batch in _batches(lines, intake):
             places = np.array([names.setdefault(name, len(names)) for name in batch.customers], np.int64)
@@ -129,7 +129,8 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
                 parts[name].append(getattr(batch, name))
             if batch.dead_letters:
                 letter = batch.dead_letters[0]
-                first_refusal = first_refusal or f"line {letter.offset + 1}: {letter.field} {letter.rule}"
+                where = f"line {letter.offset + 1}" if len(files) == 1 else f"file {number}, line {letter.offset + 1}"
+                first_refusal = first_refusal or f"{where}: {letter.field} {letter.rule}"
                 refused += len(batch.dead_letters)
             count += len(batch)
             progress(count)
@@ -146,9 +147,7 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
         order = np.argsort(columns["clock"], kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
     columns["clock"] = np.maximum.accumulate(columns["at"])
-    return History(
-        list(names), **columns, refused=refused, first_refusal=first_refusal, sorted_files=unordered
-    )
+    return History(list(names), **columns, refused=refused, first_refusal=first_refusal, sorted_files=unordered)
 
 
 def _batches(lines: Iterable[bytes], intake: Intake) -> Iterator[Batch]:

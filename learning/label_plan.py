@@ -34,7 +34,9 @@ def plan(start: int, until: int, horizon_days: int) -> Plan:
     if room >= 2 * horizon_days:
         step = max(min(horizon_days / 2, room / (CUTOFFS - 1)), _STEP_DAYS_MIN)
         back = [horizon_days + int(k * step) for k in range(CUTOFFS) if k * step <= room]
-        return Plan(tuple((until - days_back * DAY_MS, horizon_days) for days_back in sorted(back, reverse=True)), False)
+        return Plan(
+            tuple((until - days_back * DAY_MS, horizon_days) for days_back in sorted(back, reverse=True)), False
+        )
     pairs = []
     for part in _PARTS:
         horizon = int(min(days / part, horizon_days))

@@ -114,7 +114,8 @@ def _lift(found: Backtest) -> list[str]:
         bars(axes, [str(k) for k in range(1, 11)], lifts[0])
         axes.axhline(1.0, color="#999999", linewidth=1)
     rows = [
-        (method.name, *(f"{value:.2f}" for value in values)) for method, values in zip(found.methods, lifts, strict=True)
+        (method.name, *(f"{value:.2f}" for value in values))
+        for method, values in zip(found.methods, lifts, strict=True)
     ]
     heading = ("tenth", *(str(k) for k in range(1, 11)))
     return ["<h2>Lift by decile</h2>", table(heading, rows), f'<div class="pictures">{picture.svg}</div>']

@@ -58,4 +58,5 @@ def snapshots(
 def silent_within(history: History, snapshot: Snapshot, horizon_days: int) -> F8:
     """1 where the customer made no transaction in the horizon after the snapshot, else 0, (n,)."""
     after = history.own().next_after(snapshot.customer, snapshot.at)
-    return ((after == NONE) | (after >= snapshot.at + horizon_days * DAY_MS)).astype(np.float64)
+    silent: F8 = ((after == NONE) | (after >= snapshot.at + horizon_days * DAY_MS)).astype(np.float64)
+    return silent

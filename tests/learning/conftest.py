@@ -36,5 +36,3 @@ def history(lines: list[bytes]) -> History:
 @pytest.fixture(scope="session")
 def trained(history: History) -> Trained:
     return train(history, UNTIL, HORIZON)
-
-

@@ -86,7 +86,9 @@ def test_a_label_counts_own_transactions_within_the_horizon_only() -> None:
         ]
     )
     (snapshot,) = snapshots(history, [parse_rfc3339("2025-02-01T00:00:00Z")], nothing)
-    silent = dict(zip([history.customers[k] for k in snapshot.customer], silent_within(history, snapshot, 10), strict=True))
+    silent = dict(
+        zip([history.customers[k] for k in snapshot.customer], silent_within(history, snapshot, 10), strict=True)
+    )
     assert silent == {"silent": 1, "charged": 1, "back": 0, "late": 1}
 
 
