@@ -15,7 +15,7 @@ KAFKA_CONTROLLER_PORT ?= 9093
 REDIS_PORT ?= 6379
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test lint format lock kafka redis clean
+.PHONY: help setup setup-dev demo test faults toxiproxy lint format lock bench bench-check profile kafka redis clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,15 @@ demo: .venv/.installed ## a bank day by day, with no server needed; DATA=DIR rep
 
 test: .venv/.installed-dev ## every test; those that need Java 17, Maven or redis-server are skipped where it is missing
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: .venv/.installed-dev ## what is lost and doubled under every fault; ARGS="--row kill --seed 17" is one of them
+	$(BIN)/python -m tests.faults $(ARGS)
+
+toxiproxy: var/tools/toxiproxy-server ## the proxy that cuts lines in `make faults` (needs Go)
+
+var/tools/toxiproxy-server:
+	GOBIN="$(CURDIR)/var/tools" go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
+	mv var/tools/server $@
 
 lint: .venv/.installed-dev ## style, types, layers, and the files of deploy/
 	$(BIN)/python -m compileall -q $(CODE) tests
@@ -47,6 +56,15 @@ lint: .venv/.installed-dev ## style, types, layers, and the files of deploy/
 		echo "promtool is missing (on Debian it comes with prometheus): Prometheus rules are not checked"; \
 		[ "$$CI" != true ]; \
 	fi
+
+bench: .venv/.installed-dev ## how fast it is, on a real Kafka and Redis, beside rulers (half an hour; ARGS=--quick: 3 minutes)
+	$(BIN)/python -m tests.bench.suite $(ARGS)
+
+bench-check: .venv/.installed-dev ## fails when an event costs more processor time than in the commit before
+	$(BIN)/python -m tests.bench.check $(ARGS)
+
+profile: .venv/.installed-dev ## a flame graph of the worker under load, var/bench/worker.svg
+	$(BIN)/python -m tests.bench.profile $(ARGS)
 
 format: .venv/.installed-dev ## rewrites the code in the one style
 	$(BIN)/ruff check --fix

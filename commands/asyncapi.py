@@ -4,6 +4,7 @@ from typing import Any
 
 from schemas.alert import Alert, Cause, Model, alert_id, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
+from schemas.policy import POLICY_KEY
 from schemas.transaction import HEARTBEAT_HEADER
 from streams.clients import RECORD_BYTES_MAX
 from streams.settings import Settings
@@ -16,13 +17,15 @@ CUSTOMER_KEY: Json = {"type": "string", "description": "The customer_id, as UTF-
 
 
 def asyncapi(schemas: dict[str, Json]) -> Json:
-    """The document. `schemas` has transaction, alert, dead_letter and offer."""
+    """The document. `schemas` has those of commands.documents.SCHEMAS."""
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     topics = {
         "transactions": defaults["topic_transactions"],
         "alerts": defaults["topic_alerts"],
         "deadLetters": defaults["topic_dead_letters"],
         "offers": defaults["topic_offers"],
+        "outcomes": defaults["topic_outcomes"],
+        "customerEvents": defaults["topic_customer_events"],
     }
     channels = {name: _channel(topics[name], **_CHANNELS[name]) for name in topics}
     components: Json = {}
@@ -75,9 +78,22 @@ _CHANNELS: dict[str, Json] = {
         "config": {"max.message.bytes": RECORD_BYTES_MAX},
     },
     "offers": {
-        "messages": ("offer", "withdrawnOffer"),
-        "description": "The catalogue that the next best offer is chosen from. `tracker offers publish` writes it.",
+        "messages": ("offer", "policy", "withdrawnOffer"),
+        "description": "The catalogue that the next best offer is chosen from, and the policy that keeps alerts back."
+        " `tracker offers publish` writes both, `tracker offers switch` the policy.",
         "config": {"cleanup.policy": ["compact"]},
+    },
+    "outcomes": {
+        "messages": ("outcome",),
+        "description": "What marketing tools report of the offers that they were sent. It decides what is offered next,"
+        " and to whom no more. With as many partitions as transactions.",
+        "config": {},
+    },
+    "customerEvents": {
+        "messages": ("customerEvent",),
+        "description": "What the bank knows of a customer beside transactions: consents, time zone, products. With as"
+        " many partitions as transactions.",
+        "config": {},
     },
 }
 
@@ -100,7 +116,9 @@ def _operations() -> Json:
         "receiveTransactions": ("receive", "transactions", "Every booking is folded into its customer's figures."),
         "sendAlerts": ("send", "alerts", "Somebody may be leaving, or should be offered something."),
         "sendDeadLetters": ("send", "deadLetters", "A transaction could not be used."),
-        "receiveOffers": ("receive", "offers", "The catalogue changes while workers run."),
+        "receiveOffers": ("receive", "offers", "Catalogue and policy change while workers run."),
+        "receiveOutcomes": ("receive", "outcomes", "A customer has answered an offer, or taken the product unasked."),
+        "receiveCustomerEvents": ("receive", "customerEvents", "A customer's consents or products have changed."),
     }
     return {
         name: {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
@@ -136,6 +154,11 @@ def _messages(schemas: dict[str, Json]) -> Json:
             content_type="application/octet-stream",
         ),
         "offer": _message("An offer", {**TEXT, "description": "The offer_id."}, _reference("offer")),
+        "policy": _message("The bank's rules of contact", {**TEXT, "const": POLICY_KEY}, _reference("policy")),
+        "outcome": _message("What became of an offer", CUSTOMER_KEY, _reference("alert_outcome")),
+        "customerEvent": _message(
+            "A change of consents, time zone or products", CUSTOMER_KEY, _reference("customer_event")
+        ),
         "withdrawnOffer": _message(
             "The offer is no longer made", {**TEXT, "description": "The offer_id."}, {"type": "null"}
         ),
@@ -168,7 +191,7 @@ def _header(name: str, value: str) -> Json:
             return {**TEXT, "const": value}
 
 
-_KINDS = (("churn_risk", "raised"), ("churn_risk", "retracted"), ("next_best_offer", "raised"))
+_KINDS = [(kind, status) for kind in ("churn_risk", "next_best_offer") for status in ("raised", "retracted")]
 
 
 def _sample_alert() -> Alert:

@@ -59,7 +59,7 @@ def demo(
         except KeyboardInterrupt:
             err.print("\n[yellow]Stopped: this is what was found so far[/]")
         except EmbeddedError as error:
-            raise Failure(f"The worker has ended; {stage.log} says why\n{error}") from error
+            raise Failure(f"The worker did not get to the end; {stage.log} says why\n{error}") from error
         stage.collect(findings)
     save(findings, DIRECTORY)
     report(findings, DIRECTORY)

@@ -12,8 +12,11 @@ from commands.asyncapi import asyncapi
 from commands.console import Failure, out
 from handlers.features import FEATURES, Feature, Unit
 from schemas.alert import Alert
+from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.offer import Offer
+from schemas.outcome import AlertOutcome
+from schemas.policy import Policy
 from schemas.transaction import Transaction
 
 SCHEMAS: dict[str, type[msgspec.Struct]] = {
@@ -21,6 +24,9 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "alert": Alert,
     "dead_letter": DeadLetter,
     "offer": Offer,
+    "policy": Policy,
+    "alert_outcome": AlertOutcome,
+    "customer_event": CustomerEvent,
 }
 """By file name."""
 

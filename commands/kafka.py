@@ -57,6 +57,7 @@ def consumer(settings: Settings, group: str | None = None) -> Consumer:
         "isolation.level": "read_committed",
         "auto.offset.reset": "error",
         "fetch.message.max.bytes": RECORD_BYTES_MAX,
+        "fetch.wait.max.ms": 10,  # at the end of a topic the broker waits that long before it says so
     }
     return Consumer(client(settings, **tuned))
 

@@ -5,6 +5,7 @@ import typer
 from commands import (
     alerts,
     backtest,
+    bench,
     convert,
     customer,
     dead_letters,
@@ -38,6 +39,7 @@ LOOK = "Look at what it found"
 FEED = "Feed it"
 LEARN = "Learn from history"
 CHECK = "Check and repair"
+MEASURE = "Measure it"
 
 run.command("demo", rich_help_panel=SEE)(demo.demo)
 
@@ -60,3 +62,5 @@ run.command("verify", rich_help_panel=CHECK)(verify.verify)
 run.command("replay", rich_help_panel=CHECK)(replay.replay)
 run.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CHECK)
 run.command("documents", rich_help_panel=CHECK)(documents.documents)
+
+run.command("bench", rich_help_panel=MEASURE)(bench.bench)

@@ -1,5 +1,6 @@
 """`tracker offers`: the catalogue that the next best offer is chosen from."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +10,24 @@ import typer
 
 from commands.console import Failure, out, print_json, settings_with
 from commands.kafka import consumer, from_the_start, partitions, producer, to_the_end
-from handlers.catalog import CatalogError, read_catalog
-from schemas.offer import Offer
+from handlers.catalog import CatalogError, Catalogue, catalogue_of, read_catalog, record_mistake
+from handlers.conditions import groups
+from schemas.alert import Kind
+from schemas.policy import POLICY_KEY
 from streams.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue of offers.")
 
 SHIPPED = Path(__file__).with_name("offers.toml")
+
+
+class Switch(StrEnum):
+    """What may happen with a kind of alerts."""
+
+    ON = "on"
+    OFF = "off"
+    DRY_RUN = "dry-run"
+
 
 File = Annotated[Path, typer.Argument(help="Catalogue: TOML with an [[offer]] for each offer.")]
 
@@ -25,25 +37,49 @@ def check(
     file: File, as_json: Annotated[bool, typer.Option("--json", help="The offers as lines of JSON.")] = False
 ) -> None:
     """Check a catalogue file, and show what is in it."""
-    for offer in catalogue(file):
+    found = catalogue(file)
+    for offer in found.offers:
         if as_json:
             print_json(msgspec.to_builtins(offer))
-        else:
-            out.print(f"[green]{offer.offer_id}[/]: {offer.product}, on {', '.join(offer.when)}", end="")
-            out.print(f", {len(offer.conditions)} conditions, value {offer.value_minor:,}")
+            continue
+        moments = [*offer.when, "churn_risk"] if offer.retention else offer.when
+        conditions = sum(len(group) for _, group in groups(offer))
+        out.print(f"[green]{offer.offer_id}[/]: {offer.product} by {offer.channel}, on {', '.join(moments)}", end="")
+        out.print(f", {conditions} conditions, value {offer.value_minor:,} - {offer.cost_minor:,}")
+    if not as_json:
+        out.print(f"[green]policy[/]: {orjson.dumps(msgspec.to_builtins(found.policy)).decode()}", markup=False)
 
 
 @app.command("publish")
 def publish(file: File) -> None:
-    """Make the file the catalogue that every worker uses; offers that are not in it are withdrawn."""
+    """Make the file the catalogue and policy that every worker uses; offers that are not in it are withdrawn."""
     settings = settings_with("kafka_bootstrap_servers")
-    offers = catalogue(file)
-    withdrawn = publish_offers(settings, offers)
-    out.print(f"{len(offers)} offers published to {settings.topic_offers}, {len(withdrawn)} withdrawn")
+    found = catalogue(file)
+    withdrawn = publish_offers(settings, found)
+    out.print(f"{len(found.offers)} offers published to {settings.topic_offers}, {len(withdrawn)} withdrawn")
 
 
-def catalogue(file: Path) -> tuple[Offer, ...]:
-    """The offers of a file. Raises Failure with a line for each mistake, OSError."""
+@app.command("switch")
+def switch(
+    kind: Annotated[Kind, typer.Argument(help="Which alerts.")],
+    to: Annotated[Switch, typer.Argument(help="dry-run decides and records, but sends nothing.")],
+) -> None:
+    """Switch a kind of alerts on, off or to a dry run, in every worker at once."""
+    settings = settings_with("kafka_bootstrap_servers")
+    standing = {key.encode(): value for key, value in _standing(settings).items() if key == POLICY_KEY}
+    if mistake := next((record_mistake(*record) for record in standing.items()), None):
+        raise Failure(f"The policy in {settings.topic_offers} is not good: {mistake}; publish a catalogue first")
+    policy = catalogue_of(standing).policy
+    kill, dry_run = ([other for other in kinds if other != kind] for kinds in (policy.kill, policy.dry_run))
+    policy = msgspec.structs.replace(
+        policy, kill=kill + [kind] * (to is Switch.OFF), dry_run=dry_run + [kind] * (to is Switch.DRY_RUN)
+    )
+    _send(settings, {POLICY_KEY: orjson.dumps(msgspec.to_builtins(policy))})
+    out.print(f"{kind}: {to.value}")
+
+
+def catalogue(file: Path) -> Catalogue:
+    """The catalogue in a file. Raises Failure with a line for each mistake, OSError."""
     try:
         return read_catalog(file.read_text("utf-8"))
     except UnicodeDecodeError as error:
@@ -52,28 +88,42 @@ def catalogue(file: Path) -> tuple[Offer, ...]:
         raise Failure("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from error
 
 
-def publish_offers(settings: Settings, offers: tuple[Offer, ...]) -> list[str]:
-    """Publishes the offers and withdraws all others; returns the ids of the withdrawn.
+def publish_offers(settings: Settings, found: Catalogue) -> list[str]:
+    """Publishes offers and policy and withdraws all other offers; returns the ids of the withdrawn.
 
-    Raises Failure if there is no such topic or the broker did not take an offer, KafkaException if there is no broker.
+    Raises Failure if there is no such topic or the broker did not take a record, KafkaException if there is no broker.
     """
-    refused: list[str] = []
-    sender = producer(settings, on_delivery=lambda error, _: refused.append(str(error)) if error else None)
-    standing: set[str] = set()
+    records: dict[str, bytes | None] = {
+        offer.offer_id: orjson.dumps(msgspec.to_builtins(offer)) for offer in found.offers
+    }
+    records[POLICY_KEY] = orjson.dumps(msgspec.to_builtins(found.policy))
+    withdrawn = sorted(_standing(settings).keys() - records.keys() - {""})
+    _send(settings, records | dict.fromkeys(withdrawn))
+    return withdrawn
+
+
+def _standing(settings: Settings) -> dict[str, bytes]:
+    """What the topic holds, by key."""
+    standing: dict[str, bytes] = {}
     reader = consumer(settings)
     try:
         starts = from_the_start(partitions(reader, settings.topic_offers))
         for message in to_the_end(reader, settings.topic_offers, starts):
-            key = (message.key() or b"").decode("utf-8", "replace")
-            (standing.add if message.value() else standing.discard)(key)
+            key, value = (message.key() or b"").decode("utf-8", "replace"), message.value()
+            if value:
+                standing[key] = value
+            else:
+                standing.pop(key, None)
     finally:
         reader.close()
-    withdrawn = sorted(standing - {offer.offer_id for offer in offers} - {""})
-    for offer in offers:
-        sender.produce(settings.topic_offers, key=offer.offer_id, value=orjson.dumps(msgspec.to_builtins(offer)))
-    for offer_id in withdrawn:
-        sender.produce(settings.topic_offers, key=offer_id, value=None)
+    return standing
+
+
+def _send(settings: Settings, records: dict[str, bytes | None]) -> None:
+    refused: list[str] = []
+    sender = producer(settings, on_delivery=lambda error, _: refused.append(str(error)) if error else None)
+    for key, value in records.items():
+        sender.produce(settings.topic_offers, key=key, value=value)
     sender.flush()
     if refused:
-        raise Failure(f"{len(refused)} offers were not taken: {refused[0]}; publish the file again")
-    return withdrawn
+        raise Failure(f"{len(refused)} records were not taken: {refused[0]}; publish again")

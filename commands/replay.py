@@ -11,15 +11,20 @@ import typer
 from commands.console import out, progress, settings_with
 from commands.lines import reading, writing
 from commands.offers import SHIPPED, catalogue
-from commands.state import intake
-from handlers.engine import Rules
+from commands.state import intake, rules
 from learning.replay import Replay
 
 SHOW_EVERY = 1_000
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, a transaction in each; .gz too; - is standard input.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON Lines, a transaction in each, or a record of the topic that its field `record` names"
+            " (alert-outcomes, customer-events); .gz too; - is standard input."
+        ),
+    ],
     alerts: Annotated[Path, typer.Option(help="File for the alerts, JSON Lines.")],
     profiles: Annotated[Path, typer.Option(help="File for every customer's figures at the end, JSON Lines.")],
     batch: Annotated[int, typer.Option(min=1, help="Events folded at once; the output does not depend on it.")] = 1_000,
@@ -27,7 +32,7 @@ def replay(
 ) -> None:
     """Send a file through the same decisions as a live run. The output is the same, byte for byte, on every run."""
     settings = settings_with()
-    run = Replay(intake(settings, keyed=False), Rules(catalogue(offers)), settings.topic_transactions, batch)
+    run = Replay(intake(settings, keyed=False), rules(settings, catalogue(offers)), settings.topic_transactions, batch)
     started = time.monotonic()
     raised = 0
     with reading(file) as source, writing(alerts) as found, progress("replaying", source.total, "bytes") as bar:
@@ -37,13 +42,18 @@ def replay(
             if raised % SHOW_EVERY == 0:
                 bar.at(source.at())
     seconds = max(time.monotonic() - started, 1e-9)
+    customers = 0
     with writing(profiles) as figures:
         for customer_id, values in run.profiles():
+            customers += 1
             figures.write(line({"customer_id": customer_id, **values}))
-    out.print(
-        f"{run.events:,} events of {len(run.rows):,} customers in {seconds:.1f} s ({run.events / seconds:,.0f}/s)"
-    )
+    out.print(f"{run.events:,} events of {customers:,} customers in {seconds:.1f} s ({run.events / seconds:,.0f}/s)")
     out.print(f"{raised:,} alerts in {alerts}, figures in {profiles}", markup=False)
+    if run.suppressed:
+        told = ", ".join(f"{rule} {count:,}" for rule, count in sorted(run.suppressed.items()))
+        out.print(f"{run.suppressed.total():,} alerts were not sent: {told}")
+    if run.unfitting:
+        out.print(f"{run.unfitting:,} moments had no fitting offer")
     if run.dead_letters:
         first = run.dead_letters[0]
         out.print(

@@ -1,8 +1,10 @@
 """What commands share of state: the store in Redis, the intake as the worker has it, where a partition stands."""
 
 from commands.console import Failure
+from handlers.catalog import Catalogue
 from handlers.currency import load_rates
 from handlers.intake import Intake
+from handlers.rules import Rules
 from streams.redis_store import RedisStore, redis_client
 from streams.settings import Settings
 
@@ -20,6 +22,11 @@ def intake(settings: Settings, *, keyed: bool = True) -> Intake:
     except ValueError as error:
         raise Failure(str(error)) from error
     return Intake(settings.topic_transactions, settings.base_currency, rates, keyed=keyed)
+
+
+def rules(settings: Settings, catalogue: Catalogue, partitions: int = 1) -> Rules:
+    """The bank's rules as a worker has them."""
+    return Rules(catalogue.offers, catalogue.policy, partitions, settings.control_key.get_secret_value().encode())
 
 
 def claimed_partitions(state: RedisStore, settings: Settings) -> list[int]:

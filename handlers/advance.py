@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.batch import I8
-from handlers.fold import LATE, fold, raise_churn
+from handlers.fold import fold, raise_churn
 from handlers.fold import new_work as new_room
 from handlers.jit import jit
 from handlers.layout import ROW_BYTES_MAX, U8, decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
-from handlers.row import DUE, LAST_OWN, RAISED_DUE, Scratch, clear
+from handlers.moments import LATE, NOTED, looked, watch
+from handlers.row import DUE, LAST_OWN, LOOK, RAISED_DUE, TIER, Scratch, clear
 from schemas.units import DAY_MS
 
-DONE, FULL, SILENT, AT_EVENT = 0, 1, 2, 3
-"""What `advance` stopped for: the end, a full buffer, a due time that passed, an event worth a decision."""
+DONE, FULL, SILENT, AT_EVENT, AT_LOOK = 0, 1, 2, 3, 4
+"""What `advance` stopped for: the end, a full buffer, a due time that passed in silence, an event worth a decision, a
+time to look at a deposit."""
 
 AFTER = 1
 """Order of alerts at one event: before it is folded, after it, and due at once after it."""
@@ -26,11 +28,13 @@ MOMENT_NEXT = 1  # place in `order` of the customer's next event
 MOMENT_OPEN = 2  # whether the customer's row is open
 MOMENT_OUT = 3  # bytes written to the buffer
 MOMENT_AT = 4  # time of the moment, epoch ms
-MOMENT_EVENT = 5  # its event (for SILENT: the customer's event before, -1 if none)
+MOMENT_EVENT = 5  # its event (at a due time: the customer's event before, -1 if none)
 MOMENT_BITS = 6
 MOMENT_RAISED = 7  # due time of the churn alert that stood before the event
 MOMENT_LATE = 8  # late events so far
-MOMENTS = 9
+MOMENT_TIER = 9  # the customer's place among the tiers
+MOMENT_TAIL = 10  # where the customer's dealings start in `raw`
+MOMENTS = 11
 
 # rows of `columns`
 _AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(7)
@@ -52,6 +56,14 @@ def new_work(features: int) -> Work:
 
 
 @jit
+def _earliest(s: Scratch) -> int:
+    """When the customer must be looked at, 0 for never."""
+    if s.life[DUE] == 0 or s.life[LOOK] == 0:
+        return int(s.life[DUE] + s.life[LOOK])
+    return int(min(s.life[DUE], s.life[LOOK]))
+
+
+@jit
 def advance(
     s: Scratch,
     work: Work,
@@ -65,28 +77,32 @@ def advance(
     account: I8,
     clock_end: int,
     wanted: int,
+    tiers: I8,
     due_before: I8,
     due_after: I8,
     buffer: U8,
     row_ends: I8,
+    tails: I8,
 ) -> int:
     """Goes on from `moment`. Customer k's stored row ends at ends[k] in `raw`, its events at event_ends[k] in `order`.
 
-    At a due time the row is already changed (the alert stands), at an event it has been folded; a decision may write
-    to the open row's offers before the next call.
+    At a due time the row is already changed (the alert stands), at an event it has been folded. Dealings go through
+    unread: they are decided on when all customers have been here, in the order of the stream; tails[k] is how long
+    customer k's are.
     """
     while moment[MOMENT_CUSTOMER] < ends.shape[0]:
         k = moment[MOMENT_CUSTOMER]
         first_event = 0 if k == 0 else event_ends[k - 1]
         if moment[MOMENT_OPEN] == 0:
-            if moment[MOMENT_OUT] + ROW_BYTES_MAX > buffer.shape[0]:
-                return FULL
             start = 0 if k == 0 else ends[k - 1]
+            if moment[MOMENT_OUT] + ROW_BYTES_MAX + ends[k] - start > buffer.shape[0]:
+                return FULL
             if ends[k] > start:
-                decode(s, raw, start)
+                moment[MOMENT_TAIL] = decode(s, raw, start)
             else:
                 clear(s)
-            due_before[k] = s.life[DUE]
+                moment[MOMENT_TAIL] = start
+            due_before[k] = _earliest(s)
             moment[MOMENT_NEXT] = first_event
             moment[MOMENT_OPEN] = 1
         while True:
@@ -94,19 +110,35 @@ def advance(
             last = place == event_ends[k]
             event = -1 if last else order[place]
             clock = clock_end if last else columns[_CLOCK, event]
-            if s.life[DUE] != 0 and s.life[DUE] <= clock:
-                due = s.life[DUE]
+            due = _earliest(s)
+            if due != 0 and due <= clock:
                 moment[MOMENT_AT] = due
                 moment[MOMENT_EVENT] = order[place - 1] if place > first_event else -1
+                moment[MOMENT_TIER] = s.life[TIER]
                 evaluate(s, spec, due, work.values, work.room)
+                if s.life[DUE] != due:
+                    looked(s)
+                    return AT_LOOK
                 silence = due // DAY_MS - s.life[LAST_OWN] // DAY_MS
                 work.share[0] = share_of_shorter_gaps(s, silence, work.room)
                 raise_churn(s)
                 return SILENT
             if last:
                 break
-            moment[MOMENT_RAISED] = s.life[RAISED_DUE]
             at = columns[_AT, event]
+            if columns[_TYPE, event] < 0:
+                if columns[_TYPE, event] != NOTED:
+                    watch(
+                        s,
+                        columns[_TYPE, event],
+                        account[event],
+                        columns[_AMOUNT, event],
+                        columns[_BALANCE, event],
+                        clock,
+                    )
+                moment[MOMENT_NEXT] = place + 1
+                continue
+            moment[MOMENT_RAISED] = s.life[RAISED_DUE]
             bits = fold(
                 s,
                 at,
@@ -116,6 +148,7 @@ def advance(
                 columns[_TYPE, event],
                 columns[_CHANNEL, event],
                 columns[_UNDOES, event],
+                tiers,
                 work.room,
             )
             moment[MOMENT_NEXT] = place + 1
@@ -124,10 +157,16 @@ def advance(
                 moment[MOMENT_AT] = at
                 moment[MOMENT_EVENT] = event
                 moment[MOMENT_BITS] = bits & wanted
+                moment[MOMENT_TIER] = s.life[TIER]
                 evaluate(s, spec, at, work.values, work.room)
                 return AT_EVENT
-        due_after[k] = s.life[DUE]
+        due_after[k] = _earliest(s)
         moment[MOMENT_OUT] = encode(s, buffer, moment[MOMENT_OUT])
+        tail = ends[k] - moment[MOMENT_TAIL]
+        for b in range(tail):
+            buffer[moment[MOMENT_OUT] + b] = raw[moment[MOMENT_TAIL] + b]
+        tails[k] = tail
+        moment[MOMENT_OUT] += tail
         row_ends[k] = moment[MOMENT_OUT]
         moment[MOMENT_OPEN] = 0
         moment[MOMENT_CUSTOMER] = k + 1

@@ -57,6 +57,8 @@ class Batch:
     clock_end: int
     """Stream time after the whole batch, heartbeats included."""
     dead_letters: list[DeadLetter]
+    duplicates: int
+    """Events with an event_id that was seen before; they are not among the n."""
     unknown_types: int
     """Events whose type was not in TYPES and counts as other."""
     unknown_channels: int

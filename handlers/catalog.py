@@ -1,27 +1,44 @@
-"""The catalogue of offers as a bank writes it: TOML with one [[offer]] table for each offer, checked whole."""
+"""The catalogue as a bank writes it: TOML with an [[offer]] table for each offer and a [policy], checked whole."""
 
 import math
 import tomllib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
 from handlers.features import INDEX
-from schemas.offer import OFFERS_MAX, Condition, Offer
+from handlers.toml_lines import lines_of
+from handlers.zones import zone_names
+from schemas.offer import OFFERS_MAX, Condition, Offer, Texts
+from schemas.policy import POLICY_KEY, Cap, Policy
+from schemas.units import epoch_ms
+
+_GROUPS = ("eligibility", "applicability", "suitability", "conditions")
 
 
 class CatalogError(ValueError):
-    """The catalogue is wrong; the text has a line for each mistake, which names the offer and the field."""
+    """The catalogue is wrong; the text has a line for each mistake, which names the line, the offer and the field."""
 
 
-def read_catalog(text: str) -> tuple[Offer, ...]:
-    """The offers in the order written. Raises CatalogError with every mistake at once."""
+class Catalogue(NamedTuple):
+    """What a file holds."""
+
+    offers: tuple[Offer, ...]
+    """In the order written."""
+    policy: Policy
+
+
+def read_catalog(text: str) -> Catalogue:
+    """The catalogue in a file's text. Raises CatalogError with every mistake at once."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CatalogError(f"is not TOML: {error}") from error
-    tables = document.pop("offer", None)
-    mistakes = [f"{key}: there is no such table; every offer is an [[offer]]" for key in document]
+    lines = lines_of(text)
+    policy, tables = document.pop("policy", {}), document.pop("offer", None)
+    mistakes = [f"{key}: there is no such table; there are [[offer]] and [policy]" for key in document]
+    mistakes += [f"{lines.of('policy', 1, mistake)}policy: {mistake}" for mistake in policy_mistakes(policy)]
     if not isinstance(tables, list) or not tables:
         raise CatalogError("\n".join([*mistakes, "holds no [[offer]]"]))
     if len(tables) > OFFERS_MAX:
@@ -30,24 +47,95 @@ def read_catalog(text: str) -> tuple[Offer, ...]:
     for place, table in enumerate(tables, 1):
         offer_id = table.get("offer_id") if isinstance(table, dict) else None
         name = f"offer {offer_id}" if isinstance(offer_id, str) and offer_id else f"offer number {place}"
+        wrong = offer_mistakes(table)
         if isinstance(offer_id, str) and offer_id in seen:
-            mistakes.append(f"{name}: offer_id: another offer has the same")
+            wrong.insert(0, "offer_id: another offer has the same")
         seen.add(str(offer_id))
-        mistakes += [f"{name}: {mistake}" for mistake in offer_mistakes(table)]
+        mistakes += [f"{lines.of('offer', place, mistake)}{name}: {mistake}" for mistake in wrong]
     if mistakes:
         raise CatalogError("\n".join(mistakes))
-    return tuple(msgspec.convert(table, Offer) for table in tables)
+    return Catalogue(tuple(msgspec.convert(table, Offer) for table in tables), msgspec.convert(policy, Policy))
+
+
+def record_mistake(key: bytes | None, value: bytes | None) -> str | None:
+    """What is wrong with a record of the topic, None if it can be used. One without a value takes away."""
+    if not key or b"\0" in key:
+        return "the key must be the offer_id, or " + POLICY_KEY
+    if not value:
+        return None
+    try:
+        table = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "is not JSON"
+    is_policy = key == POLICY_KEY.encode()
+    if mistakes := policy_mistakes(table) if is_policy else offer_mistakes(table):
+        return "; ".join(mistakes)
+    if not is_policy and table["offer_id"].encode() != key:
+        return "the key differs from offer_id"
+    return None
+
+
+def catalogue_of(records: Mapping[bytes, bytes]) -> Catalogue:
+    """The catalogue that sound records of the topic make, by key; offers are in the order of their ids."""
+    policy = records.get(POLICY_KEY.encode())
+    offers = [_offer.decode(value) for key, value in sorted(records.items()) if key != POLICY_KEY.encode()]
+    return Catalogue(tuple(offers), Policy() if policy is None else _policy.decode(policy))
+
+
+def policy_mistakes(table: object) -> list[str]:
+    """What is wrong with a policy as read from TOML or JSON; empty when it can be converted to a Policy."""
+    mistakes = _field_mistakes(table, Policy)
+    caps = table.get("caps", []) if isinstance(table, dict) else []
+    if isinstance(caps, list):
+        mistakes = [mistake for mistake in mistakes if not (mistake.startswith("caps: ") and "`$[" in mistake)]
+        for place, cap in enumerate(caps, 1):
+            mistakes += [f"caps {place}: {mistake}" for mistake in _field_mistakes(cap, Cap)]
+    if mistakes:
+        return mistakes
+    policy = msgspec.convert(table, Policy)
+    if (policy.quiet_from is None) != (policy.quiet_to is None):
+        mistakes.append("quiet_from: write both quiet_from and quiet_to, or neither")
+    if policy.quiet_from is not None and policy.quiet_from == policy.quiet_to:
+        mistakes.append("quiet_to: must differ from quiet_from")
+    if policy.time_zone not in zone_names():
+        mistakes.append("time_zone: must be a name of the IANA time zone database")
+    if policy.tiers_minor != sorted(set(policy.tiers_minor)):
+        mistakes.append("tiers_minor: must ascend")
+    return mistakes
 
 
 def offer_mistakes(table: object) -> list[str]:
     """What is wrong with one offer as read from TOML or JSON; empty when it can be converted to an Offer."""
     mistakes = _field_mistakes(table, Offer)
-    conditions = table.get("conditions", []) if isinstance(table, dict) else []
-    if isinstance(conditions, list):
-        mistakes = [mistake for mistake in mistakes if not (mistake.startswith("conditions: ") and "`$[" in mistake)]
-        for place, condition in enumerate(conditions, 1):
-            wrong = _field_mistakes(condition, Condition) or _condition_mistakes(msgspec.convert(condition, Condition))
-            mistakes += [f"conditions {place}: {mistake}" for mistake in wrong]
+    if not isinstance(table, dict):
+        return mistakes
+    if isinstance(table.get("text"), dict):
+        mistakes = [mistake for mistake in mistakes if not mistake.startswith("text: ")]
+        mistakes += [f"text: {mistake}" for mistake in _field_mistakes(table["text"], Texts)]
+    for group in _GROUPS:
+        conditions = table.get(group, [])
+        if isinstance(conditions, list):
+            mistakes = [mistake for mistake in mistakes if not (mistake.startswith(f"{group}: ") and "`$[" in mistake)]
+            for place, condition in enumerate(conditions, 1):
+                wrong = _field_mistakes(condition, Condition)
+                wrong = wrong or _condition_mistakes(msgspec.convert(condition, Condition))
+                mistakes += [f"{group} {place}: {mistake}" for mistake in wrong]
+    return mistakes or _offer_mistakes(msgspec.convert(table, Offer))
+
+
+def _offer_mistakes(offer: Offer) -> list[str]:
+    """What fields must keep among themselves."""
+    mistakes = []
+    if not offer.when and not offer.retention:
+        mistakes.append("when: write at least one moment, or retention = true")
+    if offer.cost_minor > offer.value_minor:
+        mistakes.append("cost_minor: must not be more than value_minor")
+    if (
+        offer.valid_from is not None
+        and offer.valid_to is not None
+        and epoch_ms(offer.valid_from) >= epoch_ms(offer.valid_to)
+    ):
+        mistakes.append("valid_to: must be later than valid_from")
     return mistakes
 
 
@@ -89,3 +177,7 @@ def _condition_mistakes(condition: Condition) -> list[str]:
     if fixed == relative or (fixed and half):
         mistakes.append("value: write either value, or times together with of")
     return mistakes
+
+
+_offer = msgspec.json.Decoder(Offer)
+_policy = msgspec.json.Decoder(Policy)

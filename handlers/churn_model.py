@@ -191,7 +191,7 @@ def _linear(row: F8, line: _Lines) -> float:
     for c in range(row.shape[0]):
         if line.weight[c] != 0.0:
             total += line.weight[c] * _standard(row[c], line.mean[c], line.scale[c])
-    return total
+    return float(total)
 
 
 @jit

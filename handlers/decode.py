@@ -5,7 +5,8 @@ Both ways give the same: whatever `together` accepts, `alone` accepts, with the 
 
 import re
 from collections.abc import Sequence
-from typing import TypeGuard
+from functools import cache
+from typing import TypeGuard, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +20,8 @@ VALUE_BYTES_MAX = 1_048_576
 DEPTH_MAX = 64
 """Objects and arrays inside each other in one value. The decoder's own limit, over ten times this, moves with the
 caller's stack: the same record would be refused in one program and accepted in another."""
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _decoder = msgspec.json.Decoder(Transaction)
 _any_json = msgspec.json.Decoder(msgspec.Raw)
@@ -58,8 +61,8 @@ def together(values: Sequence[bytes | None]) -> list[Transaction] | None:
     return transactions if len(transactions) == count else None
 
 
-def alone(value: bytes | None) -> Transaction | Refusal:
-    """The transaction in one value, or why there is none."""
+def alone(value: bytes | None, kind: type[T]) -> T | Refusal:
+    """The transaction (or what else is read) in one value, or why there is none."""
     if not value:
         return Refusal("empty", "", "must have a value")
     if len(value) > VALUE_BYTES_MAX:
@@ -68,7 +71,8 @@ def alone(value: bytes | None) -> Transaction | Refusal:
         return Refusal("not_json", "", f"must not nest deeper than {DEPTH_MAX}")
     try:
         value.decode()
-        return _decoder.decode(value)
+        found: T = _decoder_of(kind).decode(value)
+        return found
     except UnicodeDecodeError:
         return Refusal("not_json", "", "must be UTF-8")
     except msgspec.ValidationError as error:
@@ -76,6 +80,11 @@ def alone(value: bytes | None) -> Transaction | Refusal:
         return _not_json(value) or _worded(str(error))
     except msgspec.DecodeError as error:
         return _malformed(error)
+
+
+@cache
+def _decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind)
 
 
 def filled(values: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:

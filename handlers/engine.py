@@ -1,18 +1,23 @@
 """One step of one partition: a batch of events and the customers who are due, in; rows, due times and alerts, out.
 
 Pure: the outcome depends on the rows, the events in their order, and stream time; not on how the stream was cut into
-batches. The kernel advances one customer after another until a moment that needs a decision, and goes on after it.
+batches. The kernel advances one customer after another, and stops at moments that need a decision; these are decided
+afterwards, in the order of the stream, because a decision may depend on another customer's (budgets, learning). What is
+decided changes a row's dealings only, which the kernel does not read.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
 
 import numpy as np
 
-from handlers import offers as next_best_offer
-from handlers import rhythm
 from handlers.advance import (
     AFTER,
+    AT_LOOK,
     DONE,
     FULL,
     MOMENT_AT,
@@ -22,30 +27,29 @@ from handlers.advance import (
     MOMENT_LATE,
     MOMENT_OUT,
     MOMENT_RAISED,
+    MOMENT_TIER,
     MOMENTS,
     SILENT,
     advance,
     new_work,
 )
-from handlers.batch import Batch
+from handlers.arbitration import wanted_bits
+from handlers.batch import I8, Batch
+from handlers.decisions import Decisions
 from handlers.features import FEATURES
-from handlers.fold import RETURNED
-from handlers.layout import ROW_BYTES_MAX, check_version
+from handlers.layout import ROW_BYTES_MAX
+from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
-from handlers.row import OFFER_HASH, OFFER_UNTIL, OFFERS, OFFERS_MAX, Scratch, new_scratch
+from handlers.moments import DEPOSIT_MATURING, RETURNED
+from handlers.notes import Note, woven
+from handlers.row import new_scratch
+from handlers.rules import Rules as Rules
 from handlers.snapshot import Snapshot
+from handlers.upgrade import current
 from schemas.alert import Alert
-from schemas.offer import Offer
-from schemas.units import DAY_MS
+from schemas.units import rfc3339
 
 _BUFFER_BYTES = 16 * ROW_BYTES_MAX
-
-
-@dataclass(slots=True, frozen=True)
-class Rules:
-    """What the bank has decided to look for."""
-
-    offers: tuple[Offer, ...] = ()
 
 
 @dataclass(slots=True)
@@ -53,6 +57,7 @@ class Outcome:
     """What a step changes."""
 
     rows: dict[str, bytes]
+    """By customer, and by LEDGER where the ledger has changed."""
     due: dict[str, int | None]
     """Only where the due time changed; None is never."""
     alerts: list[Alert]
@@ -60,51 +65,90 @@ class Outcome:
     clock: int
     late: int
     """Events that only lifetime figures could take."""
-    unfitting: int
+    unfitting: int = 0
     """Moments at which no offer fitted."""
+    suppressed: Counter[str] = field(default_factory=Counter)
+    """Alerts that were not sent, by rule (dealings.RULES)."""
+    unmatched: int = 0
+    """Outcomes of alerts that are not known, or no longer."""
+
+
+_NOTE = -1
+
+
+class _Pending(NamedTuple):
+    """Something to decide on."""
+
+    key: tuple[int, int, int, str]
+    """Its place in the stream: reached at this entry of the batch; before, at or after it; due time; customer."""
+    what: int
+    """SILENT, AT_LOOK, AT_EVENT or _NOTE."""
+    at: int
+    bits: int = 0
+    raised: int = 0
+    tier: int = 0
+    values: I8 | None = None
+    share: float = 0.0
+    note: Note | None = None
+
+
+def needed_rows(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> list[str]:
+    """The rows that a step must be given, each once."""
+    names = [*batch.customers, *(note.said.customer_id for note in notes), *(customer for customer, _ in due), LEDGER]
+    return list(dict.fromkeys(names))
 
 
 class Engine:
     """Steps of one partition. Holds no customer's state between steps, only room to work in."""
 
     def __init__(self, topic: str, partition: int) -> None:
-        self._where = {"topic": topic, "partition": partition}
+        self._topic = topic
+        self._partition = partition
         self._scratch = new_scratch()
         self._work = new_work(len(FEATURES))
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
 
     def step(
-        self, batch: Batch, rows: Mapping[str, bytes | None], due: Sequence[tuple[str, int]], rules: Rules
+        self,
+        batch: Batch,
+        rows: Mapping[str, bytes | None],
+        due: Sequence[tuple[str, int]],
+        rules: Rules,
+        notes: Sequence[Note] = (),
     ) -> Outcome:
         """Folds the batch and lets due times pass up to batch.clock_end.
 
-        `rows` holds the stored row of each customer in the batch and in `due`; `due` names everybody whose due time
-        is not after batch.clock_end. Raises LayoutError for a row of an unknown version.
+        `rows` holds what is stored under each of `needed_rows`; `due` names everybody whose due time is not after
+        batch.clock_end. Raises LayoutError for a row of an unknown version.
         """
+        noted: list[tuple[int, Note]] = []
+        if notes:
+            batch, noted = woven(batch, notes)
         present = set(batch.customers)
         customers = batch.customers + [customer for customer, _ in due if customer not in present]
-        stored = [rows.get(customer) or b"" for customer in customers]
-        for row in stored:
-            if row:
-                check_version(row)
+        stored = [current(row) if (row := rows.get(customer)) else b"" for customer in customers]
         ends = np.cumsum([len(row) for row in stored], dtype=np.int64) if stored else np.zeros(0, np.int64)
         raw = np.frombuffer(b"".join(stored), np.uint8)
         order = np.argsort(batch.row, kind="stable")
         event_ends = np.cumsum(np.bincount(batch.row, minlength=len(customers)), dtype=np.int64)
         due_before, due_after = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
-        row_ends = np.zeros(len(customers), np.int64)
-        wanted = next_best_offer.wanted_bits(rules.offers) | RETURNED
+        row_ends, tails = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
+        waiting = [(offer, wanted_bits(offer)) for offer in rules.offers]
+        wanted = reduce(or_, (bits for _, bits in waiting), RETURNED)
+        tiers = np.array(rules.policy.tiers_minor, np.int64)
         columns = np.stack(
             [batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock]
         )
         moment = np.zeros(MOMENTS, np.int64)
-        outcome = Outcome({}, {}, [], batch.clock_end, 0, 0)
-        found: list[tuple[tuple[int, int, int, str], Alert]] = []
+        outcome = Outcome({}, {}, [], batch.clock_end, 0)
+        pending = [
+            _Pending((place, AFTER, 0, note.said.customer_id), _NOTE, note.at, note=note) for place, note in noted
+        ]
         flushed = 0
         while True:
             state = advance(
                 self._scratch, self._work, SPEC, moment, raw, ends, order, event_ends, columns, batch.account,
-                batch.clock_end, wanted, due_before, due_after, self._buffer, row_ends,
+                batch.clock_end, wanted, tiers, due_before, due_after, self._buffer, row_ends, tails,
             )  # fmt: skip
             if state in (FULL, DONE):
                 at = int(moment[MOMENT_CUSTOMER])
@@ -117,62 +161,71 @@ class Engine:
                 if state == DONE:
                     break
                 continue
-            customer = customers[moment[MOMENT_CUSTOMER]]
-            if state == SILENT:
-                found.append(self._silent(customer, batch, moment))
-            else:
-                found += self._decided(customer, batch, moment, rules, outcome)
+            pending.append(self._found(state, customers[moment[MOMENT_CUSTOMER]], batch, moment))
         changed = np.flatnonzero(due_before != due_after)
         outcome.due = {customers[k]: int(due_after[k]) or None for k in changed.tolist()}
         outcome.late = int(moment[MOMENT_LATE])
-        found.sort(key=lambda entry: entry[0])
-        outcome.alerts = [alert for _, alert in found]
+        if pending:
+            pending.sort(key=lambda one: one.key)
+            lengths = dict(zip(customers, tails.tolist(), strict=True))
+            self._decide(pending, batch, rules, rows, outcome, lengths)
         return outcome
 
-    def _silent(self, customer: str, batch: Batch, moment: np.ndarray) -> tuple[tuple[int, int, int, str], Alert]:
-        due = int(moment[MOMENT_AT])
-        reached = int(np.searchsorted(batch.clock, due))
-        own_last = int(moment[MOMENT_EVENT])  # this customer's event before, -1 if none in the batch
-        key = (reached, AFTER - 1, due, customer) if reached > own_last else (own_last, AFTER + 1, due, customer)
-        share = float(self._work.share[0])
-        return key, rhythm.raised(customer, due, self._where, Snapshot(self._work.values), share)
+    def _found(self, state: int, customer: str, batch: Batch, moment: I8) -> _Pending:
+        """What the kernel has stopped for, with a copy of what is to be decided over."""
+        event, at, tier = int(moment[MOMENT_EVENT]), int(moment[MOMENT_AT]), int(moment[MOMENT_TIER])
+        values = self._work.values.copy()
+        if state in (SILENT, AT_LOOK):
+            # `event` is this customer's before, -1 if none in the batch
+            reached = int(np.searchsorted(batch.clock, at))
+            key = (reached, AFTER - 1, at, customer) if reached > event else (event, AFTER + 1, at, customer)
+            return _Pending(key, state, at, tier=tier, values=values, share=float(self._work.share[0]))
+        bits, raised = int(moment[MOMENT_BITS]), int(moment[MOMENT_RAISED])
+        return _Pending((event, AFTER, 0, customer), state, at, bits, raised, tier, values)
 
-    def _decided(
-        self, customer: str, batch: Batch, moment: np.ndarray, rules: Rules, outcome: Outcome
-    ) -> list[tuple[tuple[int, int, int, str], Alert]]:
-        event, at, bits = int(moment[MOMENT_EVENT]), int(moment[MOMENT_AT]), int(moment[MOMENT_BITS])
-        cause: dict[str, object] = {**self._where, "offset": int(batch.offset[event])}
-        event_id = batch.event_ids[event]
-        found = []
-        if bits & RETURNED:
-            raised = int(moment[MOMENT_RAISED])
-            alert = rhythm.retracted(customer, raised, at, {**cause, "event_id": event_id})
-            found.append(((event, AFTER, 0, customer), alert))
-        if bits & ~RETURNED:
-            seen = Snapshot(self._work.values)
-            cooling = _cooling(self._scratch)
-            offer = next_best_offer.best(rules.offers, bits, cooling, at, seen)
-            if offer is None:
-                outcome.unfitting += 1
-            elif _cool(self._scratch, offer, at):
-                alert = next_best_offer.proposed(customer, offer, bits, event_id, at, cause, seen)
-                found.append(((event, AFTER, 1, customer), alert))
-        return found
+    def _decide(
+        self,
+        pending: list[_Pending],
+        batch: Batch,
+        rules: Rules,
+        rows: Mapping[str, bytes | None],
+        outcome: Outcome,
+        tails: Mapping[str, int],
+    ) -> None:
+        def tail(customer: str) -> bytes:
+            row = outcome.rows[customer]
+            return row[len(row) - tails[customer] :]
 
-
-def _cooling(s: Scratch) -> dict[int, int]:
-    made = s.offers[: s.size[OFFERS]]
-    return dict(zip(made[:, OFFER_HASH].tolist(), made[:, OFFER_UNTIL].tolist(), strict=True))
-
-
-def _cool(s: Scratch, offer: Offer, at: int) -> bool:
-    """Notes the offer's cooldown in the row, over cooldowns that have ended. False if there is no room left."""
-    until = at + offer.cooldown_days * DAY_MS
-    key = next_best_offer.offer_hash(offer.offer_id)
-    kept = [(k, u) for k, u in _cooling(s).items() if u > at and k != key]
-    if len(kept) >= OFFERS_MAX:
-        return False
-    for place, entry in enumerate(sorted([*kept, (key, until)])):
-        s.offers[place] = entry
-    s.size[OFFERS] = len(kept) + 1
-    return True
+        decisions = Decisions(self._topic, self._partition, rules, Ledger(rows.get(LEDGER)), tail)
+        for one in pending:
+            customer, at = one.key[3], one.at
+            if one.note is not None:
+                outcome.alerts += decisions.note(one.note)
+                continue
+            assert one.values is not None
+            if one.what == SILENT:
+                seen = Snapshot(one.values)
+                outcome.alerts += decisions.silent(customer, at, seen, one.tier, one.share)
+                continue
+            if one.what == AT_LOOK:
+                name = f"deposit {rfc3339(at)}"
+                due_at = {"due_at": rfc3339(at)}
+                outcome.alerts += decisions.moment(
+                    customer, DEPOSIT_MATURING, at, due_at, name, Snapshot(one.values), one.tier
+                )
+                continue
+            event = one.key[0]
+            cause = {"offset": int(batch.offset[event]), "event_id": batch.event_ids[event]}
+            if one.bits & RETURNED:
+                outcome.alerts += decisions.returned(customer, one.raised, at, cause)
+            if bits := one.bits & ~RETURNED:
+                name, seen = batch.event_ids[event], Snapshot(one.values)
+                outcome.alerts += decisions.moment(customer, bits, at, cause, name, seen, one.tier)
+        for customer, dealings in decisions.dealings.items():
+            row = outcome.rows[customer]
+            outcome.rows[customer] = row[: len(row) - tails[customer]] + dealings.encoded()
+        if decisions.ledger.changed:
+            outcome.rows[LEDGER] = decisions.ledger.encoded()
+        outcome.unfitting = decisions.unfitting
+        outcome.suppressed = decisions.suppressed
+        outcome.unmatched = decisions.unmatched

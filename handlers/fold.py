@@ -5,6 +5,7 @@ import numpy as np
 from handlers.batch import ACCOUNT_WORDS, I8, NONE
 from handlers.features import BANK_MADE_TYPES
 from handlers.jit import jit
+from handlers.moments import LATE, RETURNED, moments, watched
 from handlers.rhythm import COOLDOWN_DAYS, GAPS_MIN, QUANTILE_TENTHS, SILENCE_DAYS_MIN
 from handlers.row import (
     ACCOUNT_AT,
@@ -36,30 +37,18 @@ from handlers.row import (
     OUT,
     QUIET_UNTIL,
     RAISED_DUE,
-    TILE,
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
+    WATCHES,
     Scratch,
     add,
     forget,
     own_days,
     tile_at,
 )
-from schemas.transaction import TYPES
 from schemas.units import DAY_MS, HOUR_MS
 
-SALARY = 1
-LARGE_CREDIT = 2
-NEW_CHANNEL = 4
-RETURNED = 8
-LATE = 16
-"""Bits of what `fold` answers: moments worth a decision, and an event beyond the tiles."""
-
-LARGE_TIMES = 2
-"""A credit is large at this many times the largest of the 90 days before."""
-
-_SALARY_TYPE = TYPES.index("salary")
 _BANK_MADE_A, _BANK_MADE_B = BANK_MADE_TYPES
 
 
@@ -71,15 +60,6 @@ def _book(tiles: I8, place: int, sign: int, amount: int) -> None:
         tiles[place, TILE_IN] = add(tiles[place, TILE_IN], amount)
     else:
         tiles[place, TILE_OUT] = add(tiles[place, TILE_OUT], -amount)
-
-
-@jit
-def _largest_before(s: Scratch, day: int) -> int:
-    largest = 0
-    for k in range(s.size[DAYS]):
-        if day - 90 < s.day[k, TILE] <= day:
-            largest = max(largest, s.day[k, DAY_LARGEST])
-    return largest
 
 
 @jit
@@ -154,9 +134,21 @@ def next_due(s: Scratch, days: I8, gaps: I8) -> int:
 
 @jit
 def fold(
-    s: Scratch, at: int, amount: int, balance: int, account: I8, kind: int, channel: int, undoes_at: int, work: I8
+    s: Scratch,
+    at: int,
+    amount: int,
+    balance: int,
+    account: I8,
+    kind: int,
+    channel: int,
+    undoes_at: int,
+    tiers: I8,
+    work: I8,
 ) -> int:
-    """Folds one transaction into the row and keeps DUE right; returns the bits above. `work` has 2 x 182 places."""
+    """Folds one transaction into the row and keeps DUE right; returns bits of moments.py.
+
+    `tiers` is where tiers begin (Policy.tiers_minor), `work` has 2 x 182 places.
+    """
     life = s.life
     reversal = undoes_at != NONE
     sign = -1 if reversal else 1
@@ -165,13 +157,9 @@ def fold(
     on_time = not reversal and at >= life[NEWEST]
     bits = 0
     if on_time:
-        if kind == _SALARY_TYPE and amount > 0:
-            bits |= SALARY
-        largest = _largest_before(s, at // DAY_MS) if amount > 0 else 0
-        if largest > 0 and amount >= LARGE_TIMES * largest:
-            bits |= LARGE_CREDIT
-        if life[CHANNELS_SEEN] != 0 and not (life[CHANNELS_SEEN] >> channel) & 1:
-            bits |= NEW_CHANNEL
+        bits = moments(s, at, amount, kind, channel, tiers)
+        if s.size[WATCHES] != 0 and balance != NONE:
+            bits |= watched(s, account, balance)
     rhythm_moved = False
     life[NEWEST] = max(life[NEWEST], at)
     newest = life[NEWEST]

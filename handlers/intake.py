@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import compress
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from handlers.batch import ACCOUNT_WORDS, I8, NONE, Batch, Record
 from handlers.currency import Exchange
 from handlers.decode import alone, filled, together
 from handlers.refusal import AHEAD_MS_MAX, EARLIEST, EPOCH, LATEST, Refusal, moment_ms, refusal_of, refusal_of_moment
+from handlers.seen import Mask, Seen, event_hashes
 from schemas.dead_letter import DeadLetter
 from schemas.transaction import ACCOUNT_ID_LENGTH, AMOUNT_LIMIT, CHANNELS, TYPES, Moment, Transaction
 from schemas.units import DAY_MS
@@ -33,10 +35,11 @@ class Intake:
         self._exchange = Exchange(base_currency, rates)
         self._keyed = keyed
 
-    def batch(self, partition: int, records: Sequence[Record], clock: int) -> Batch:
+    def batch(self, partition: int, records: Sequence[Record], clock: int, seen: Seen) -> Batch:
         """Columns of the records, in stream order; `clock` is the stream time before the first of them, epoch ms.
 
-        Every record but a heartbeat is either an event of the result or one of its dead letters.
+        Every record but a heartbeat is either an event of the result, or one of its duplicates (`seen` knows the id
+        already) or dead letters.
         """
         offsets, timestamps, keys, values, told = _fields(records)
         places = np.arange(len(records))
@@ -51,15 +54,20 @@ class Intake:
             accepted, transactions = self._one_by_one(records, places.tolist(), refused)
             places, columns = np.array(accepted, np.int64), _columns(transactions, self._exchange)
 
-        moments = np.full(len(records), clock, np.int64)
+        moments, hashes = np.full(len(records), NONE, np.int64), np.zeros(len(records), np.int64)
         moments[places] = columns.at
+        hashes[places] = event_hashes(columns.event_ids)
         for place in heartbeats:
             told_at = told[place]
             if refusal := refusal_of_moment("heartbeat", told_at, records[place].timestamp_ms):
                 refused[place] = refusal
             else:
                 moments[place] = told_at
-        clocks = np.maximum.accumulate(np.maximum(moments, clock))
+        clocks, repeated = seen.sift(hashes, moments, clock)
+        duplicates = int(np.count_nonzero(repeated))
+        if duplicates:
+            fresh = ~repeated[places]
+            places, columns = places[fresh], columns.only(fresh)
         return Batch(
             customers=columns.customers,
             row=columns.row,
@@ -75,6 +83,7 @@ class Intake:
             event_ids=columns.event_ids,
             clock_end=int(clocks[-1]) if records else clock,
             dead_letters=[self._dead_letter(partition, records[place], refused[place]) for place in sorted(refused)],
+            duplicates=duplicates,
             unknown_types=int(np.count_nonzero(columns.type < 0)),
             unknown_channels=int(np.count_nonzero(columns.channel < 0)),
         )
@@ -116,7 +125,7 @@ class Intake:
         return accepted, transactions
 
     def _judge(self, record: Record) -> Transaction | Refusal:
-        transaction = alone(record.value)
+        transaction = alone(record.value, Transaction)
         if isinstance(transaction, Refusal):
             return transaction
         if self._keyed and record.key != transaction.customer_id.encode():
@@ -163,6 +172,31 @@ class _Columns:
     undoes_at: I8
     event_ids: list[str]
 
+    def only(self, kept: Mask) -> "_Columns":
+        """The events where `kept`, a mask of shape (n,), is true."""
+        customer_ids = list(compress(self.customer_ids, kept))
+        row, customers = _rows(customer_ids)
+        return _Columns(
+            customer_ids=customer_ids,
+            customers=customers,
+            row=row,
+            at=self.at[kept],
+            amount=self.amount[kept],
+            balance=self.balance[kept],
+            account=self.account[kept],
+            type=self.type[kept],
+            channel=self.channel[kept],
+            undoes_at=self.undoes_at[kept],
+            event_ids=list(compress(self.event_ids, kept)),
+        )
+
+
+def _rows(customer_ids: list[str]) -> tuple[I8, list[str]]:
+    """The place of each event's customer among the distinct ones, and those in order of first appearance."""
+    places: dict[str, int] = {}
+    row = np.array([places.setdefault(customer, len(places)) for customer in customer_ids], np.int64)
+    return row, list(places)
+
 
 class _Places(dict[str, int]):
     """The place of each known word, -1 for any other."""
@@ -197,13 +231,13 @@ def _columns(transactions: list[Transaction], exchange: Exchange) -> _Columns:
     undoes_at = np.full(count, NONE, np.int64)
     if originals.count(None) != count:
         undoes_at[:] = [NONE if original is None else moment_ms(original.occurred_at) for original in originals]
-    rows: dict[str, int] = {}
+    row, customers = _rows(customer_ids)
     types = [event.type for event in transactions]
     channels = [event.channel for event in transactions]
     return _Columns(
         customer_ids=customer_ids,
-        row=np.array([rows.setdefault(customer, len(rows)) for customer in customer_ids], np.int64),
-        customers=list(rows),
+        customers=customers,
+        row=row,
         at=_moments([event.occurred_at for event in transactions]),
         amount=np.array(amounts, np.int64),
         balance=np.array([NONE if balance is None else balance for balance in balances], np.int64),

@@ -2,18 +2,22 @@
 
     version     1 byte
     life        FIRST, LAST-FIRST, LAST-LAST_OWN, NEWEST-LAST, COUNT, IN, OUT, CHANNELS_SEEN, DUE, RAISED_DUE,
-                QUIET_UNTIL
+                QUIET_UNTIL, LOOK, TIER
     accounts    how many; each: length of the id, the id's bytes, balance, NEWEST-at
-    offers      how many; each: hash, until
+    watches     how many; each: length of the account's id, the id's bytes, kind, level, when
     five, hour  how many; each: steps back from the tile before it (the first: from NEWEST's tile), head, in, out
                 head = count << 2 | has in | has out << 1
     day         the same with head = flags, then count, in, out, own, largest, low, high-low, mix
                 flags = in 1, out 2, own differs from count 4, largest 8, largest is in 16, balance 32, mix 64
                 mix = one byte (channel * types + type) if the day holds one of each, else 128 + how many entries,
                 each index + 32 * count
+    dealings    the rest: what was offered and answered, consents and products (dealings.py); empty for most
 
 Every number is a LEB128 varint of its zigzag, but the version, id bytes, flags and mix bytes. What no window can see
 any more is left out: mix and largest credit after 90 days, balances after 30.
+
+Version 1 had neither LOOK nor TIER nor dealings, and cooldowns of offers (how many; each: hash, until) in the place of
+watches; upgrade.py brings a row of that version up to this one.
 """
 
 import numpy as np
@@ -46,13 +50,13 @@ from handlers.row import (
     LIFE_FIELDS,
     MIX_FIELDS,
     NEWEST,
-    OFFER_HASH,
-    OFFER_UNTIL,
-    OFFERS,
     TILE,
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
+    WATCH_AT,
+    WATCH_KIND,
+    WATCHES,
     Scratch,
     clear,
 )
@@ -60,9 +64,10 @@ from schemas.units import DAY_MS, HOUR_MS
 
 U8 = NDArray[np.uint8]
 
-VERSION = 1
+VERSION = 2
 ROW_BYTES_MAX = 48_000
-"""No row is longer: 12 + 168 tiles of at most 33 bytes, 180 days of at most 160, 16 accounts, 64 offers."""
+"""No row is longer, dealings not counted: 12 + 168 tiles of at most 33 bytes, 180 days of at most 160, 16 accounts, 8
+watches."""
 
 _MIX_DAYS = 90
 _BALANCE_DAYS = 30
@@ -72,13 +77,6 @@ _ID_BYTES = 8 * ACCOUNT_WORDS
 
 class LayoutError(ValueError):
     """The bytes are not a row of a version that this program knows."""
-
-
-def check_version(row: bytes) -> None:
-    """Raises LayoutError for a row of another version."""
-    if not row or row[0] != VERSION:
-        found = row[0] if row else "none"
-        raise LayoutError(f"row layout version {found}; this program reads version {VERSION}")
 
 
 @jit
@@ -93,7 +91,7 @@ def _put(to: U8, at: int, value: int) -> int:
 
 
 @jit
-def _get(row: U8, cursor: I8) -> int:
+def get(row: U8, cursor: I8) -> int:
     at = cursor[0]
     shift = 0
     z = np.int64(0)
@@ -130,15 +128,15 @@ def _put_tiles(to: U8, at: int, tiles: I8, n: int, newest: int, kept: int) -> in
 
 @jit
 def _get_tiles(row: U8, cursor: I8, tiles: I8, newest: int) -> int:
-    n = _get(row, cursor)
+    n = get(row, cursor)
     tile = newest
     for k in range(n - 1, -1, -1):
-        tile -= _get(row, cursor)
-        head = _get(row, cursor)
+        tile -= get(row, cursor)
+        head = get(row, cursor)
         tiles[k, TILE] = tile
         tiles[k, TILE_COUNT] = head >> 2
-        tiles[k, TILE_IN] = _get(row, cursor) if head & 1 else 0
-        tiles[k, TILE_OUT] = _get(row, cursor) if head & 2 else 0
+        tiles[k, TILE_IN] = get(row, cursor) if head & 1 else 0
+        tiles[k, TILE_OUT] = get(row, cursor) if head & 2 else 0
     return n
 
 
@@ -176,7 +174,7 @@ def _get_mix(row: U8, cursor: I8, day: I8) -> None:
         day[DAY_MIX + CHANNEL_COUNT + head % _TYPE_COUNT] = 1
         return
     for _ in range(head - 128):
-        entry = _get(row, cursor)
+        entry = get(row, cursor)
         day[DAY_MIX + (entry & 31)] = entry >> 5
 
 
@@ -227,30 +225,51 @@ def _put_days(to: U8, at: int, s: Scratch, newest: int) -> int:
 
 @jit
 def _get_days(row: U8, cursor: I8, s: Scratch, newest: int) -> int:
-    n = _get(row, cursor)
+    n = get(row, cursor)
     tile = newest
     for k in range(n - 1, -1, -1):
         day = s.day[k]
-        tile -= _get(row, cursor)
+        tile -= get(row, cursor)
         flags = np.int64(row[cursor[0]])
         cursor[0] += 1
         day[:] = 0
         day[TILE] = tile
-        day[TILE_COUNT] = _get(row, cursor)
+        day[TILE_COUNT] = get(row, cursor)
         if flags & 1:
-            day[TILE_IN] = _get(row, cursor)
+            day[TILE_IN] = get(row, cursor)
         if flags & 2:
-            day[TILE_OUT] = _get(row, cursor)
-        day[DAY_OWN] = _get(row, cursor) if flags & 4 else day[TILE_COUNT]
+            day[TILE_OUT] = get(row, cursor)
+        day[DAY_OWN] = get(row, cursor) if flags & 4 else day[TILE_COUNT]
         if flags & 8:
-            day[DAY_LARGEST] = day[TILE_IN] if flags & 16 else _get(row, cursor)
+            day[DAY_LARGEST] = day[TILE_IN] if flags & 16 else get(row, cursor)
         if flags & 32:
             day[DAY_HAS_BALANCE] = 1
-            day[DAY_LOW] = _get(row, cursor)
-            day[DAY_HIGH] = day[DAY_LOW] + _get(row, cursor)
+            day[DAY_LOW] = get(row, cursor)
+            day[DAY_HIGH] = day[DAY_LOW] + get(row, cursor)
         if flags & 64:
             _get_mix(row, cursor, day)
     return n
+
+
+@jit
+def _put_id(to: U8, at: int, words: I8) -> int:
+    length = 0
+    for b in range(_ID_BYTES):
+        if (words[b // 8] >> (8 * (b % 8))) & 255:
+            length = b + 1
+    at = _put(to, at, length)
+    for b in range(length):
+        to[at + b] = (words[b // 8] >> (8 * (b % 8))) & 255
+    return at + length
+
+
+@jit
+def _get_id(row: U8, cursor: I8, words: I8) -> None:
+    words[:ACCOUNT_WORDS] = 0
+    length = get(row, cursor)
+    for b in range(length):
+        words[b // 8] |= np.int64(row[cursor[0] + b]) << (8 * (b % 8))
+    cursor[0] += length
 
 
 @jit
@@ -267,51 +286,44 @@ def encode(s: Scratch, to: U8, at: int) -> int:
     at = _put(to, at, s.size[ACCOUNTS])
     for k in range(s.size[ACCOUNTS]):
         account = s.accounts[k]
-        length = 0
-        for b in range(_ID_BYTES):
-            if (account[b // 8] >> (8 * (b % 8))) & 255:
-                length = b + 1
-        at = _put(to, at, length)
-        for b in range(length):
-            to[at + b] = (account[b // 8] >> (8 * (b % 8))) & 255
-        at = _put(to, at + length, account[ACCOUNT_BALANCE])
+        at = _put_id(to, at, account)
+        at = _put(to, at, account[ACCOUNT_BALANCE])
         at = _put(to, at, life[NEWEST] - account[ACCOUNT_AT])
-    at = _put(to, at, s.size[OFFERS])
-    for k in range(s.size[OFFERS]):
-        at = _put(to, at, s.offers[k, OFFER_HASH])
-        at = _put(to, at, s.offers[k, OFFER_UNTIL])
+    at = _put(to, at, s.size[WATCHES])
+    for k in range(s.size[WATCHES]):
+        at = _put_id(to, at, s.watches[k])
+        for field in range(WATCH_KIND, WATCH_AT + 1):
+            at = _put(to, at, s.watches[k, field])
     at = _put_tiles(to, at, s.five, s.size[FIVES], life[NEWEST] // FIVE_MS, FIVE_KEPT)
     at = _put_tiles(to, at, s.hour, s.size[HOURS], life[NEWEST] // HOUR_MS, HOUR_KEPT)
     return _put_days(to, at, s, life[NEWEST] // DAY_MS)
 
 
 @jit
-def decode(s: Scratch, row: U8, at: int) -> None:
-    """Opens the row that starts at place `at`. Its version has been checked."""
+def decode(s: Scratch, row: U8, at: int) -> int:
+    """Opens the row that starts at place `at`; returns where its dealings start. It is of this version."""
     clear(s)
     cursor = np.empty(1, np.int64)
     cursor[0] = at + 1
     life = s.life
-    life[FIRST] = _get(row, cursor)
-    life[LAST] = life[FIRST] + _get(row, cursor)
-    life[LAST_OWN] = life[LAST] - _get(row, cursor)
-    life[NEWEST] = life[LAST] + _get(row, cursor)
+    life[FIRST] = get(row, cursor)
+    life[LAST] = life[FIRST] + get(row, cursor)
+    life[LAST_OWN] = life[LAST] - get(row, cursor)
+    life[NEWEST] = life[LAST] + get(row, cursor)
     for k in range(COUNT, LIFE_FIELDS):
-        life[k] = _get(row, cursor)
-    s.size[ACCOUNTS] = _get(row, cursor)
+        life[k] = get(row, cursor)
+    s.size[ACCOUNTS] = get(row, cursor)
     for k in range(s.size[ACCOUNTS]):
         account = s.accounts[k]
-        account[:] = 0
-        length = _get(row, cursor)
-        for b in range(length):
-            account[b // 8] |= np.int64(row[cursor[0] + b]) << (8 * (b % 8))
-        cursor[0] += length
-        account[ACCOUNT_BALANCE] = _get(row, cursor)
-        account[ACCOUNT_AT] = life[NEWEST] - _get(row, cursor)
-    s.size[OFFERS] = _get(row, cursor)
-    for k in range(s.size[OFFERS]):
-        s.offers[k, OFFER_HASH] = _get(row, cursor)
-        s.offers[k, OFFER_UNTIL] = _get(row, cursor)
+        _get_id(row, cursor, account)
+        account[ACCOUNT_BALANCE] = get(row, cursor)
+        account[ACCOUNT_AT] = life[NEWEST] - get(row, cursor)
+    s.size[WATCHES] = get(row, cursor)
+    for k in range(s.size[WATCHES]):
+        _get_id(row, cursor, s.watches[k])
+        for field in range(WATCH_KIND, WATCH_AT + 1):
+            s.watches[k, field] = get(row, cursor)
     s.size[FIVES] = _get_tiles(row, cursor, s.five, life[NEWEST] // FIVE_MS)
     s.size[HOURS] = _get_tiles(row, cursor, s.hour, life[NEWEST] // HOUR_MS)
     s.size[DAYS] = _get_days(row, cursor, s, life[NEWEST] // DAY_MS)
+    return int(cursor[0])

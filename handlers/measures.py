@@ -3,9 +3,10 @@
 import numpy as np
 
 from handlers.batch import ACCOUNT_WORDS, I8, NONE
+from handlers.dealings import Dealings, dealings_of
 from handlers.features import FEATURES, Measure
 from handlers.jit import jit
-from handlers.layout import check_version, decode
+from handlers.layout import decode
 from handlers.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -33,6 +34,7 @@ from handlers.row import (
     own_days,
 )
 from handlers.snapshot import Snapshot
+from handlers.upgrade import current
 from schemas.units import DAY_MS, HOUR_MS
 
 _COUNT, _IN, _OUT, _NET = int(Measure.COUNT), int(Measure.IN), int(Measure.OUT), int(Measure.NET)
@@ -198,10 +200,13 @@ def share_of_shorter_gaps(s: Scratch, silence: int, work: I8) -> float:
 
 
 def _opened(row: bytes) -> Scratch:
-    check_version(row)
-    s = new_scratch()
-    decode(s, np.frombuffer(row, np.uint8), 0)
-    return s
+    return _split(row)[0]
+
+
+def _split(row: bytes) -> tuple[Scratch, bytes]:
+    row, s = current(row), new_scratch()
+    end = decode(s, np.frombuffer(row, np.uint8), 0)
+    return s, row[end:]
 
 
 def profile(row: bytes, now: int) -> dict[str, int | float | None]:
@@ -220,6 +225,11 @@ def accounts(row: bytes) -> list[tuple[str, int, int]]:
         name = account[:ACCOUNT_WORDS].tobytes().rstrip(b"\0").decode("ascii")
         found.append((name, int(account[ACCOUNT_BALANCE]), int(account[ACCOUNT_AT])))
     return sorted(found)
+
+
+def known_dealings(row: bytes) -> Dealings:
+    """What has passed between the bank and the customer."""
+    return dealings_of(_split(row)[1])
 
 
 def churn_raised_at(row: bytes) -> int | None:

@@ -19,7 +19,7 @@ FIVE_KEPT = 12
 HOUR_KEPT = 168
 DAY_KEPT = 180
 ACCOUNTS_MAX = 16
-OFFERS_MAX = 64
+WATCHES_MAX = 8
 
 # life: figures of the whole life, and the state of decisions. Times are epoch ms, 0 is none.
 FIRST = 0  # earliest transaction
@@ -33,7 +33,9 @@ CHANNELS_SEEN = 7  # bit by place in CHANNELS
 DUE = 8  # when to look at the customer again
 RAISED_DUE = 9  # due time of the churn alert that stands
 QUIET_UNTIL = 10  # no churn alert before
-LIFE_FIELDS = 11
+LOOK = 11  # when a deposit is to be looked at
+TIER = 12  # place among the tiers, from 1; 0 is not known
+LIFE_FIELDS = 13
 
 # tiles: five and hour have the first four columns, day has all
 TILE = 0  # time // tile length
@@ -56,17 +58,18 @@ ACCOUNT_BALANCE = ACCOUNT_WORDS
 ACCOUNT_AT = ACCOUNT_WORDS + 1
 ACCOUNT_FIELDS = ACCOUNT_WORDS + 2
 
-# offers made, each in its cooldown
-OFFER_HASH = 0
-OFFER_UNTIL = 1
-OFFER_FIELDS = 2
+# products that are watched: the account's words, then
+WATCH_KIND = ACCOUNT_WORDS
+WATCH_LEVEL = ACCOUNT_WORDS + 1  # balance at which a card is near its limit, a loan nearly repaid
+WATCH_AT = ACCOUNT_WORDS + 2  # when to look at a deposit
+WATCH_FIELDS = ACCOUNT_WORDS + 3
 
 # places in size
 FIVES = 0
 HOURS = 1
 DAYS = 2
 ACCOUNTS = 3
-OFFERS = 4
+WATCHES = 4
 SIZES = 5
 
 MINOR_LIMIT = 1 << 62
@@ -81,7 +84,7 @@ class Scratch(NamedTuple):
     hour: I8
     day: I8
     accounts: I8
-    offers: I8
+    watches: I8
     size: I8
 
 
@@ -94,7 +97,7 @@ def new_scratch() -> Scratch:
         np.zeros((HOUR_KEPT + spare, TILE_FIELDS), np.int64),
         np.zeros((DAY_KEPT + spare, DAY_FIELDS), np.int64),
         np.zeros((ACCOUNTS_MAX + 1, ACCOUNT_FIELDS), np.int64),
-        np.zeros((OFFERS_MAX, OFFER_FIELDS), np.int64),
+        np.zeros((WATCHES_MAX + 1, WATCH_FIELDS), np.int64),
         np.zeros(SIZES, np.int64),
     )
 

@@ -3,6 +3,8 @@
 from handlers.batch import I8, NONE
 from handlers.features import FEATURES, INDEX
 
+_EXACT = tuple(feature.exact for feature in FEATURES)
+
 
 class Snapshot:
     """Wraps what measures.evaluate wrote: int64 of shape (features,), doubles in the places that are not exact."""
@@ -15,7 +17,7 @@ class Snapshot:
 
     def value(self, place: int) -> int | float | None:
         """The feature at a place in FEATURES; None where missing."""
-        if FEATURES[place].exact:
+        if _EXACT[place]:
             exact: int = self._exact[place]
             return None if exact == NONE else exact
         double: float = self._doubles[place]

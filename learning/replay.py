@@ -1,22 +1,44 @@
 """History through the same handlers, with no broker and no Redis: what a live run over the same records would do."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
+
+import msgspec
 
 from handlers.batch import Batch, Record
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
+from handlers.ledger import LEDGER
 from handlers.measures import profile
+from handlers.notes import Note, NoteIntake, placed
+from handlers.seen import Seen
 from schemas.alert import Alert
+from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
+from schemas.outcome import AlertOutcome
 
 _NO_TIMESTAMP = 1 << 60
 """A file's lines were not stamped by a broker: nothing in them is in the future."""
 
 
+OUTCOMES, EVENTS = "alert-outcomes", "customer-events"
+"""What a line's field `record` names where it is no transaction: the topic that it would come from."""
+
+
+class _Kind(msgspec.Struct):
+    record: str | None = None
+
+
+_kind = msgspec.json.Decoder(_Kind)
+
+
 class Replay:
     """One pass over JSON Lines, as one partition whose clock is the stream's own.
+
+    A line whose field `record` is "alert-outcomes" or "customer-events" is a record of that topic, any other a
+    transaction.
 
     Iterate over `alerts` to the end first; then `profiles`, `rows`, `dead_letters` and `clock` are complete.
     """
@@ -28,9 +50,16 @@ class Replay:
         self.clock = 0
         self.events = 0
         self.dead_letters: list[DeadLetter] = []
+        self.suppressed: Counter[str] = Counter()
+        self.unfitting = 0
         self._intake = intake
+        self._notes = {
+            OUTCOMES: NoteIntake(OUTCOMES, AlertOutcome, keyed=False),
+            EVENTS: NoteIntake(EVENTS, CustomerEvent, keyed=False),
+        }
         self._rules = rules
         self._engine = Engine(topic, 0)
+        self._seen = Seen()
         self._size = batch
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
@@ -39,18 +68,29 @@ class Replay:
         """Folds the lines and yields the alerts in stream order. The n-th line has offset n, from 0."""
         numbered = enumerate(line.rstrip(b"\r\n") for line in lines)
         while chunk := list(islice(numbered, self._size)):
-            records = [Record(number, _NO_TIMESTAMP, None, line) for number, line in chunk]
-            yield from self._step(self._intake.batch(0, records, self.clock))
+            records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
+            for number, line in chunk:
+                records[_topic(line)].append(Record(number, _NO_TIMESTAMP, None, line))
+            batch = self._intake.batch(0, records[""], self.clock, self._seen)
+            notes = []
+            for topic, intake in self._notes.items():
+                read, letters = intake.notes(0, records[topic], clock=self.clock)
+                notes += read
+                batch.dead_letters += letters
+            batch.dead_letters.sort(key=lambda letter: letter.offset)
+            yield from self._step(batch, placed(notes, batch))
 
     def profiles(self) -> Iterator[tuple[str, dict[str, int | float | None]]]:
         """Every customer's features at the end of the stream, by customer id."""
-        for customer in sorted(self.rows):
+        for customer in sorted(self.rows.keys() - {LEDGER}):
             yield customer, profile(self.rows[customer], self.clock)
 
-    def _step(self, batch: Batch) -> list[Alert]:
+    def _step(self, batch: Batch, notes: list[Note]) -> list[Alert]:
         self.events += len(batch)
         self.dead_letters += batch.dead_letters
-        outcome = self._engine.step(batch, self.rows, self._passed(batch.clock_end), self._rules)
+        outcome = self._engine.step(batch, self.rows, self._passed(batch.clock_end), self._rules, notes)
+        self.suppressed += outcome.suppressed
+        self.unfitting += outcome.unfitting
         self.rows.update(outcome.rows)
         self.clock = outcome.clock
         for customer, at in outcome.due.items():
@@ -59,6 +99,7 @@ class Replay:
             else:
                 self._due_at[customer] = at
                 heapq.heappush(self._due, (at, customer))
+        self._seen.take()  # nobody stores it
         return outcome.alerts
 
     def _passed(self, until: int) -> list[tuple[str, int]]:
@@ -70,3 +111,14 @@ class Replay:
                 del self._due_at[customer]
                 passed.append((customer, at))
         return passed
+
+
+def _topic(line: bytes) -> str:
+    """The topic of a line, empty for a transaction."""
+    if b'"record"' not in line:
+        return ""
+    try:
+        kind = _kind.decode(line).record
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return kind if kind in (OUTCOMES, EVENTS) else ""

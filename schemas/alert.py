@@ -30,8 +30,34 @@ class OfferReference(msgspec.Struct, frozen=True, omit_defaults=True):
 
     offer_id: str
     product: str
-    text: str
+    text: Annotated[str, Meta(description="What the employee says, in English.")]
     value_minor: int
+    cost_minor: int = 0
+    channel: Annotated[str | None, Meta(description="How the bank wants it to reach the customer.")] = None
+    text_zh: Annotated[str | None, Meta(description="The same in Chinese.")] = None
+
+
+class Factors(msgspec.Struct, frozen=True):
+    """Why this offer: priority = propensity x context x value_minor x weight."""
+
+    propensity: Annotated[
+        float, Meta(description="Drawn from what is believed of this offer among customers like this one (Thompson).")
+    ]
+    context: Annotated[float, Meta(description="How much the moment speaks for it.")]
+    value_minor: Annotated[int, Meta(description="Value less cost.")]
+    weight: float
+    priority: float
+
+
+class RunnerUp(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An offer that was considered at the same moment, and why it lost."""
+
+    offer_id: str
+    lost_by: Annotated[
+        str, Meta(description="`priority`, a group of conditions (as `eligibility`), or the rule of the policy.")
+    ]
+    why: str
+    factors: Annotated[Factors | None, Meta(description="Where its conditions held.")] = None
 
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +93,14 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     model: Model
     offer: OfferReference | None = None
     supersedes: Annotated[str | None, Meta(description="The alert_id that this one takes back.")] = None
+    not_before: Annotated[
+        Rfc3339 | None, Meta(description="Not to be acted on before this: the customer's quiet hours last until then.")
+    ] = None
+    in_answer_to: Annotated[str | None, Meta(description="alert_id of the churn alert that asked for the offer.")] = (
+        None
+    )
+    factors: Factors | None = None
+    runners_up: Annotated[list[RunnerUp], Meta(description="At most three, the nearest first.")] = []
 
 
 def alert_id(customer_id: str, rule: str, cause: str) -> str:

@@ -22,8 +22,9 @@ from mode import Service
 from prometheus_client import CollectorRegistry
 
 from handlers.currency import load_rates
-from handlers.engine import Engine, Rules
 from handlers.intake import Intake
+from handlers.kernels import compile_kernels
+from streams.batches import Batches
 from streams.cache import RowCache
 from streams.catalog import Catalog
 from streams.claim import Portion
@@ -31,6 +32,7 @@ from streams.claims import Claims
 from streams.clients import bootstrap_servers, sasl_password
 from streams.gate import Gate
 from streams.health import Health
+from streams.lookback import Lookback
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
@@ -44,6 +46,8 @@ from streams.web import WorkerWeb, add_pages
 _WORK_SECONDS_MAX = 2.0
 _PUBLISH_SECONDS_MAX = 1.5
 _STOP_SECONDS_MAX = 4.5
+_FAUST_SESSION_SECONDS_MAX = 60.0
+"""Faust wants it below the 90 s that it waits for an answer."""
 _TROUBLES = {
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
     KafkaError._AUTHENTICATION: "the brokers refuse the user name or password",
@@ -100,7 +104,7 @@ class Worker:
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = _Boot(self._app, self._gate)
         self._catalog = Catalog(self._app, settings, self._health)
-        self._batches = self._app.channel(maxsize=BATCHES_AHEAD)
+        self._batches = Batches(self._app, maxsize=BATCHES_AHEAD)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
         self._build_loop()
@@ -133,7 +137,7 @@ class Worker:
 
     async def start_threads(self) -> None:
         """Faust is up: from here on records are read."""
-        await self._loop.run_in_executor(self._executor, self._compile)
+        await self._loop.run_in_executor(self._executor, compile_kernels)
         await self._catalog.loaded()
         gc.collect()
         gc.freeze()
@@ -163,12 +167,16 @@ class Worker:
         def open_partition(number: int) -> Partition:
             intake = Intake(topic, settings.base_currency, rates)
             topics = settings.topic_alerts, settings.topic_dead_letters
-            return Partition(number, topic, store, intake, self._catalog.rules, *topics, cache)
+            return Partition(
+                number, topic, store, intake, self._catalog.rules, *topics, cache, settings.poison_share_max
+            )
 
+        lookback = Lookback(settings, self._on_kafka_error)
         self._publisher = Publisher(
             settings,
-            self._consumer,
+            Consumer(consumer_config(settings, self._on_kafka_error)),
             RedisStore(client),
+            lookback,
             self._health,
             self._metrics,
             self._on_kafka_error,
@@ -182,6 +190,7 @@ class Worker:
             open_partition,
             cache.drop,
             self._publisher,
+            lookback,
             self._health,
             self._metrics,
         )
@@ -190,11 +199,6 @@ class Worker:
             settings, self._consumer, claims, self._health, self._metrics, self._deliver, self._crash_from_thread
         )
         self._cache = cache
-
-    def _compile(self) -> None:
-        """Where nothing is compiled yet, that takes long: not in the first batch."""
-        empty = Intake(self._settings.topic_transactions, self._settings.base_currency, {}).batch(0, [], 0)
-        Engine(self._settings.topic_transactions, 0).step(empty, {}, [], Rules())
 
     async def _start_and_wait(self) -> None:
         await asyncio.wait_for(self._app.start(), self._settings.retry_seconds_max)
@@ -206,13 +210,18 @@ class Worker:
             self._catalog.refresh()
             self._health.working(True)
             try:
-                await self._loop.run_in_executor(self._executor, self._work_loop.work, portions)
+                await self._loop.run_in_executor(self._executor, self._work_off, portions)
             except Exception as error:
                 self._crash(error)
                 raise
             self._health.working(False)
             self._river.done()
             yield
+
+    def _work_off(self, portions: list[Portion]) -> None:
+        self._work_loop.work(portions)
+        if self._batches.empty():
+            self._work_loop.settle()
 
     def _deliver(self, portions: list[Portion]) -> None:
         asyncio.run_coroutine_threadsafe(self._batches.put(cast(Any, portions)), self._loop)
@@ -228,6 +237,7 @@ class Worker:
         self._metrics.store_up.set(not self._health.troubled("redis"))
         self._metrics.kafka_up.set(not self._health.troubled("kafka"))
         self._metrics.customers_in_memory.set(len(self._cache))
+        self._metrics.cache_bytes.set(self._cache.size)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
         """From any thread of librdkafka's clients."""
@@ -283,6 +293,7 @@ class _Boot(BootStrategy):
 
 def _faust_app(settings: Settings, folder: str) -> faust.App:
     protocol = settings.kafka_security_protocol
+    session_seconds = min(settings.session_timeout_ms / 1_000, _FAUST_SESSION_SECONDS_MAX)
     context = None
     if protocol.endswith("ssl"):
         authorities = settings.kafka_ssl_ca_location
@@ -307,6 +318,9 @@ def _faust_app(settings: Settings, folder: str) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=1,
+        # A killed worker is missed as soon here as in the loop's group: the next one waits for both.
+        broker_session_timeout=session_seconds,
+        broker_heartbeat_interval=session_seconds / 3,
         web_in_thread=True,
     )
 

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from streams.claim import Claim
+from streams.lookback import Name
+from streams.mark import Mark
 from streams.store import Outgoing
 
 Entry = tuple[int, Outgoing]
@@ -18,10 +20,14 @@ class Backlog:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.settled = False
-        self.published = 0
-        """Sequence of the last published entry."""
+        self.mark = Mark()
+        """What is published, as the consumer group knows it."""
+        self.said: frozenset[Name] = frozenset()
+        """What is on the outbound topics although the store has forgotten it."""
         self.offset = claim.start
         """Where the loop stands."""
+        self.clock = 0
+        """Nobody is due any more up to this time, epoch ms."""
         self.acknowledged = -1
         """Where the consumer group has last been told that it stands."""
         self.bytes = 0
@@ -31,21 +37,24 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def settle(self, published: int, stored: Sequence[Entry]) -> None:
-        """`stored` is what the store's outbox holds above `published`. Later entries may have been added meanwhile."""
+    def settle(self, mark: Mark, stored: Sequence[Entry]) -> None:
+        """`stored` is what the store's outbox holds above what is published; later ones may have been added."""
         added = [entry for entry in self._entries if not stored or entry[0] > stored[-1][0]]
         self.unsettle()
-        self.settled, self.published, self._last = True, published, published
-        self.add([*stored, *added], self.offset)
+        self.settled, self.mark, self._last = True, mark, mark.published
+        self._take([*stored, *added])
 
     def unsettle(self) -> None:
         """Forgets everything that the store also has."""
         self._entries.clear()
         self.settled, self.bytes, self._last = False, 0, 0
 
-    def add(self, entries: Sequence[Entry], offset: int) -> None:
+    def add(self, entries: Sequence[Entry], offset: int, clock: int) -> None:
         """Entries that a commit has written, and where the loop stands after it."""
-        self.offset = offset
+        self.offset, self.clock = offset, clock
+        self._take(entries)
+
+    def _take(self, entries: Sequence[Entry]) -> None:
         for sequence, outgoing in entries:
             if sequence > self._last:
                 self._entries.append((sequence, outgoing))
@@ -62,12 +71,19 @@ class Backlog:
             taken.append(entry)
         return taken
 
-    def published_up_to(self, sequence: int, offset: int) -> None:
-        """Kafka has the entries up to `sequence`, and the group stands at `offset`."""
-        while self._entries and self._entries[0][0] <= sequence:
+    def mark_after(self, entries: Sequence[Entry]) -> Mark:
+        """What the group is to know once these, the first entries, are published."""
+        mark = self.mark.up_to(entries[-1][0]) if entries else self.mark
+        return mark.at(self.offset, self.clock) if len(entries) == len(self) else mark
+
+    def published_up_to(self, mark: Mark, offset: int) -> None:
+        """Kafka has what the mark says, and the group stands at `offset`."""
+        while self._entries and self._entries[0][0] <= mark.published:
             self.bytes -= _size(self._entries.popleft()[1])
-        self.published, self.acknowledged = sequence, offset
-        self.claim.partition.published = sequence
+        self.mark, self.acknowledged = mark, offset
+        if mark.back is None:
+            self.said = frozenset()
+        self.claim.partition.published = mark.published
 
 
 def _size(outgoing: Outgoing) -> int:

@@ -1,7 +1,12 @@
 """Rows held in memory, bounded: what was used lately stays, the rest is read again from the store when needed."""
 
-ENTRY_BYTES = 250
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+ENTRY_BYTES = 200
 """What Python and the dict take for a row beside its bytes."""
+
+_Generation = defaultdict[int, dict[str, bytes]]
 
 
 class RowCache:
@@ -9,37 +14,47 @@ class RowCache:
 
     def __init__(self, bytes_max: int) -> None:
         self._half = bytes_max // 2
-        self._young: dict[tuple[int, str], bytes] = {}
-        self._old: dict[tuple[int, str], bytes] = {}
+        self._young: _Generation = defaultdict(dict)
+        self._old: _Generation = defaultdict(dict)
         self._young_bytes = 0
+        self._old_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._young.keys() | self._old.keys())
+        """Rows held. From any thread."""
+        return sum(len(rows) for generation in (self._young, self._old) for rows in tuple(generation.values()))
 
-    def get(self, partition: int, customer: str) -> bytes | None:
-        """The row, None if it isn't held."""
-        key = (partition, customer)
-        row = self._young.get(key)
-        if row is None:
-            row = self._old.get(key)
-            if row is not None:
-                self._keep(key, row)
-        return row
+    @property
+    def size(self) -> int:
+        """Memory taken, about, in bytes. From any thread."""
+        return self._young_bytes + self._old_bytes
 
-    def put(self, partition: int, customer: str, row: bytes) -> None:
-        """Holds a committed row."""
-        self._keep((partition, customer), row)
+    def get(self, partition: int, customers: Sequence[str]) -> dict[str, bytes | None]:
+        """The rows, None for those that are not held, in the order asked."""
+        young = self._young[partition]
+        rows = dict(zip(customers, map(young.get, customers), strict=True))
+        old = self._old[partition]
+        if old and None in rows.values():
+            again = {customer: old[customer] for customer, row in rows.items() if row is None and customer in old}
+            rows.update(again)
+            self.put(partition, again)
+        return rows
+
+    def put(self, partition: int, rows: Mapping[str, bytes]) -> None:
+        """Holds rows as they are after a commit."""
+        young = self._young[partition]
+        replaced = [row for row in map(young.get, rows) if row is not None]
+        self._young_bytes += sum(map(len, rows.values())) - sum(map(len, replaced))
+        self._young_bytes += (len(rows) - len(replaced)) * ENTRY_BYTES
+        young.update(rows)
+        if self._young_bytes > self._half:
+            self._old, self._young = self._young, defaultdict(dict)
+            self._old_bytes, self._young_bytes = self._young_bytes, 0
 
     def drop(self, partition: int) -> None:
         """Forgets every row of a partition."""
-        for generation in (self._young, self._old):
-            for key in [key for key in generation if key[0] == partition]:
-                del generation[key]
-        self._young_bytes = sum(len(row) + ENTRY_BYTES for row in self._young.values())
+        self._young_bytes -= _bytes(self._young.pop(partition, {}))
+        self._old_bytes -= _bytes(self._old.pop(partition, {}))
 
-    def _keep(self, key: tuple[int, str], row: bytes) -> None:
-        held = self._young.get(key)
-        self._young_bytes += len(row) - len(held) if held is not None else len(row) + ENTRY_BYTES
-        self._young[key] = row
-        if self._young_bytes > self._half:
-            self._old, self._young, self._young_bytes = self._young, {}, 0
+
+def _bytes(rows: Mapping[str, bytes]) -> int:
+    return sum(map(len, rows.values())) + len(rows) * ENTRY_BYTES

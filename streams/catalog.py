@@ -1,4 +1,4 @@
-"""The catalogue of offers, the same in every worker: a Faust GlobalTable fed by the compacted topic of offers.
+"""The catalogue of offers and the policy, the same in every worker: a Faust GlobalTable fed by the topic of offers.
 
 One worker reads the topic and writes what is good into the table; the others follow the table's changelog. An offer
 that is not good is reported and ignored, so the last good one stays. Beside the offers the table holds how far the
@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import faust
-import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from handlers.catalog import offer_mistakes
-from handlers.engine import Rules
-from schemas.offer import OFFERS_MAX, Offer
+from handlers.catalog import catalogue_of, record_mistake
+from handlers.rules import Rules
+from schemas.offer import OFFERS_MAX
+from schemas.policy import POLICY_KEY
 from streams.clients import kafka_client
 from streams.health import Health
 from streams.settings import Settings
@@ -30,7 +30,6 @@ _PAUSE_SECONDS = 0.05
 _ANSWER_SECONDS_MAX = 10.0
 
 _log = logging.getLogger("tracker.catalog")
-_decoder = msgspec.json.Decoder(Offer)
 
 
 class Catalog:
@@ -41,6 +40,7 @@ class Catalog:
         self._health = health
         self._rules = Rules()
         self._seen: bytes | None = None
+        self._partitions = 1
         plain: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "partitions": 1}
         raw: dict[str, Any] = plain | {"key_serializer": "raw", "value_serializer": "raw"}
         kept = app.topic(offers_changelog(settings), compacting=True, **raw)
@@ -49,19 +49,22 @@ class Catalog:
         app.agent(source, name="offers", concurrency=1)(self._follow)
 
     def rules(self) -> Rules:
-        """The offers as last refreshed, in the order of their ids."""
+        """Offers and policy as last refreshed."""
         return self._rules
 
     def refresh(self) -> None:
         """Takes over what the table holds by now."""
         read_to = self._table.get(_READ_TO)
         if read_to != self._seen:
-            good = [_decoder.decode(value) for key, value in sorted(self._table.items()) if key != _READ_TO]
-            self._rules, self._seen = Rules(tuple(good)), read_to
-            _log.info("%d offers in the catalogue", len(good))
+            found = catalogue_of({key: value for key, value in self._table.items() if key != _READ_TO})
+            key = self._settings.control_key.get_secret_value().encode()
+            self._rules = Rules(found.offers, found.policy, self._partitions, key)
+            self._seen = read_to
+            _log.info("%d offers in the catalogue", len(found.offers))
 
     async def loaded(self) -> None:
         """Returns when every offer that was in the topic at the call is in the table. Raises KafkaException."""
+        self._partitions = await asyncio.to_thread(_partitions, self._settings)
         last = await asyncio.to_thread(last_offset, self._settings, self._settings.topic_offers)
         while int(self._table.get(_READ_TO, b"-1")) < last:
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -71,7 +74,7 @@ class Catalog:
     async def _follow(self, stream: Any) -> AsyncIterator[None]:
         async for event in stream.events():
             key, value = event.key, event.value
-            mistake = self._mistake(key, value)
+            mistake = record_mistake(key, value) or self._too_many(key)
             if mistake is not None:
                 _log.error("offer at offset %d of %s ignored: %s", event.message.offset, event.message.topic, mistake)
             elif value:
@@ -82,24 +85,21 @@ class Catalog:
             self.refresh()
             yield
 
-    def _mistake(self, key: bytes | None, value: bytes | None) -> str | None:
-        """What is wrong with a record of the topic; a record without a value takes the offer away."""
-        if not key or _READ_TO[:1] in key:
-            return "the key must be the offer_id"
-        if not value:
-            return None
-        try:
-            table = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return "is not JSON"
-        if mistakes := offer_mistakes(table):
-            return "; ".join(mistakes)
-        if table["offer_id"].encode() != key:
-            return "the key differs from offer_id"
-        offers = {other for other in self._table if other != _READ_TO}
-        if len(offers | {key}) > OFFERS_MAX:
+    def _too_many(self, key: bytes) -> str | None:
+        offers = {other for other in self._table if other not in (_READ_TO, POLICY_KEY.encode())}
+        if len((offers | {key}) - {POLICY_KEY.encode()}) > OFFERS_MAX:
             return f"the catalogue already holds {OFFERS_MAX} offers"
         return None
+
+
+def _partitions(settings: Settings) -> int:
+    """Of the transactions' topic, over which budgets are divided. Raises KafkaException."""
+    reader = Consumer(kafka_client(settings, lambda _: None) | {"group.id": f"{settings.group_id}-reader"})
+    try:
+        topic = settings.topic_transactions
+        return len(reader.list_topics(topic, timeout=_ANSWER_SECONDS_MAX).topics[topic].partitions) or 1
+    finally:
+        reader.close()
 
 
 def last_offset(settings: Settings, topic: str) -> int:

@@ -13,8 +13,9 @@ from threading import Lock
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from streams.claim import Claim, LostRecords, take
+from streams.claim import STANDING_STILL, Claim, LostRecords, take
 from streams.health import Health
+from streams.lookback import Lookback
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
@@ -40,6 +41,7 @@ class Claims:
         open_partition: Callable[[int], Partition],
         release: Callable[[int], None],
         publisher: Publisher,
+        lookback: Lookback,
         health: Health,
         metrics: Metrics,
     ) -> None:
@@ -50,6 +52,7 @@ class Claims:
         self._open_partition = open_partition
         self._release = release
         self._publisher = publisher
+        self._lookback = lookback
         self._health = health
         self._metrics = metrics
         self._refused: SimpleQueue[tuple[Claim, Exception]] = SimpleQueue()
@@ -75,9 +78,12 @@ class Claims:
 
     def turn(self) -> None:
         """Does what is due: ends what was refused, and tries again what had not worked. Raises GaveUp."""
+        self._publisher.serve(self._consumer)
         while not self._refused.empty():
             claim, error = self._refused.get()
-            if self._held.get(claim.number) is claim:
+            if self._held.get(claim.number) is claim and isinstance(error, STANDING_STILL):
+                self.lose(claim.number, error)
+            elif self._held.get(claim.number) is claim:
                 if claim.proved:
                     self._attempts[claim.number].worked()
                 self._end(claim.number)
@@ -86,7 +92,7 @@ class Claims:
         for number in [number for number, at in self._again_at.items() if at <= time.monotonic()]:
             self._claim_again(number)
 
-    def lose(self, number: int, error: LostRecords) -> None:
+    def lose(self, number: int, error: Exception) -> None:
         """Never a silent jump: the partition stays where it is until somebody has decided."""
         self._end(number)
         self._again_at.pop(number, None)
@@ -148,7 +154,8 @@ class Claims:
             return None
         try:
             with self._lock:
-                claim = take(self._consumer, self._topic, self._open_partition(number), _ANSWER_SECONDS_MAX)
+                partition = self._open_partition(number)
+                claim = take(self._consumer, self._topic, partition, self._lookback, _ANSWER_SECONDS_MAX)
         except (StoreUnavailable, KafkaException) as error:
             self._postpone(number, error)
             return None

@@ -7,9 +7,11 @@ of meaning takes the next number and is loaded beside this one, so that old and 
 rolling upgrade. FUNCTION DELETE tracker_<n> once no worker of version n runs.
 
 Keys of partition p, all with the hash tag {p}, so in one slot of Redis Cluster and all declared in KEYS:
-  {p}:pos       hash    epoch, version, offset, sequence, clock: where the partition stands (streams/store.py, Position)
+  {p}:pos       hash    epoch, version, offset, sequence, clock, events, oldest: where the partition stands
+                        (streams/store.py, Position)
   {p}:c:<id>    string  the compact row of one customer (handlers/layout.py)
   {p}:due       zset    customer ids scored by the time they must be looked at again, epoch ms
+  {p}:seen:<n>  string  hashes of event ids, 8 bytes each, and a stream time at the end (handlers/seen.py)
   {p}:outbox    stream  what waits for Kafka, id <sequence>-0, one field m: an Outgoing as msgpack
 
 Why each call is whole or nothing:
@@ -21,7 +23,7 @@ Why each call is whole or nothing:
         once, before the call, and not again inside it. A commit that starts below maxmemory is finished, also when it
         ends above.
       * rights: every command used is asked of the user's ACL beforehand.
-      * types: HMGET, ZCARD and XLEN fail on a key of another type; MSET overwrites any type.
+      * types: HMGET, ZCARD, XLEN and STRLEN fail on a key of another type; MSET overwrites any type.
       * arguments: counted, and every score read as a number.
       * the outbox: XADD fails when the stream already has that id or a later one (somebody wrote to it by hand), so the
         first entry is the first write of all; when it is taken the later ones, with greater ids, are taken too.
@@ -31,7 +33,8 @@ No number is computed with but outbox ids and scores, which are exact up to 2^53
 maxmemory-policy must be noeviction (the default): an evicted row is a customer forgotten.
 ]]
 
-local FIELDS = { 'epoch', 'version', 'offset', 'sequence', 'clock' }
+local FIELDS = { 'epoch', 'version', 'offset', 'sequence', 'clock', 'events', 'oldest' }
+local COUNTS = 2 * #FIELDS -- place of the argument that is the first sequence to keep; four counts follow
 local SPAN = 2000 -- arguments handed to one MSET, ZADD or ZREM; Lua's stack takes fewer than 8000
 
 local function refused(text)
@@ -39,7 +42,7 @@ local function refused(text)
 end
 
 -- tracker_claim_1 1 {p}:pos
--- Raises the epoch by one and answers epoch, version, offset, sequence, clock; nil for a field never written.
+-- Raises the epoch by one and answers the fields in their order; nil for a field never written.
 -- Whole: HINCRBY is the one write.
 local function claim(keys)
   redis.call('HINCRBY', keys[1], 'epoch', 1)
@@ -52,13 +55,13 @@ end
 local function standing(pos, args)
   local stored = redis.call('HMGET', pos, unpack(FIELDS))
   if stored[1] and tonumber(stored[1]) > tonumber(args[1]) then return 'FENCED' end
-  for i = 1, 5 do
+  for i = 1, #FIELDS do
     if (stored[i] or (i > 1 and '0')) ~= args[i] then return 'MOVED' end
   end
   return 'OK'
 end
 
-local function allowed(pos, due, outbox, row)
+local function allowed(pos, due, outbox, seen, row)
   return redis.acl_check_cmd('HMGET', pos, 'epoch')
     and redis.acl_check_cmd('HSET', pos, 'epoch', '0')
     and redis.acl_check_cmd('ZCARD', due)
@@ -67,14 +70,18 @@ local function allowed(pos, due, outbox, row)
     and redis.acl_check_cmd('ZREM', due, '0')
     and redis.acl_check_cmd('XADD', outbox, '*', 'm', '0')
     and redis.acl_check_cmd('XTRIM', outbox, 'MINID', '0')
+    and redis.acl_check_cmd('STRLEN', seen)
+    and redis.acl_check_cmd('SETRANGE', seen, '0', '0')
+    and redis.acl_check_cmd('DEL', seen)
     and redis.acl_check_cmd('MSET', row, '0')
 end
 
--- The n rows in spans of one MSET each, which costs Redis a quarter less than SET after SET.
-local function set_rows(keys, args, n)
+-- The n rows in spans of one MSET each, which costs Redis a quarter less than SET after SET. The first one's key and
+-- argument come after those places.
+local function set_rows(keys, key_at, args, arg_at, n)
   local pairs_of_span, filled = {}, 0
   for i = 1, n do
-    pairs_of_span[filled + 1], pairs_of_span[filled + 2] = keys[3 + i], args[12 + i]
+    pairs_of_span[filled + 1], pairs_of_span[filled + 2] = keys[key_at + i], args[arg_at + i]
     filled = filled + 2
     if filled == SPAN or i == n then
       redis.call('MSET', unpack(pairs_of_span, 1, filled))
@@ -89,40 +96,53 @@ local function in_spans(command, key, args, first, last)
   end
 end
 
--- tracker_commit_1 <3 + rows> {p}:pos {p}:due {p}:outbox {p}:c:<id>...
---   1-5    where the caller believes the partition stands: epoch, version, offset, sequence, clock
---   6-9    the new version, offset, sequence, clock
---   10     the first outbox sequence to keep (0 keeps all)
---   11-12  how many outbox entries, how many customers leave the due set
---   then   a row per key, the outbox entries, the customers that leave, and score, customer of those that are due
+-- tracker_commit_1 <keys> {p}:pos {p}:due {p}:outbox {p}:seen:<n>... (to write) {p}:seen:<n>... (to forget) {p}:c:<id>...
+--   1-7    where the caller believes the partition stands: the fields in their order
+--   8-13   the new fields, without the epoch
+--   14     the first outbox sequence to keep (0 keeps all)
+--   15-18  how many outbox entries, customers that leave the due set, segments to write, segments to forget
+--   then   a row per key, the outbox entries, the customers that leave, start and bytes for each segment to write,
+--          and score, customer of those that are due
 -- Answers OK, FENCED or MOVED; nothing is written but on OK.
 local function commit(keys, args)
   local pos, due, outbox = keys[1], keys[2], keys[3]
-  local rows, entries, leaving = #keys - 3, tonumber(args[11]), tonumber(args[12])
-  local entry_at = 12 + rows
+  local entries, leaving = tonumber(args[COUNTS + 1]), tonumber(args[COUNTS + 2])
+  local pieces, forgotten = tonumber(args[COUNTS + 3]), tonumber(args[COUNTS + 4])
+  local row_key_at, row_at = 3 + pieces + forgotten, COUNTS + 4
+  local rows = #keys - row_key_at
+  local entry_at = row_at + rows
   local leave_at = entry_at + entries
-  local due_at = leave_at + leaving
-  if due_at > #args or (#args - due_at) % 2 ~= 0 then return refused('the arguments do not add up') end
+  local piece_at = leave_at + leaving
+  local due_at = piece_at + 2 * pieces
+  if rows < 0 or due_at > #args or (#args - due_at) % 2 ~= 0 then return refused('the arguments do not add up') end
   for i = due_at + 1, #args, 2 do
     if not tonumber(args[i]) then return refused('a due time is not a number') end
   end
-  if not allowed(pos, due, outbox, keys[4] or pos) then
+  for i = 1, pieces do
+    local start = tonumber(args[piece_at + 2 * i - 1])
+    if not start or start < 0 or start > 1048576 then return refused('a segment does not start there') end
+  end
+  if not allowed(pos, due, outbox, keys[4] or pos, keys[row_key_at + 1] or pos) then
     return redis.error_reply('NOPERM tracker: the user may not run every command that a commit needs')
   end
   local verdict = standing(pos, args)
   if verdict ~= 'OK' then return verdict end
   redis.call('ZCARD', due)
   redis.call('XLEN', outbox)
+  for i = 1, pieces do redis.call('STRLEN', keys[3 + i]) end
 
-  local sequence = tonumber(args[4])
+  local sequence = tonumber(args[10]) - entries
   for i = 1, entries do
     redis.call('XADD', outbox, string.format('%.0f-0', sequence + i), 'm', args[entry_at + i])
   end
-  set_rows(keys, args, rows)
-  in_spans('ZREM', due, args, leave_at + 1, due_at)
+  set_rows(keys, row_key_at, args, row_at, rows)
+  in_spans('ZREM', due, args, leave_at + 1, piece_at)
   in_spans('ZADD', due, args, due_at + 1, #args)
-  if args[10] ~= '0' then redis.call('XTRIM', outbox, 'MINID', args[10]) end
-  redis.call('HSET', pos, 'version', args[6], 'offset', args[7], 'sequence', args[8], 'clock', args[9])
+  for i = 1, pieces do redis.call('SETRANGE', keys[3 + i], args[piece_at + 2 * i - 1], args[piece_at + 2 * i]) end
+  for i = 1, forgotten do redis.call('DEL', keys[3 + pieces + i]) end
+  if args[COUNTS] ~= '0' then redis.call('XTRIM', outbox, 'MINID', args[COUNTS]) end
+  redis.call('HSET', pos, 'version', args[8], 'offset', args[9], 'sequence', args[10], 'clock', args[11],
+    'events', args[12], 'oldest', args[13])
   return 'OK'
 end
 

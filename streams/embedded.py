@@ -130,6 +130,11 @@ class TiedProcess:
                 watched, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
 
+    @property
+    def pid(self) -> int:
+        """The child's own process id: nothing of the shell is left in front of it."""
+        return self._process.pid
+
     def wait_until(self, ready: Callable[[], bool], seconds_max: float) -> None:
         """Returns when ready() is true. Raises EmbeddedError with the log's end when the child ends, or time is out."""
         deadline = monotonic() + seconds_max

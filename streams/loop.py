@@ -1,17 +1,22 @@
 """The work on what was polled, one batch after the other, in one thread beside the event loop."""
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Protocol
 
-from streams.claim import Claim, Portion
+from streams.claim import STANDING_STILL, Claim, Portion
 from streams.metrics import Metrics, Refusal, Step
 from streams.partition import Done
 from streams.publisher import Publisher
 from streams.store import Fenced, Moved, Store, StoreUnavailable
 
 _log = logging.getLogger("tracker.loop")
+
+SENT_MAX = 3
+"""Commits on their way to Redis while the next batch is worked on."""
 
 _REFUSALS: dict[type[Exception], Refusal] = {Fenced: "fenced", Moved: "moved", StoreUnavailable: "unavailable"}
 
@@ -39,30 +44,68 @@ class Loop:
         self._publisher = publisher
         self._claims = claims
         self._metrics = metrics
+        self._sent: deque[tuple[Portion, Done]] = deque()
 
     def work(self, portions: Sequence[Portion]) -> None:
-        """Works each portion off to its commit. A partition that the store refuses is claimed again; any other
-        exception is a fault of the program and passes through."""
+        """Works each portion off and sends its commit; what a partition was answered is looked at SENT_MAX commits
+        later, or by `settle`. A partition that the store refuses is claimed again, one that can't go on stands still;
+        any other exception is a fault of the program and passes through."""
         self._publisher.wait_for_room()
         for portion in portions:
             with self._lock:
                 if portion.claim.alive:
-                    self._try(portion)
+                    self._begin(portion)
+                while len(self._sent) > SENT_MAX:
+                    self._end(*self._sent.popleft())
 
-    def _try(self, portion: Portion) -> None:
+    def settle(self) -> None:
+        """Looks at every answer that is still to come: nothing else is waiting to be done."""
+        with self._lock:
+            while self._sent:
+                self._end(*self._sent.popleft())
+
+    def _begin(self, portion: Portion) -> None:
         claim = portion.claim
-        try:
+        with self._caught(claim):
             if portion.records or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
-                done = claim.partition.process(portion.records, portion.now)
-                self._count(portion, done)
-                self._publisher.add(claim, done.outbox, done.position.offset)
+                if portion.records and portion.follows != max(claim.start, claim.partition.position.offset):
+                    raise Moved(f"partition {claim.number}: what was read before offset {portion.follows} is missing")
+                done = claim.partition.begin(portion.records, portion.now)
+                if done.sent:
+                    self._sent.append((portion, done))
+                else:
+                    self._finish(portion, done)
             if portion.measure:
                 self._measure(portion)
-            claim.proved = True
+
+    def _end(self, portion: Portion, done: Done) -> None:
+        with self._caught(portion.claim):
+            self._store.answered()
+            if portion.claim.alive:  # else whoever owns the partition now finds what was committed
+                self._finish(portion, done)
+
+    def _finish(self, portion: Portion, done: Done) -> None:
+        self._count(portion, done)
+        clock = max(done.position.clock, portion.now or 0)
+        self._publisher.add(portion.claim, done.outbox, done.position.offset, clock)
+        portion.claim.proved = True
+
+    @contextmanager
+    def _caught(self, claim: Claim) -> Iterator[None]:
+        """Ends the claim where the store or the records do not let it go on."""
+        try:
+            yield
+        except STANDING_STILL as error:
+            self._refused(claim, error)
         except (Fenced, Moved, StoreUnavailable) as error:
+            if claim.alive:
+                self._metrics.commits_refused[_REFUSALS[type(error)]].inc()
+                _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
+            self._refused(claim, error)
+
+    def _refused(self, claim: Claim, error: Exception) -> None:
+        if claim.alive:
             claim.alive = False
-            self._metrics.commits_refused[_REFUSALS[type(error)]].inc()
-            _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
             self._claims.reclaim(claim, error)
 
     def _count(self, portion: Portion, done: Done) -> None:
@@ -76,6 +119,7 @@ class Loop:
             for step, seconds in done.steps.items():
                 metrics.step_seconds[_STEPS[step]].observe(seconds)
         metrics.events.inc(done.events)
+        metrics.duplicate_events.inc(done.duplicates)
         metrics.late_events.inc(done.late)
         metrics.offers_none_fitting.inc(done.unfitting)
         metrics.unknown_types.inc(done.unknown_types)
@@ -86,13 +130,15 @@ class Loop:
             metrics.dead_letters[letter.reason].inc()
 
     def _measure(self, portion: Portion) -> None:
-        number = portion.claim.number
+        number, position = portion.claim.number, portion.claim.partition.position
+        if self._store.read(number) != position:  # at rest nothing is committed, and so nothing else would notice
+            raise Moved(f"partition {number} does not stand at version {position.version} of epoch {position.epoch}")
         gauges = self._metrics.partition(number)
         due, outbox = self._store.depths(number)
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
         next_due = self._store.next_due(number)
-        clock = portion.claim.partition.position.clock if portion.now is None else portion.now
+        clock = position.clock if portion.now is None else portion.now
         gauges.due_overdue_seconds.set(0 if next_due is None else max(0, clock - next_due) / 1_000)
 
 

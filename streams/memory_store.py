@@ -1,13 +1,14 @@
 """The state in this process's memory: for `replay`, for tests, and to say in plain Python what a Store does."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from streams.store import Changes, Fenced, Moved, Outgoing, Position
+from handlers.ledger import LEDGER
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
-_NEVER = Position(0, 0, 0, 0, 0)
+_NEVER = Position(0, 0, 0, 0, 0, 0, 0)
 
 
 class MemoryStore:
@@ -15,6 +16,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
+        self._sent: deque[Fenced | Moved | None] = deque()
 
     def claim(self, partition: int) -> Position:
         state = self._partitions[partition]
@@ -32,6 +34,10 @@ class MemoryStore:
         queue = self._partitions[partition].queue
         return queue[0][0] if queue else None
 
+    def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
+        held = self._partitions[partition].seen
+        return {segment: bytes(held[segment]) for segment in segments if segment in held}
+
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         state = self._partitions[partition]
         if state.position.epoch > at.epoch:
@@ -41,10 +47,29 @@ class MemoryStore:
         state.rows.update(changes.rows)
         for customer, when in changes.due.items():
             state.look_again(customer, when)
-        state.outbox += enumerate(changes.outbox, at.sequence + 1)
+        sequence = max(at.sequence, changes.sequence_min)
+        state.outbox += enumerate(changes.outbox, sequence + 1)
         del state.outbox[: _upto(state.outbox, changes.published)]
-        state.position = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
+        for segment, start, data in changes.seen.pieces:
+            held = state.seen.setdefault(segment, bytearray())
+            held[start : start + len(data)] = data
+        for segment in changes.seen.forgotten:
+            state.seen.pop(segment, None)
+        state.position = after(at, offset, clock, changes)
         return state.position
+
+    def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        try:
+            self._sent.append(None)
+            self.commit(partition, at, offset, clock, changes)
+        except (Fenced, Moved) as error:
+            self._sent[-1] = error
+        return after(at, offset, clock, changes)
+
+    def answered(self) -> None:
+        error = self._sent.popleft()
+        if error is not None:
+            raise error
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         entries = self._partitions[partition].outbox
@@ -56,7 +81,7 @@ class MemoryStore:
         return len(state.queue), len(state.outbox)
 
     def customers(self, partition: int) -> list[str]:
-        return list(self._partitions[partition].rows)
+        return [name for name in self._partitions[partition].rows if name != LEDGER]
 
     def read(self, partition: int) -> Position | None:
         position = self._partitions[partition].position
@@ -71,6 +96,7 @@ class _Partition:
     """(due time, customer) in order."""
     due: dict[str, int] = field(default_factory=dict)
     outbox: list[tuple[int, Outgoing]] = field(default_factory=list)
+    seen: dict[int, bytearray] = field(default_factory=dict)
 
     def look_again(self, customer: str, when: int | None) -> None:
         known = self.due.pop(customer, None)

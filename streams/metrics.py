@@ -91,6 +91,9 @@ class Metrics:
         self.late_events = self._counter(
             "late_events", "Transactions more than 180 days late: they count in lifetime figures only."
         )
+        self.duplicate_events = self._counter(
+            "duplicate_events", "Transactions left out because their event_id was seen before within the horizon."
+        )
         self.unknown_types = self._counter("unknown_types", "Transactions of a type not known, counted as other.")
         self.unknown_channels = self._counter(
             "unknown_channels", "Transactions through a channel not known, counted as other."

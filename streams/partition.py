@@ -12,10 +12,12 @@ import msgspec
 import orjson
 
 from handlers.batch import Record
-from handlers.engine import Engine, Outcome, Rules
+from handlers.engine import Engine, Outcome, Rules, needed_rows
 from handlers.intake import Intake
+from handlers.seen import SEGMENT, Seen, SeenChanges
 from schemas.alert import Alert, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
+from streams.breaker import Breaker
 from streams.cache import RowCache
 from streams.store import Changes, Outgoing, Position, Store
 
@@ -26,8 +28,10 @@ STEPS = ("decode", "load", "decide", "commit")
 
 
 class Done(NamedTuple):
-    """What one batch came to."""
+    """What one batch comes to if its commit is taken."""
 
+    sent: bool
+    """Whether there was anything to commit."""
     position: Position
     outbox: list[tuple[int, Outgoing]]
     """Entries committed with the batch, by sequence: to be published."""
@@ -36,6 +40,7 @@ class Done(NamedTuple):
     events: int
     alerts: list[Alert]
     dead_letters: list[DeadLetter]
+    duplicates: int
     late: int
     unfitting: int
     unknown_types: int
@@ -45,8 +50,9 @@ class Done(NamedTuple):
 class Partition:
     """The state of one partition while this process owns it. Used by one thread at a time.
 
-    `process` raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the owner must
-    `claim` again and seek to the position's offset before it goes on.
+    `process` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote:
+    then nothing is written. It raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the
+    owner must `claim` again and seek to the position's offset before it goes on.
     """
 
     def __init__(
@@ -59,13 +65,18 @@ class Partition:
         alerts_topic: str,
         dead_letters_topic: str,
         cache: RowCache,
+        refused_share_max: float = 1.0,
     ) -> None:
         self.number = number
         self.published = 0
         """Outbox entries up to this sequence are published; the next commit removes them."""
-        self.position = Position(0, 0, 0, 0, 0)
+        self.sequence_min = 0
+        """Numbers of outbox entries up to this one were given before the store went back."""
+        self.position = Position(0, 0, 0, 0, 0, 0, 0)
+        self._seen = Seen()
         self._store = store
         self._intake = intake
+        self._breaker = Breaker(refused_share_max)
         self._rules = rules
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
@@ -82,38 +93,56 @@ class Partition:
         self._crowd, self._crowd_alerts = [], []
         self.position = self._store.claim(self.number)
         self._next_due = self._store.next_due(self.number)
+        events, oldest = self.position.events, self.position.oldest
+        segments = self._store.seen(self.number, range(oldest, events // SEGMENT + 1)) if events else {}
+        self._seen = Seen(events, oldest, segments)
         return self.position
 
     def process(self, records: Sequence[Record], now: int | None) -> Done:
-        """One batch, to the end of its commit; no records is a tick.
+        """One batch, to the end of its commit."""
+        done = self.begin(records, now)
+        if done.sent:
+            self._store.answered()
+        return done
 
-        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
+    def begin(self, records: Sequence[Record], now: int | None) -> Done:
+        """One batch, to its commit, which is sent; no records is a tick.
+
+        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time. The
+        caller asks for the answer (Store.answered) in the order of the batches, and may begin the next batch before.
         """
         clock = time.perf_counter
         marks = [clock()]
-        batch = self._intake.batch(self.number, records, self.position.clock)
+        batch = self._intake.batch(self.number, records, self.position.clock, self._seen)
+        self._breaker.see(len(records), len(batch.dead_letters))
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
         marks.append(clock())
         due = self._due(batch.clock_end, set(batch.customers))
-        rows = self._load([*batch.customers, *(customer for customer, _ in due)])
+        rows = self._load(needed_rows(batch, due))
         marks.append(clock())
         outcome = self._engine.step(batch, rows, due, self._rules())
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
         marks.append(clock())
         offset = records[-1].offset + 1 if records else self.position.offset
-        entries = self._crowd + self._commit(offset, outcome, outbox, bool(records))
+        version = self.position.version
+        entries = self._crowd + self._commit(
+            offset, outcome, outbox, self._seen.take(), bool(records), self._store.send
+        )
+        sent = self.position.version > version
         alerts = self._crowd_alerts + outcome.alerts
         self._crowd, self._crowd_alerts = [], []
         marks.append(clock())
         steps = {step: after - before for step, (before, after) in zip(STEPS, pairwise(marks), strict=True)}
         return Done(
+            sent,
             self.position,
             entries,
             steps,
             len(batch),
             alerts,
             batch.dead_letters,
+            batch.duplicates,
             outcome.late,
             outcome.unfitting,
             batch.unknown_types,
@@ -127,39 +156,46 @@ class Partition:
         due = self._store.due(self.number, until, DUE_MAX + len(present))
         while len(due) >= DUE_MAX + len(present):
             absent = [(customer, at) for customer, at in due if customer not in present]
-            rows = self._load([customer for customer, _ in absent])
-            batch = self._intake.batch(self.number, [], self.position.clock)
+            batch = self._intake.batch(self.number, [], self.position.clock, self._seen)
             batch.clock_end = max(batch.clock_end, absent[-1][1])
+            rows = self._load(needed_rows(batch, absent))
             outcome = self._engine.step(batch, rows, absent, self._rules())
             self._crowd_alerts += outcome.alerts
             alerts = [self._alert(alert) for alert in outcome.alerts]
-            self._crowd += self._commit(self.position.offset, outcome, alerts, True)
+            self._crowd += self._commit(self.position.offset, outcome, alerts, SeenChanges(), True, self._store.commit)
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
     def _load(self, customers: list[str]) -> dict[str, bytes | None]:
-        rows: dict[str, bytes | None] = {customer: self._cache.get(self.number, customer) for customer in customers}
-        missing = [customer for customer, row in rows.items() if row is None]
-        if missing:
+        rows = self._cache.get(self.number, customers)
+        if None in rows.values():
+            missing = [customer for customer, row in rows.items() if row is None]
             rows.update(zip(missing, self._store.load(self.number, missing), strict=True))
         return rows
 
-    def _commit(self, offset: int, outcome: Outcome, outbox: list[Outgoing], moved: bool) -> list[tuple[int, Outgoing]]:
+    def _commit(
+        self,
+        offset: int,
+        outcome: Outcome,
+        outbox: list[Outgoing],
+        seen: SeenChanges,
+        moved: bool,
+        commit: Callable[[int, Position, int, int, Changes], Position],
+    ) -> list[tuple[int, Outgoing]]:
         """Writes the outcome; a tick at which nothing happened writes nothing."""
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
-        before = self.position
-        changes = Changes(outcome.rows, outcome.due, outbox, self.published)
-        self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)
-        self._trimmed = self.published
-        for customer, row in outcome.rows.items():
-            self._cache.put(self.number, customer, row)
+        before, published = self.position, self.published  # which the publisher moves on meanwhile
+        changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen)
+        self.position = commit(self.number, before, offset, outcome.clock, changes)
+        self._trimmed = published
+        self._cache.put(self.number, outcome.rows)
         for at in outcome.due.values():
             if at is not None and (self._next_due is None or at < self._next_due):
                 self._next_due = at
         if self._next_due is not None and self._next_due <= outcome.clock:
             self._next_due = self._store.next_due(self.number)
-        return list(enumerate(outbox, before.sequence + 1))
+        return list(enumerate(outbox, self.position.sequence - len(outbox) + 1))
 
     def _alert(self, alert: Alert) -> Outgoing:
         value = orjson.dumps(msgspec.to_builtins(alert))

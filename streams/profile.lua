@@ -110,7 +110,9 @@ local function read_days(byte, number, tile)
   return days
 end
 
+-- What stands behind the days, the customer's dealings, is not looked at.
 local function opened(row)
+  local version = row:byte(1)
   local byte, number, skip = reader(row)
   local s = {}
   s.first = number()
@@ -118,14 +120,21 @@ local function opened(row)
   s.last_own = last - number()
   local newest = last + number()
   s.life = { number(), number(), number() }
-  for _ = 1, ROW.life_after_sums do number() end
+  for _ = 1, version == 1 and 4 or ROW.life_after_sums do number() end
   s.balances = {}
   for k = 1, number() do
     skip(number())
     s.balances[k] = number()
     number()
   end
-  for _ = 1, 2 * number() do number() end
+  if version == 1 then
+    for _ = 1, 2 * number() do number() end
+  else
+    for _ = 1, number() do
+      skip(number())
+      for _ = 1, 3 do number() end
+    end
+  end
   s.five = read_tiles(number, floor(newest / FIVE_MS))
   s.hour = read_tiles(number, floor(newest / HOUR_MS))
   s.day = read_days(byte, number, floor(newest / DAY_MS))
@@ -281,8 +290,8 @@ local function profile(keys, args)
   if not wanted then return redis.error_reply('ERR tracker_profile: no such feature, see docs/features.md') end
   local row = redis.call('GET', keys[1])
   if not row then return false end
-  if row:byte(1) ~= ROW.version then
-    return redis.error_reply('ERR tracker_profile: the row has another layout version than ' .. ROW.version)
+  if row:byte(1) ~= 1 and row:byte(1) ~= ROW.version then
+    return redis.error_reply('ERR tracker_profile: the row has a later layout version than ' .. ROW.version)
   end
   local s, answer = opened(row), {}
   for i, place in ipairs(wanted) do

@@ -8,11 +8,16 @@ coordinator, with all its records.
 
 The embedded broker forgets offsets committed in a transaction. Where that is seen, the offsets are committed once
 more, after the transaction: a crash just between the two publishes these entries twice, with the same ids.
+
+confluent-kafka lets one thread at a time use a consumer, without fairness: while the loop's is polled in a tight circle
+another thread may wait for ever. So what only that consumer can do is done by the polling thread, in `serve`, and the
+group's offsets are read with a client of the publisher's own that never joins the group.
 """
 
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from threading import Condition, Thread
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -21,6 +26,8 @@ from streams.backlog import Backlog, Entry
 from streams.claim import Claim
 from streams.clients import RECORD_BYTES_MAX, kafka_client
 from streams.health import Health
+from streams.lookback import Lookback
+from streams.mark import Mark
 from streams.metrics import Metrics
 from streams.retry import Retry
 from streams.settings import Settings
@@ -44,26 +51,29 @@ _TROUBLE_SECONDS = 3.0
 
 _log = logging.getLogger("tracker.publisher")
 
-Picked = list[tuple[Backlog, list[Entry], int]]
-"""Backlog, its entries of this transaction, and the offset to acknowledge."""
+Picked = list[tuple[Backlog, list[Entry], int, Mark]]
+"""Backlog, its entries of this transaction, the offset to acknowledge, and what to note beside it."""
 
 
 class Publisher:
-    """A thread of its own. `consumer` is the loop's, `store` is used by this thread only."""
+    """A thread of its own. `offsets` is a consumer of the loop's group that never subscribes; it and `store` are used
+    by this thread only."""
 
     def __init__(
         self,
         settings: Settings,
-        consumer: Consumer,
+        offsets: Consumer,
         store: Store,
+        lookback: Lookback,
         health: Health,
         metrics: Metrics,
         on_error: Callable[[KafkaError], None],
         crash: Callable[[BaseException], None],
     ) -> None:
         self._topic = settings.topic_transactions
-        self._consumer = consumer
+        self._offsets = offsets
         self._store = store
+        self._lookback = lookback
         self._health = health
         self._metrics = metrics
         self._crash = crash
@@ -75,23 +85,33 @@ class Publisher:
         self._sending: frozenset[Claim] = frozenset()
         self._stopping = False
         self._offsets_kept: bool | None = None
+        self._unkept: SimpleQueue[list[TopicPartition]] = SimpleQueue()
+        self._group: object = None
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
+    def serve(self, consumer: Consumer) -> None:
+        """What only the loop's consumer can do; its polling thread calls this between polls."""
+        self._group = consumer.consumer_group_metadata()
+        while not self._unkept.empty():
+            # Not waited for: there is no limit to how long an answer may take, and the next one says it again.
+            consumer.commit(offsets=self._unkept.get(), asynchronous=True)
+
     def own(self, claim: Claim) -> None:
         """From now on publishes this partition's entries, first those that were left in the store."""
         with self._changed:
+            self._group = None  # of before this rebalance: the coordinator would refuse it
             self._backlogs[claim] = Backlog(claim)
             self._changed.notify_all()
 
-    def add(self, claim: Claim, entries: Sequence[Entry], offset: int) -> None:
-        """Takes what a commit has written; `offset` is where the loop stands after it."""
+    def add(self, claim: Claim, entries: Sequence[Entry], offset: int, clock: int) -> None:
+        """Takes what a commit has written; the loop then stands at `offset`, and nobody is due up to `clock`."""
         with self._changed:
             backlog = self._backlogs.get(claim)
             if backlog is not None:
-                backlog.add(entries, offset)
+                backlog.add(entries, offset, clock)
                 self._changed.notify_all()
 
     def drop(self, claims: Sequence[Claim]) -> None:
@@ -145,39 +165,47 @@ class Publisher:
         with self._changed:
             unsettled = [backlog for backlog in self._backlogs.values() if not backlog.settled]
         for backlog in unsettled:
-            published = 0 if backlog.claim.fresh else self._committed(backlog.claim.number)
+            mark = self._committed(backlog.claim)
+            published = mark.published
+            if mark.back is not None and not backlog.said:
+                backlog.said = self._lookback.published(backlog.claim.number, mark.back.since, self._beat)
+            backlog.claim.fresh = False  # from here on something may have been published under this claim
             stored: list[Entry] = []
             while page := self._store.outbox(backlog.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
                 stored += page
             with self._changed:
-                backlog.settle(published, stored)
+                backlog.settle(mark, stored)
                 backlog.claim.partition.published = published
 
-    def _committed(self, partition: int) -> int:
-        """The last published sequence that the consumer group knows of. Waits for transactions under way."""
-        (found,) = self._consumer.committed([TopicPartition(self._topic, partition)], timeout=ANSWER_SECONDS_MAX)
+    def _beat(self) -> None:
+        self._health.beat("publisher")
+
+    def _committed(self, claim: Claim) -> Mark:
+        """What is published, as the consumer group knows it. Waits for transactions under way."""
+        partition = claim.number
+        (found,) = self._offsets.committed([TopicPartition(self._topic, partition)], timeout=ANSWER_SECONDS_MAX)
         if found.error is not None:
             raise KafkaException(found.error)
-        if found.metadata and found.metadata.isdecimal():
-            return int(found.metadata)
-        _log.warning("partition %d: the group's offset says nothing of what is published; the outbox is", partition)
-        return 0
+        mark = Mark.read(found.metadata)
+        if mark is None and not claim.fresh:
+            _log.warning("partition %d: the group's offset says nothing of what is published; the outbox is", partition)
+        return mark or Mark()
 
     def _publish(self) -> bool:
         """One transaction. False if there was nothing to say."""
         producer = self._ready_producer()
-        group = self._consumer.consumer_group_metadata()
+        group = self._group
         with self._changed:
-            picked = self._pick()
-            self._sending = frozenset(backlog.claim for backlog, _, _ in picked)
+            picked = self._pick() if group is not None else []
+            self._sending = frozenset(backlog.claim for backlog, *_ in picked)
         if not picked:
             return False
         try:
             with self._metrics.step_seconds["publish"].time():
                 self._send(producer, group, picked)
             with self._changed:
-                for backlog, entries, offset in picked:
-                    backlog.published_up_to(entries[-1][0] if entries else backlog.published, offset)
+                for backlog, _, offset, mark in picked:
+                    backlog.published_up_to(mark, offset)
         except KafkaException as error:
             self._undo(producer, error, picked)
             raise
@@ -186,7 +214,7 @@ class Publisher:
                 self._sending = frozenset()
                 self._changed.notify_all()
         self._metrics.publish_transactions.inc()
-        self._metrics.published_records.inc(sum(len(entries) for _, entries, _ in picked))
+        self._metrics.published_records.inc(sum(len(entries) for _, entries, *_ in picked))
         return True
 
     def _pick(self) -> Picked:
@@ -199,30 +227,28 @@ class Publisher:
             entries_max -= len(entries)
             bytes_max -= sum(len(outgoing.value or b"") for _, outgoing in entries)
             if entries or backlog.offset != backlog.acknowledged:
-                picked.append((backlog, entries, backlog.offset))
+                picked.append((backlog, entries, backlog.offset, backlog.mark_after(entries)))
         return picked
 
     def _send(self, producer: Producer, group: object, picked: Picked) -> None:
         producer.begin_transaction()
-        for _, entries, _ in picked:
+        for backlog, entries, *_ in picked:
             for _, outgoing in entries:
-                _produce(producer, outgoing)
+                if not backlog.said or self._lookback.name(outgoing) not in backlog.said:
+                    _produce(producer, outgoing)
         offsets = [
-            TopicPartition(
-                self._topic, backlog.claim.number, offset, str(entries[-1][0] if entries else backlog.published)
-            )
-            for backlog, entries, offset in picked
+            TopicPartition(self._topic, backlog.claim.number, offset, str(mark)) for backlog, _, offset, mark in picked
         ]
         producer.send_offsets_to_transaction(offsets, group, ANSWER_SECONDS_MAX)
         _until_answered(producer.commit_transaction)
         if self._offsets_kept is None:
             number = offsets[0].partition
-            (found,) = self._consumer.committed([TopicPartition(self._topic, number)], timeout=ANSWER_SECONDS_MAX)
+            (found,) = self._offsets.committed([TopicPartition(self._topic, number)], timeout=ANSWER_SECONDS_MAX)
             self._offsets_kept = bool(found.metadata)
             if not self._offsets_kept:
                 _log.warning("this broker forgets offsets committed in a transaction: they are committed after it")
         if not self._offsets_kept:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self._unkept.put(offsets)
 
     def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:
         """After any failure the committed sequence is read again: only Kafka knows what came of the transaction."""
@@ -235,7 +261,7 @@ class Publisher:
         if fatal:
             self._producer = None
         with self._changed:
-            for backlog in self._backlogs.values() if fatal else [backlog for backlog, _, _ in picked]:
+            for backlog in self._backlogs.values() if fatal else [backlog for backlog, *_ in picked]:
                 backlog.unsettle()
 
     def _ready_producer(self) -> Producer:

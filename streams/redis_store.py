@@ -1,40 +1,27 @@
 """The state in Redis 7, Sentinel's master or Valkey: what commit.lua writes, read and asked for over one connection."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
+from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
-from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
+from streams.redis_line import FunctionMissing, LibraryThere, Line
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
 _CLAIM, _COMMIT = b"tracker_claim_1", b"tracker_commit_1"
-_FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock")
+_FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock", b"events", b"oldest")
 _SCAN_COUNT = b"1000"
 _TIMEOUT_SECONDS = 5.0
-
-_REFUSALS = {
-    "BUSY": "Redis is busy with a script",
-    "CLUSTERDOWN": "the Redis cluster is down",
-    "LOADING": "Redis is still loading its data",
-    "MASTERDOWN": "the Redis replica has lost its master",
-    "MISCONF": "Redis cannot save to its disk and takes no writes",
-    "MOVED": "the partition is on another node of the Redis cluster",
-    "NOAUTH": "Redis asks for a password",
-    "NOPERM": "the Redis user lacks rights that the tracker needs",
-    "NOREPLICAS": "Redis has fewer replicas than min-replicas-to-write",
-    "OOM": "Redis has reached maxmemory",
-    "READONLY": "Redis is a read-only replica",
-    "WRONGPASS": "Redis refuses the user name or password",
-    "WRONGTYPE": "a key of the tracker holds another type in Redis",
-}
 
 
 def redis_client(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.Redis:
@@ -56,134 +43,110 @@ def redis_client(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.R
 class RedisStore:
     """A Store over a connection of its own, taken from a client made by redis_client (or of Sentinel, set up alike).
 
-    After any error that connection is dropped, so that no answer can be read for another question; the next call makes
-    a new one. The library is loaded where Redis does not have it (a new server, an empty one after a failover).
+    The library is loaded where Redis does not have it (a new server, an empty one after a failover).
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._pool = client.connection_pool
-        self._connection: ConnectionInterface | None = None
+        self._line = Line(client.connection_pool)
+        self._sent: deque[tuple[int, int]] = deque()
+        """Partition and epoch of each commit that was sent and not asked about."""
         self._profile_loaded = False
 
     def claim(self, partition: int) -> Position:
         if not self._profile_loaded:
             self._load_profile()
-        return _position(self._call(_CLAIM, [b"{%d}:pos" % partition], []))
+        return _position(self._call([b"FCALL", _CLAIM, b"1", b"{%d}:pos" % partition]))
 
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         if not customers:
             return []
         prefix = b"{%d}:c:" % partition
-        rows: list[bytes | None] = self._ask([b"MGET", *[prefix + customer.encode() for customer in customers]])
+        rows: list[bytes | None] = self._line.ask([b"MGET", *[prefix + customer.encode() for customer in customers]])
         return rows
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]
-        flat: list[bytes] = self._ask([b"ZRANGE", b"{%d}:due" % partition, *bounds])
+        flat: list[bytes] = self._line.ask([b"ZRANGE", b"{%d}:due" % partition, *bounds])
         return [(customer.decode(), int(float(at))) for customer, at in zip(flat[::2], flat[1::2], strict=True)]
 
     def next_due(self, partition: int) -> int | None:
-        first: list[bytes] = self._ask([b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES"])
+        first: list[bytes] = self._line.ask([b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES"])
         return int(float(first[1])) if first else None
 
+    def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
+        prefix = b"{%d}:seen:" % partition
+        found: dict[int, bytes] = {}
+        for segment in segments:  # one at a time: half a megabyte each
+            data: bytes | None = self._line.ask([b"GET", prefix + b"%d" % segment])
+            if data is not None:
+                found[segment] = data
+        return found
+
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
-        new = Position(at.epoch, at.version + 1, offset, at.sequence + len(changes.outbox), clock)
-        prefix = b"{%d}:" % partition
-        row = prefix + b"c:"
-        due = [(customer.encode(), when) for customer, when in changes.due.items()]
-        leaving = [customer for customer, when in due if when is None]
-        keys = [prefix + b"pos", prefix + b"due", prefix + b"outbox", *[row + c.encode() for c in changes.rows]]
-        keep = changes.published + 1 if changes.published else 0
-        was = (at.epoch, at.version, at.offset, at.sequence, at.clock)
-        becomes = (new.version, new.offset, new.sequence, new.clock)
-        arguments = [b"%d" % number for number in (*was, *becomes, keep, len(changes.outbox), len(leaving))]
-        arguments += changes.rows.values()
-        arguments += map(msgspec.msgpack.encode, changes.outbox)
-        arguments += leaving
-        for customer, when in due:
-            if when is not None:
-                arguments += (b"%d" % when, customer)
-        verdict = self._call(_COMMIT, keys, arguments)
-        if verdict == b"FENCED":
-            raise Fenced(f"partition {partition} has a newer owner than epoch {at.epoch}")
-        if verdict == b"MOVED":
-            raise Moved(f"partition {partition} does not stand at version {at.version} of epoch {at.epoch}")
+        new = after(at, offset, clock, changes)
+        _judge(partition, at.epoch, self._call(_commit(partition, at, new, changes)))
         return new
+
+    def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        new = after(at, offset, clock, changes)
+        self._line.send(_commit(partition, at, new, changes))
+        self._sent.append((partition, at.epoch))
+        return new
+
+    def answered(self) -> None:
+        partition, epoch = self._sent.popleft()
+        _judge(partition, epoch, self._line.answer())
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         span = [b"%d" % (after + 1), b"+", b"COUNT", b"%d" % limit]
-        entries: list[tuple[bytes, list[bytes]]] | None = self._ask([b"XRANGE", b"{%d}:outbox" % partition, *span])
+        entries: list[tuple[bytes, list[bytes]]] | None = self._line.ask([b"XRANGE", b"{%d}:outbox" % partition, *span])
         return [(int(name.partition(b"-")[0]), _outgoing.decode(fields[1])) for name, fields in entries or ()]
 
     def depths(self, partition: int) -> tuple[int, int]:
-        due: int = self._ask([b"ZCARD", b"{%d}:due" % partition])
-        outbox: int = self._ask([b"XLEN", b"{%d}:outbox" % partition])
+        due: int = self._line.ask([b"ZCARD", b"{%d}:due" % partition])
+        outbox: int = self._line.ask([b"XLEN", b"{%d}:outbox" % partition])
         return due, outbox
 
     def customers(self, partition: int) -> list[str]:
         start = len(b"{%d}:c:" % partition)
-        return [key[start:].decode() for key in set(self._scan(b"{%d}:c:*" % partition))]
+        names = {key[start:].decode() for key in self._scan(b"{%d}:c:*" % partition)}
+        return list(names - {LEDGER})
 
     def read(self, partition: int) -> Position | None:
-        found: list[bytes | None] = self._ask([b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
+        found: list[bytes | None] = self._line.ask([b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
         return None if found[0] is None else _position(found)
 
     def _scan(self, pattern: bytes) -> Iterator[bytes]:
         cursor = b"0"
         while True:
             keys: list[bytes]
-            cursor, keys = self._ask([b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT])
+            cursor, keys = self._line.ask([b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT])
             yield from keys
             if cursor == b"0":
                 return
 
-    def _call(self, function: bytes, keys: list[bytes], arguments: list[bytes]) -> Any:
-        command = [b"FCALL", function, b"%d" % len(keys), *keys, *arguments]
+    def _call(self, command: list[bytes]) -> Any:
         try:
-            return self._ask(command)
-        except _FunctionMissing:
+            return self._line.ask(command)
+        except FunctionMissing:
             self._load_library()
-            return self._ask(command)
+            return self._line.ask(command)
 
     def _load_profile(self) -> None:
         """Leaves tracker_profile to readers of every kind, as this program knows the rows and the features."""
         try:
-            loaded: bytes = self._ask([b"FCALL_RO", b"tracker_profile_edition", b"0"])
+            loaded: bytes = self._line.ask([b"FCALL_RO", b"tracker_profile_edition", b"0"])
             newer = supersedes(loaded.decode())
-        except _FunctionMissing:
+        except FunctionMissing:
             newer = True
         if newer:
-            self._ask([b"FUNCTION", b"LOAD", b"REPLACE", profile_library()])
+            self._line.ask([b"FUNCTION", b"LOAD", b"REPLACE", profile_library()])
         self._profile_loaded = True
 
     def _load_library(self) -> None:
-        with suppress(_LibraryThere):  # another worker was quicker
-            self._ask([b"FUNCTION", b"LOAD", _LIBRARY])
+        with suppress(LibraryThere):  # another worker was quicker
+            self._line.ask([b"FUNCTION", b"LOAD", _LIBRARY])
         self._load_profile()
-
-    def _ask(self, command: list[bytes]) -> Any:
-        """Sends one command and reads its answer. Raises StoreUnavailable, with the connection dropped."""
-        answered = False
-        try:
-            if self._connection is None:
-                self._connection = self._pool.get_connection()
-            self._connection.send_packed_command([_packed(command)])  # type: ignore[no-untyped-call]
-            answer = self._connection.read_response(disable_decoding=True)
-            answered = True
-        except (redis.RedisError, OSError) as error:
-            raise _unavailable(error) from None
-        finally:
-            if not answered and self._connection is not None:
-                self._connection.disconnect()  # type: ignore[no-untyped-call]
-        return answer
-
-
-class _FunctionMissing(StoreUnavailable):
-    """Redis does not have the library."""
-
-
-class _LibraryThere(StoreUnavailable):
-    """Redis has the library already."""
 
 
 _outgoing = msgspec.msgpack.Decoder(Outgoing)
@@ -193,21 +156,33 @@ def _position(fields: Sequence[bytes | None]) -> Position:
     return Position(*[int(value or 0) for value in fields])
 
 
-def _packed(parts: list[bytes]) -> bytes:
-    """One RESP command; packing by hand costs a third of redis-py's packing a part."""
-    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+def _commit(partition: int, at: Position, new: Position, changes: Changes) -> list[bytes]:
+    """The call of tracker_commit_1, see commit.lua."""
+    prefix = b"{%d}:" % partition
+    row, seen = prefix + b"c:", prefix + b"seen:"
+    due = [(customer.encode(), when) for customer, when in changes.due.items()]
+    leaving = [customer for customer, when in due if when is None]
+    pieces, forgotten = changes.seen.pieces, changes.seen.forgotten
+    keys = [prefix + b"pos", prefix + b"due", prefix + b"outbox"]
+    keys += [seen + b"%d" % piece.segment for piece in pieces]
+    keys += [seen + b"%d" % segment for segment in forgotten]
+    keys += [row + customer.encode() for customer in changes.rows]
+    keep = changes.published + 1 if changes.published else 0
+    counts = (len(changes.outbox), len(leaving), len(pieces), len(forgotten))
+    arguments = [b"%d" % number for number in (*astuple(at), *astuple(new)[1:], keep, *counts)]
+    arguments += changes.rows.values()
+    arguments += map(msgspec.msgpack.encode, changes.outbox)
+    arguments += leaving
+    for piece in pieces:
+        arguments += (b"%d" % piece.start, piece.data)
+    for customer, when in due:
+        if when is not None:
+            arguments += (b"%d" % when, customer)
+    return [b"FCALL", _COMMIT, b"%d" % len(keys), *keys, *arguments]
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
-    """What went wrong, in words that hold no key and no value: of the server's own text only the code is used."""
-    text = str(error)
-    code = getattr(error, "status_code", None) or text.partition(" ")[0]
-    if text.startswith("Function not found"):
-        return _FunctionMissing("Redis does not have the tracker's functions")
-    if text.startswith("Library ") and text.endswith(" already exists"):
-        return _LibraryThere("Redis has the tracker's functions")
-    if code in _REFUSALS:
-        return StoreUnavailable(_REFUSALS[code])
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
-        return StoreUnavailable(f"Redis cannot be reached: {text}")
-    return StoreUnavailable(f"Redis refused the command ({code if code.isalpha() and code.isupper() else 'ERR'})")
+def _judge(partition: int, epoch: int, verdict: bytes) -> None:
+    if verdict == b"FENCED":
+        raise Fenced(f"partition {partition} has a newer owner than epoch {epoch}")
+    if verdict == b"MOVED":
+        raise Moved(f"partition {partition} does not stand where the owner of epoch {epoch} left it")

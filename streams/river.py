@@ -8,13 +8,12 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from handlers.batch import Record
-from schemas.transaction import HEARTBEAT_HEADER
-from schemas.units import parse_rfc3339
 from streams.claim import Claim, LostRecords, Portion
 from streams.claims import Claims
 from streams.clients import RECORD_BYTES_MAX, kafka_client
 from streams.health import Health
 from streams.metrics import Metrics
+from streams.records import record_of
 from streams.retry import Retry
 from streams.settings import Settings
 
@@ -79,9 +78,8 @@ class River:
         owned = list(self._claims)
         self._metrics.partitions_owned.set(len(owned))
         for claim in owned:
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, claim.number), cached=True)
             gauges = self._metrics.partition(claim.number)
-            behind = 0 if claim.caught_up else max(0, high - claim.partition.position.offset)
+            behind = 0 if claim.caught_up else max(0, claim.high - claim.partition.position.offset)
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(max(0.0, time.time() - claim.timestamp_ms / 1_000) if behind else 0.0)
 
@@ -123,7 +121,7 @@ class River:
             if claim is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
             claim.caught_up = False
-            self._early.setdefault(claim, []).append(_record(message))
+            self._early.setdefault(claim, []).append(record_of(message))
 
     def _portions(self) -> list[Portion]:
         """Once a second those that are caught up tick as well, and every few seconds all are measured."""
@@ -138,8 +136,13 @@ class River:
         portions = []
         for claim in self._claims:
             its_records, its_now = records.get(claim, []), now if claim.caught_up else None
+            if measure:
+                log = TopicPartition(self._topic, claim.number)
+                claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
             if its_records or its_now is not None or measure:
-                portions.append(Portion(claim, its_records, its_now, measure))
+                portions.append(Portion(claim, its_records, claim.read_to, its_now, measure))
+                if its_records:
+                    claim.read_to = its_records[-1].offset + 1
         return portions
 
     def _report(self, message: Message, error: KafkaError) -> None:
@@ -195,23 +198,3 @@ def _number(message: Message) -> int:
     """The partition; an error that is about none has a number that none has."""
     number = message.partition()
     return -1 if number is None else number
-
-
-def _record(message: Message) -> Record:
-    key, value = message.key(), message.value()
-    offset, timestamp_ms = int(message.offset() or 0), message.timestamp()[1]
-    if key is None and value is None:
-        return Record(offset, timestamp_ms, None, None, _heartbeat(message))
-    return Record(offset, timestamp_ms, key, value, None)
-
-
-def _heartbeat(message: Message) -> int | None:
-    """The moment that the record tells, None if it tells none: then it is an empty record like any other."""
-    headers: Any = message.headers() or ()
-    for name, value in headers:
-        if name == HEARTBEAT_HEADER and value is not None:
-            try:
-                return parse_rfc3339(value.decode())
-            except ValueError:
-                return None
-    return None

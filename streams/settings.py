@@ -73,6 +73,12 @@ def _servers(text: str) -> str:
     return text
 
 
+def _key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) > 64:
+        raise ValueError("longer than 64 bytes")
+    return key
+
+
 def _file(path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
@@ -103,6 +109,8 @@ class Settings(BaseSettings):
     topic_alerts: TopicName = "customer-alerts"
     topic_dead_letters: TopicName = "transactions-dlq"
     topic_offers: TopicName = "offer-catalog"
+    topic_outcomes: TopicName = "alert-outcomes"
+    topic_customer_events: TopicName = "customer-events"
     partitions: int = Field(default=8, ge=1, le=1024, description="of topics that `topics create` makes")
     replication_factor: int = Field(default=1, ge=1, le=7)
 
@@ -112,10 +120,18 @@ class Settings(BaseSettings):
     )
     clock: Literal["wall", "stream"] = Field(default="wall", description="what tells that a silent customer is due")
 
+    control_key: Annotated[SecretStr, AfterValidator(_key)] = Field(
+        default=SecretStr(""),
+        description="any text of at most 64 bytes, which decides who is in the control group; the same in every worker",
+    )
+
     poll_records_max: int = Field(default=1_000, ge=1, le=100_000, description="records in one batch")
     poll_wait_ms: int = Field(default=5, ge=1, le=1_000)
     fetch_queue_kib_max: int = Field(default=65_536, ge=1_024, description="fetched records held in memory")
     cache_mib_max: int = Field(default=512, ge=1, description="customer rows held in memory by one worker")
+    poison_share_max: float = Field(
+        default=0.5, ge=0, le=1, description="a partition stops when more of its last 1,000 records are refused"
+    )
     session_timeout_ms: int = Field(default=45_000, ge=1_000, le=1_800_000)
     retry_seconds_max: int = Field(
         default=300, ge=1, le=86_400, description="an outage longer than this ends the worker"
@@ -142,7 +158,7 @@ class Settings(BaseSettings):
             raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write ssl or sasl_ssl")
         return given
 
-    @field_validator("topic_alerts", "topic_dead_letters", "topic_offers")
+    @field_validator("topic_alerts", "topic_dead_letters", "topic_offers", "topic_outcomes", "topic_customer_events")
     @classmethod
     def _topics_differ(cls, given: str, info: ValidationInfo) -> str:
         for name, other in info.data.items():
@@ -166,7 +182,7 @@ class Settings(BaseSettings):
 
 
 _UNKNOWN = "extra_forbidden"
-_SAYS_NOTHING = ("redis_url", "kafka_sasl_password")
+_SAYS_NOTHING = ("redis_url", "kafka_sasl_password", "control_key")
 """Settings that may hold a secret: what was written is not repeated in the message."""
 
 

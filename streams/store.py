@@ -9,6 +9,8 @@ from typing import Protocol
 
 import msgspec
 
+from handlers.seen import SeenChanges
+
 
 class Fenced(Exception):
     """A newer owner has claimed the partition: this one must stop."""
@@ -24,7 +26,7 @@ class StoreUnavailable(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Position:
-    """Where a partition stands. A partition never seen stands at Position(epoch, 0, 0, 0, 0)."""
+    """Where a partition stands. A partition never seen stands at Position(epoch, 0, 0, 0, 0, 0, 0)."""
 
     epoch: int
     """Raised by each claim; fences older owners."""
@@ -36,6 +38,10 @@ class Position:
     """Number of the last outbox entry written; the first is 1."""
     clock: int
     """Stream time, epoch ms."""
+    events: int
+    """Events accepted so far, duplicates left out: where the next event id is remembered (handlers/seen.py)."""
+    oldest: int
+    """The oldest segment of event ids that is kept."""
 
 
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -58,6 +64,23 @@ class Changes:
     outbox: list[Outgoing] = field(default_factory=list)
     published: int = 0
     """Outbox entries up to this sequence are known to be published and may be removed."""
+    sequence_min: int = 0
+    """The outbox goes on after this sequence, where it stands below it."""
+    seen: SeenChanges = field(default_factory=SeenChanges)
+    """Event ids to remember, and segments of them to forget."""
+
+
+def after(at: Position, offset: int, clock: int, changes: Changes) -> Position:
+    """Where a partition that stood at `at` stands when the changes are written."""
+    return Position(
+        at.epoch,
+        at.version + 1,
+        offset,
+        max(at.sequence, changes.sequence_min) + len(changes.outbox),
+        clock,
+        at.events + changes.seen.events,
+        at.oldest + len(changes.seen.forgotten),
+    )
 
 
 class Store(Protocol):
@@ -75,11 +98,23 @@ class Store(Protocol):
     def next_due(self, partition: int) -> int | None:
         """The earliest due time, None when nobody is due."""
 
+    def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
+        """The stored segments of event ids, those that are missing left out."""
+
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         """Writes all of `changes` if `at` is still where the partition stands, else raises Fenced or Moved.
 
-        Returns the new position: epoch kept, version + 1, sequence + len(changes.outbox).
+        Returns the new position, see `after`.
         """
+
+    def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
+        """Asks for a commit without waiting for the answer, which `answered` gives. Returns the position it leads to.
+
+        The next commit may be sent on top of it: where this one is refused, so is that one.
+        """
+
+    def answered(self) -> None:
+        """The answer to the oldest commit that was sent and not asked about; raises as `commit`."""
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         """Up to `limit` entries with a sequence above `after`, in order."""

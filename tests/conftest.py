@@ -7,12 +7,14 @@ takes the fixture gets its marker, `kafka` or `redis_server`; one that asks for 
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cache
 
 import pytest
 import redis
 
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from tests.live import Bank, OpenBank
 from tests.servers import Kafka, missing_for
 
 _REAL = ("kafka", "redis_server")
@@ -51,6 +53,20 @@ def redis_server(_started: list[EmbeddedRedis]) -> Iterator[EmbeddedRedis]:
         _started.append(server)
         yield server
         _started.remove(server)
+
+
+@pytest.fixture(scope="module")
+def open_bank(kafka: Kafka, redis_server: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBank]:
+    """Makes banks on the real Kafka, each with topics and with a real Redis of its own that no test empties."""
+    with ExitStack() as stack:
+
+        def opened(**settings: object) -> Bank:
+            server = stack.enter_context(EmbeddedRedis("redis-server"))
+            bank = Bank(kafka.bootstrap_servers, server.url, tmp_path_factory.mktemp("bank"), **settings)
+            bank.command("topics", "create")
+            return bank
+
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The fast path as the worker drives it, intake and engine, with plain dicts in the place of Kafka and Redis."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import chain, repeat
@@ -8,10 +9,20 @@ from typing import Any
 import msgspec
 
 from handlers.batch import Record
-from handlers.engine import Engine, Rules
+from handlers.dealings import Dealings
+from handlers.engine import Engine, needed_rows
 from handlers.intake import Intake
+from handlers.ledger import LEDGER, Ledger
+from handlers.measures import known_dealings
+from handlers.notes import NoteIntake, placed
+from handlers.rules import Rules
+from handlers.seen import Seen
 from schemas.alert import Alert
+from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer
+from schemas.outcome import AlertOutcome
+from schemas.policy import Policy
+from schemas.units import parse_rfc3339
 
 TOPIC = "transactions"
 PUBLISHED_AT = 4_102_444_800_000
@@ -19,41 +30,70 @@ PUBLISHED_AT = 4_102_444_800_000
 
 OFFERS = (
     Offer("savings", "Savings account", "Put some of it aside?", 5_000, ["salary", "large_credit"], [], 30, 14),
-    Offer("advice", "Advice", "Shall we talk?", 9_000, ["large_credit"], [], 90, 30),
+    Offer("advice", "Advice", "Shall we talk?", 9_000, ["large_credit", "idle_balance"], [], 90, 30, budget=9),
     Offer("card", "Card", "A card for that?", 1_000, ["new_channel", "salary"], [], 7, 7),
+    Offer("stay", "Loyalty rate", "Stay with us?", 2_000, retention=True, cooldown_days=60),
 )
 """A catalogue that offers something at every kind of moment."""
+
+
+TOPICS: dict[str, type[AlertOutcome] | type[CustomerEvent]] = {
+    "alert-outcomes": AlertOutcome,
+    "customer-events": CustomerEvent,
+}
 
 
 class Fast:
     """One partition: feeds records and keeps what comes out."""
 
-    def __init__(self, partition: int = 0, base_currency: str = "EUR", offers: tuple[Offer, ...] = OFFERS) -> None:
+    def __init__(
+        self,
+        partition: int = 0,
+        base_currency: str = "EUR",
+        offers: tuple[Offer, ...] = OFFERS,
+        policy: Policy | None = None,
+        partitions: int = 1,
+        control_key: bytes = b"",
+    ) -> None:
         self.rows: dict[str, bytes] = {}
         self.due: dict[str, int] = {}
         self.alerts: list[Alert] = []
         self.late = 0
+        self.suppressed: Counter[str] = Counter()
+        self.unfitting = self.unmatched = 0
+        self.rules = Rules(offers, policy or Policy(), partitions, control_key)
         self._partition = partition
         self._intake = Intake(TOPIC, base_currency, {})
+        self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}
         self._engine = Engine(TOPIC, partition)
-        self._rules = Rules(offers)
+        self._seen = Seen()
         self._offset = 0
         self._clock = 0
 
     def feed(self, stream: Iterable[dict[str, Any] | int], sizes: Iterable[int] = ()) -> "Fast":
-        """Takes transactions, and moments that stand for heartbeats, in batches of these sizes; the rest is one."""
-        records = [self._record(entry) for entry in stream]
-        for size in chain(sizes, repeat(len(records))):
-            if not records:
+        """Takes transactions, moments that stand for heartbeats, and records of other topics (by their field
+        `record`), in batches of these sizes; the rest is one."""
+        entries = list(stream)
+        for size in chain(sizes, repeat(len(entries))):
+            if not entries:
                 return self
-            self._step(records[:size])
-            records = records[size:]
+            self._step(entries[:size])
+            entries = entries[size:]
         return self
 
     def digest(self) -> str:
         """Of everything that has come out, to compare runs of different processes."""
-        out = (sorted(self.rows.items()), sorted(self.due.items()), self.alerts, self.late)
+        suppressed = sorted(self.suppressed.items())
+        out = (sorted(self.rows.items()), sorted(self.due.items()), self.alerts, self.late, suppressed, self.unfitting)
         return sha256(msgspec.msgpack.encode(out)).hexdigest()
+
+    def dealings(self, customer: str) -> Dealings:
+        """Of a customer, as they stand in the row."""
+        return known_dealings(self.rows[customer])
+
+    def ledger(self) -> Ledger:
+        """Of the partition."""
+        return Ledger(self.rows.get(LEDGER))
 
     def _record(self, entry: dict[str, Any] | int) -> Record:
         self._offset += 1
@@ -61,15 +101,27 @@ class Fast:
             return Record(self._offset, PUBLISHED_AT, None, None, entry)
         return Record(self._offset, PUBLISHED_AT, entry["customer_id"].encode(), msgspec.json.encode(entry))
 
-    def _step(self, records: Sequence[Record]) -> None:
-        batch = self._intake.batch(self._partition, records, self._clock)
+    def _step(self, entries: Sequence[dict[str, Any] | int]) -> None:
+        clock = self._clock
+        records, notes = [], []
+        for entry in entries:
+            record = self._record(entry)
+            if isinstance(entry, dict) and "record" in entry:
+                read, letters = self._notes[entry["record"]].notes(self._partition, [record], clock=clock)
+                assert letters == []
+                notes += read
+                continue
+            records.append(record)
+            clock = max(clock, _moment(entry if isinstance(entry, int) else entry["occurred_at"]))
+        batch = self._intake.batch(self._partition, records, self._clock, self._seen)
         assert batch.dead_letters == []
         due = sorted(
             ((customer, at) for customer, at in self.due.items() if at <= batch.clock_end),
             key=lambda entry: (entry[1], entry[0]),
         )
-        wanted = [*batch.customers, *(customer for customer, _ in due)]
-        outcome = self._engine.step(batch, {name: self.rows.get(name) for name in wanted}, due, self._rules)
+        notes = placed(notes, batch)
+        rows = {name: self.rows.get(name) for name in needed_rows(batch, due, notes)}
+        outcome = self._engine.step(batch, rows, due, self.rules, notes)
         self.rows |= outcome.rows
         for customer, at in outcome.due.items():
             if at is None:
@@ -78,4 +130,11 @@ class Fast:
                 self.due[customer] = at
         self.alerts += outcome.alerts
         self.late += outcome.late
+        self.suppressed += outcome.suppressed
+        self.unfitting += outcome.unfitting
+        self.unmatched += outcome.unmatched
         self._clock = outcome.clock
+
+
+def _moment(at: int | str) -> int:
+    return parse_rfc3339(at) if isinstance(at, str) else at

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -25,26 +26,39 @@ class Kafka:
     """A real Kafka of one broker on a free loopback port, with data of its own that goes with it.
 
     Topics are made with `create_topic`, never by naming them. It ends with this process, however that ends.
+    `properties` are added to its settings; `{port}` and `{controller_port}` stand for its own.
     """
 
     bootstrap_servers: str
 
-    def __init__(self) -> None:
-        self._port = free_port()
+    def __init__(self, properties: Sequence[str] = ()) -> None:
+        self._port, self._controller_port = free_port(), free_port()
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
-        serve = Path(__file__).parents[1] / "deploy/kafka/serve"
         with ExitStack() as undo:
-            data = tempfile.mkdtemp(prefix="tracker-kafka-")
-            undo.callback(shutil.rmtree, data, ignore_errors=True)
-            process = TiedProcess([str(serve), str(self._port), str(free_port()), data], Path(data, "output"))
-            undo.callback(process.stop)
-            process.wait_until(self._answers, FETCH_AND_START_SECONDS_MAX)
+            self._data = Path(tempfile.mkdtemp(prefix="tracker-kafka-"))
+            undo.callback(shutil.rmtree, self._data, ignore_errors=True)
+            more = "".join(f"{line}\n" for line in properties)
+            more = more.replace("{port}", str(self._port)).replace("{controller_port}", str(self._controller_port))
+            (self._data / "more.properties").write_text(more)
+            undo.callback(lambda: self.process.stop())
+            self.start()
             self._undo = undo.pop_all()
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
 
+    def start(self) -> None:
+        """Starts it over the data that it has; where it was, after its process has ended."""
+        serve = Path(__file__).parents[1] / "deploy/kafka/serve"
+        command = [str(serve), str(self._port), str(self._controller_port), str(self._data)]
+        self.process = TiedProcess(command, self._data / "output")
+        self.process.wait_until(self._answers, FETCH_AND_START_SECONDS_MAX)
+
     def create_topic(self, name: str, partitions: int) -> None:
         """A new topic, ready for use. Raises KafkaException if it exists."""
-        for made in self._admin.create_topics([NewTopic(name, partitions, 1)]).values():
+        self.create_topics({name: partitions})
+
+    def create_topics(self, partitions: Mapping[str, int]) -> None:
+        """New topics, in one request. Raises KafkaException if one exists."""
+        for made in self._admin.create_topics([NewTopic(name, n, 1) for name, n in partitions.items()]).values():
             made.result(ANSWER_SECONDS_MAX)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from handlers import layout
+from handlers.dealings import Dealings
 from handlers.features import FEATURES
 from handlers.measures import profile
 from handlers.row import (
@@ -35,12 +36,12 @@ from handlers.row import (
     LIFE_FIELDS,
     MIX_FIELDS,
     NEWEST,
-    OFFERS,
-    OFFERS_MAX,
     TILE,
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
+    WATCHES,
+    WATCHES_MAX,
     Scratch,
     new_scratch,
 )
@@ -109,14 +110,17 @@ def drawn(chance: random.Random) -> tuple[bytes, int]:
         account[:ACCOUNT_BALANCE] = np.frombuffer(name.ljust(8 * ACCOUNT_BALANCE, b"\0"), np.int64)
         account[ACCOUNT_BALANCE] = amount(chance)
         account[ACCOUNT_AT] = newest - chance.randrange(400 * DAY_MS)
-    s.size[OFFERS] = chance.choice((0, 1, OFFERS_MAX))
-    for offer in s.offers[: s.size[OFFERS]]:
-        offer[:] = chance.randint(-(2**63), 2**63 - 1), newest + chance.randrange(DAY_MS)
+    s.size[WATCHES] = chance.choice((0, 1, WATCHES_MAX))
+    for watch in s.watches[: s.size[WATCHES]]:
+        name = bytes(chance.choice(b"AZ09-/") for _ in range(chance.choice((1, 9, 40))))
+        watch[:ACCOUNT_BALANCE] = np.frombuffer(name.ljust(8 * ACCOUNT_BALANCE, b"\0"), np.int64)
+        watch[ACCOUNT_BALANCE:] = chance.choice((-2, -3, -4)), amount(chance), newest + chance.randrange(DAY_MS)
     fill_tiles(chance, s, FIVES, newest // FIVE_MS, FIVE_KEPT)
     fill_tiles(chance, s, HOURS, newest // HOUR_MS, HOUR_KEPT)
     fill_tiles(chance, s, DAYS, newest // DAY_MS, DAY_KEPT)
     buffer = np.zeros(layout.ROW_BYTES_MAX, np.uint8)
-    return buffer[: layout.encode(s, buffer, 0)].tobytes(), newest
+    dealings = chance.choice((b"", Dealings(consents={1: newest}).encoded()))
+    return buffer[: layout.encode(s, buffer, 0)].tobytes() + dealings, newest
 
 
 def served(flat: list[str | None]) -> dict[str, int | float | None]:
@@ -193,7 +197,7 @@ def test_a_row_of_another_layout_is_refused(store: RedisStore, reader: redis.Red
     row, newest = drawn(random.Random(3))
     other = bytes([layout.VERSION + 1]) + row[1:]
     store.commit(partition, store.claim(partition), 1, 0, Changes({"c": other}))
-    with pytest.raises(redis.ResponseError, match="another layout version"):
+    with pytest.raises(redis.ResponseError, match="a later layout version"):
         reader.fcall_ro("tracker_profile", 1, f"{{{partition}}}:c:c", newest)
 
 
@@ -206,7 +210,7 @@ def test_an_older_library_gives_way_when_a_worker_starts(
         "redis.register_function{function_name='tracker_profile_edition', flags={'no-writes'},"
         " callback=function() return '1:old' end}"
     )
-    assert store.claim(partition) == Position(1, 0, 0, 0, 0)
+    assert store.claim(partition) == Position(1, 0, 0, 0, 0, 0, 0)
     assert reader.fcall_ro("tracker_profile_edition", 0) == EDITION
 
 

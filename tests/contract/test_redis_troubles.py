@@ -209,7 +209,7 @@ def test_a_redis_that_was_emptied_has_moved_and_starts_again(
     admin.function_flush()
     with pytest.raises(Moved):
         store.commit(partition, at, 11, 21, WRITES)
-    assert store.claim(partition) == Position(1, 0, 0, 0, 0)
+    assert store.claim(partition) == Position(1, 0, 0, 0, 0, 0, 0)
 
 
 def test_workers_that_start_together_all_find_the_functions(server: str, admin: redis.Redis, partition: int) -> None:

@@ -1,12 +1,14 @@
 """What every Store does: in memory, on the embedded Valkey, on a real redis-server."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers.seen import Piece, SeenChanges
 from streams.memory_store import MemoryStore
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, Store
 
@@ -27,17 +29,17 @@ def test_a_partition_never_claimed_stands_nowhere_and_holds_nothing(store: Store
 
 
 def test_the_first_claim_starts_at_the_beginning(store: Store, partition: int) -> None:
-    assert store.claim(partition) == Position(1, 0, 0, 0, 0)
-    assert store.read(partition) == Position(1, 0, 0, 0, 0)
+    assert store.claim(partition) == Position(1, 0, 0, 0, 0, 0, 0)
+    assert store.read(partition) == Position(1, 0, 0, 0, 0, 0, 0)
 
 
 def test_a_claim_finds_what_the_owner_before_committed(owner: Owner, partition: int) -> None:
     first, second = owner(), owner()
     at = first.claim(partition)
     at = first.commit(partition, at, 7, 1_700_000_000_123, Changes(outbox=[outgoing("a"), outgoing("b")]))
-    assert at == Position(1, 1, 7, 2, 1_700_000_000_123)
+    assert at == Position(1, 1, 7, 2, 1_700_000_000_123, 0, 0)
     assert first.read(partition) == at
-    assert second.claim(partition) == Position(2, 1, 7, 2, 1_700_000_000_123)
+    assert second.claim(partition) == Position(2, 1, 7, 2, 1_700_000_000_123, 0, 0)
 
 
 def test_partitions_are_apart(store: Store, partition: int) -> None:
@@ -142,7 +144,7 @@ def test_an_owner_that_has_been_fenced_may_claim_again(owner: Owner, partition: 
     old, new = owner(), owner()
     at = seeded(old, partition)
     overtaken = new.claim(partition)
-    assert old.commit(partition, old.claim(partition), 11, 21, WRITES) == Position(3, 2, 11, 3, 21)
+    assert old.commit(partition, old.claim(partition), 11, 21, WRITES) == Position(3, 2, 11, 3, 21, 0, 0)
     for epoch in (at, overtaken):
         with pytest.raises(Fenced):
             new.commit(partition, epoch, 12, 22, WRITES)
@@ -157,21 +159,20 @@ def test_a_commit_made_twice_moves_once(store: Store, partition: int) -> None:
     assert everything(store, partition) == before
 
 
-@pytest.mark.parametrize("field", ["epoch", "version", "offset", "sequence", "clock"])
+@pytest.mark.parametrize("field", [field.name for field in fields(Position)])
 def test_a_position_that_differs_from_the_stored_one_anywhere_has_moved(
     store: Store, partition: int, field: str
 ) -> None:
     at = seeded(store, partition)
-    values = {name: getattr(at, name) for name in ("epoch", "version", "offset", "sequence", "clock")}
     before = everything(store, partition)
     with pytest.raises(Moved):
-        store.commit(partition, Position(**{**values, field: values[field] + 1}), 11, 21, WRITES)
+        store.commit(partition, replace(at, **{field: getattr(at, field) + 1}), 11, 21, WRITES)
     assert everything(store, partition) == before
 
 
 def test_a_partition_that_was_lost_altogether_has_moved(store: Store, partition: int) -> None:
     with pytest.raises(Moved):
-        store.commit(partition, Position(1, 0, 0, 0, 0), 11, 21, WRITES)
+        store.commit(partition, Position(1, 0, 0, 0, 0, 0, 0), 11, 21, WRITES)
     assert store.read(partition) is None
     assert store.load(partition, ["c"]) == [None]
 
@@ -180,7 +181,49 @@ def test_positions_are_exact_up_to_the_largest_64_bit_number(store: Store, parti
     top = 2**63 - 1
     at = store.commit(partition, store.claim(partition), top, top - 1, Changes())
     at = store.commit(partition, at, top - 2, top, Changes())
-    assert store.read(partition) == at == Position(1, 2, top - 2, 0, top)
+    assert store.read(partition) == at == Position(1, 2, top - 2, 0, top, 0, 0)
+
+
+def test_event_ids_are_remembered_and_forgotten_with_the_commit(store: Store, partition: int) -> None:
+    at = store.claim(partition)
+    assert store.seen(partition, [0, 1]) == {}
+    at = store.commit(partition, at, 1, 0, Changes(seen=SeenChanges(2, [Piece(0, 0, b"a" * 16)])))
+    assert (at.events, at.oldest) == (2, 0)
+    pieces = [Piece(0, 16, b"b" * 8), Piece(1, 0, b"c" * 8)]
+    at = store.commit(partition, at, 2, 0, Changes(seen=SeenChanges(2, pieces)))
+    assert store.read(partition) == at
+    assert store.seen(partition, [0, 1, 2]) == {0: b"a" * 16 + b"b" * 8, 1: b"c" * 8}
+    with pytest.raises(Moved):
+        store.commit(partition, replace(at, events=3), 3, 0, Changes(seen=SeenChanges(1, [Piece(1, 8, b"d" * 8)], [0])))
+    assert store.seen(partition, [0, 1]) == {0: b"a" * 16 + b"b" * 8, 1: b"c" * 8}
+    at = store.commit(partition, at, 3, 0, Changes(seen=SeenChanges(forgotten=[0])))
+    assert (at.events, at.oldest) == (4, 1)
+    assert store.seen(partition, [0, 1]) == {1: b"c" * 8}
+
+
+def test_commits_that_are_sent_are_answered_in_their_order_whatever_is_asked_meanwhile(
+    owner: Owner, partition: int
+) -> None:
+    store, other = owner(), owner()
+    at = first = store.claim(partition)
+    for number in range(1, 4):
+        at = store.send(partition, at, number, 0, Changes({"c": b"%d" % number}))
+    assert store.load(partition, ["c"]) == [b"3"]
+    at = store.commit(partition, at, 4, 0, Changes({"c": b"4"}))
+    for _ in range(3):
+        store.answered()
+    assert store.read(partition) == at
+
+    store.send(partition, first, 9, 0, Changes({"c": b"9"}))
+    later = store.send(partition, at, 5, 0, Changes({"c": b"5"}))
+    other.claim(partition)
+    store.send(partition, later, 6, 0, Changes({"c": b"6"}))
+    with pytest.raises(Moved):
+        store.answered()
+    store.answered()
+    with pytest.raises(Fenced):
+        store.answered()
+    assert store.load(partition, ["c"]) == [b"5"]
 
 
 def test_a_commit_may_be_large(store: Store, partition: int) -> None:

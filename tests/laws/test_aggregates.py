@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.ledger import LEDGER
 from handlers.measures import accounts as known_accounts
 from handlers.measures import profile
 from tests import oracle
@@ -97,14 +98,20 @@ def test_old_days_are_forgotten_at_once_where_a_reversal_touches_no_new_day() ->
 
 @settings(max_examples=200, deadline=None)
 @given(crowds(), st.integers(1, 3), later_by)
-def test_who_shares_a_partition_does_not_show_in_a_row(stream: list[Transaction], partitions: int, later: int) -> None:
+def test_who_shares_a_partition_does_not_show_in_a_customers_aggregates(
+    stream: list[Transaction], partitions: int, later: int
+) -> None:
     stream = sorted(stream, key=lambda transaction: transaction["occurred_at"])
     end = _now(stream, later)
     whole = Fast().feed([*stream, end])
     for part in range(partitions):
         mine = [event for event in stream if int(event["customer_id"][1:]) % partitions == part]
         apart = Fast(part).feed([*mine, end])
-        assert apart.rows == {customer: whole.rows[customer] for customer in apart.rows}
+        for customer in apart.rows.keys() - {LEDGER}:
+            # what follows may depend on neighbours: budgets and learning are the partition's
+            dealings = [len(run.dealings(customer).encoded()) for run in (apart, whole)]
+            rows = [run.rows[customer] for run in (apart, whole)]
+            assert rows[0][: len(rows[0]) - dealings[0]] == rows[1][: len(rows[1]) - dealings[1]]
         assert apart.due == {customer: whole.due[customer] for customer in apart.due}
 
 
@@ -118,7 +125,7 @@ def test_the_kernels_give_the_same_interpreted_as_compiled() -> None:
 
 def test_the_sample_holds_every_kind_of_decision() -> None:
     kinds = {(alert.kind, alert.status) for alert in Fast().feed(sample()).alerts}
-    assert kinds == {("churn_risk", "raised"), ("churn_risk", "retracted"), ("next_best_offer", "raised")}
+    assert kinds == {(kind, status) for kind in ("churn_risk", "next_best_offer") for status in ("raised", "retracted")}
 
 
 def _on_day(day: int) -> Transaction:

@@ -32,12 +32,12 @@ from handlers.row import (
     MINOR_LIMIT,
     MIX_FIELDS,
     NEWEST,
-    OFFERS,
-    OFFERS_MAX,
     TILE,
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
+    WATCHES,
+    WATCHES_MAX,
     Scratch,
     new_scratch,
 )
@@ -101,10 +101,10 @@ def opened_rows(draw: st.DrawFn) -> Scratch:
         account = np.frombuffer(name.encode().ljust(8 * ACCOUNT_WORDS, b"\0"), np.int64)
         s.accounts[place] = [*account, draw(balances), draw(moments)]
         s.size[ACCOUNTS] = place + 1
-    hashes = st.tuples(st.integers(0, 2**63 - 1), moments)
-    for place, offer in enumerate(draw(st.lists(hashes, max_size=OFFERS_MAX))):
-        s.offers[place] = offer
-        s.size[OFFERS] = place + 1
+    watched = st.tuples(words, st.integers(-5, -2), balances, moments)
+    for place, (name, *figures) in enumerate(draw(st.lists(watched, max_size=WATCHES_MAX))):
+        s.watches[place] = [*np.frombuffer(name.encode().ljust(8 * ACCOUNT_WORDS, b"\0"), np.int64), *figures]
+        s.size[WATCHES] = place + 1
     _put_short(s, FIVES, s.five, draw(tiles(FIVE_KEPT, FIVE_KEPT)), s.life[NEWEST] // FIVE_MS)
     _put_short(s, HOURS, s.hour, draw(tiles(HOUR_KEPT, 12)), s.life[NEWEST] // HOUR_MS)
     days = draw(tiles(DAY_KEPT, 20))
@@ -155,7 +155,7 @@ def test_the_fullest_row_has_room() -> None:
         field[:] = -MINOR_LIMIT
     s.life[NEWEST] = 4_102_444_800_000
     s.accounts[:, :ACCOUNT_WORDS] = int.from_bytes(b"zzzzzzzz", "little")
-    s.offers[:] = 2**63 - 1
+    s.watches[:, :ACCOUNT_WORDS] = int.from_bytes(b"zzzzzzzz", "little")
     for tiles_, kept, length in ((s.five, FIVE_KEPT, FIVE_MS), (s.hour, HOUR_KEPT, HOUR_MS), (s.day, DAY_KEPT, DAY_MS)):
         tiles_[:kept, TILE] = s.life[NEWEST] // length - np.arange(kept)[::-1]
         tiles_[:, TILE_COUNT] = 10**9
@@ -163,6 +163,6 @@ def test_the_fullest_row_has_room() -> None:
     s.day[:, DAY_LARGEST] = s.day[:, DAY_HIGH] = AMOUNT_LIMIT
     s.day[:, DAY_HAS_BALANCE], s.day[:, DAY_LOW] = 1, -AMOUNT_LIMIT
     s.day[:, DAY_MIX:] = 10**9
-    s.size[:] = FIVE_KEPT, HOUR_KEPT, DAY_KEPT, ACCOUNTS_MAX, OFFERS_MAX
+    s.size[:] = FIVE_KEPT, HOUR_KEPT, DAY_KEPT, ACCOUNTS_MAX, WATCHES_MAX
     buffer = np.zeros(10 * ROW_BYTES_MAX, np.uint8)
     assert 20_000 < encode(s, buffer, 0) <= ROW_BYTES_MAX

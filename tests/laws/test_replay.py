@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from commands.offers import SHIPPED, catalogue
-from handlers.engine import Rules
 from handlers.intake import Intake
+from handlers.rules import Rules
 from learning.replay import Replay
 from learning.simulator import simulate
 from schemas.alert import Alert
@@ -18,7 +18,7 @@ LINES = [orjson.dumps(transaction) for transaction in simulate(customers=60, day
 def replayed(batch: int) -> tuple[list[Alert], dict[str, bytes]]:
     """Alerts and rows of the simulated bank, folded in batches of this size."""
     rates: dict[str, Decimal] = {}
-    run = Replay(Intake("transactions", "EUR", rates, keyed=False), Rules(catalogue(SHIPPED)), "transactions", batch)
+    run = Replay(Intake("transactions", "EUR", rates, keyed=False), Rules(*catalogue(SHIPPED)), "transactions", batch)
     return list(run.alerts(LINES)), run.rows
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from handlers.batch import NONE, Record
 from handlers.intake import Intake
+from handlers.seen import Seen
 from schemas.alert import Alert
 from schemas.dead_letter import dead_letter_of
 from schemas.offer import Offer
@@ -77,7 +78,7 @@ def test_todays_reader_reads_older_and_newer_alerts(recorded: bytes) -> None:
 
 
 def test_a_newer_worker_reads_an_older_transaction() -> None:
-    batch = Intake("transactions", "EUR", {}).batch(0, [Record(5, 1769846400000, b"c-1", TRANSACTION_1)], 0)
+    batch = Intake("transactions", "EUR", {}).batch(0, [Record(5, 1769846400000, b"c-1", TRANSACTION_1)], 0, Seen())
     assert batch.dead_letters == []
     assert (batch.customers, batch.amount.tolist(), batch.at.tolist()) == (["c-1"], [-1250], [1769846400000])
     assert batch.balance.tolist() == [NONE]
@@ -85,7 +86,7 @@ def test_a_newer_worker_reads_an_older_transaction() -> None:
 
 def test_a_worker_reads_a_transaction_that_knows_more_than_it_does() -> None:
     record = Record(6, 1769846400000, b"c-1", TRANSACTION_OF_TOMORROW)
-    batch = Intake("transactions", "EUR", {}).batch(0, [record], 0)
+    batch = Intake("transactions", "EUR", {}).batch(0, [record], 0, Seen())
     assert batch.dead_letters == []
     assert (batch.unknown_types, batch.unknown_channels, batch.amount.tolist()) == (1, 1, [100])
 

@@ -102,7 +102,9 @@ def test_the_asyncapi_document_names_every_topic_and_every_kind_of_record() -> N
         "transactions": {"transaction", "heartbeat"},
         "customer-alerts": {"alert"},
         "transactions-dlq": {"deadLetter"},
-        "offer-catalog": {"offer", "withdrawnOffer"},
+        "offer-catalog": {"offer", "policy", "withdrawnOffer"},
+        "alert-outcomes": {"outcome"},
+        "customer-events": {"customerEvent"},
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from handlers.batch import NONE, Batch, Record
 from handlers.decode import DEPTH_MAX, VALUE_BYTES_MAX
 from handlers.intake import Intake
+from handlers.seen import Seen
 from schemas.transaction import CHANNELS, TYPES
 from schemas.units import DAY_MS, rfc3339
 
@@ -27,9 +29,12 @@ SOUND = {
     "channel": "card",
 }
 MISSING = object()
+_numbers = count(1)
 
 
 def value_of(**fields: Any) -> bytes:
+    """A sound transaction but for `fields`, with an event_id that no other has."""
+    fields = {"event_id": f"e-{next(_numbers)}", **fields}
     event = {name: value for name, value in {**SOUND, **fields}.items() if value is not MISSING}
     return json.dumps(event).encode()
 
@@ -39,11 +44,12 @@ def record_of(value: bytes | None, key: bytes | None = b"c-1", offset: int = 7, 
 
 
 def read(*values: bytes | None) -> Batch:
-    return INTAKE.batch(3, [record_of(value, offset=7 + place) for place, value in enumerate(values)], 0)
+    return INTAKE.batch(3, [record_of(value, offset=7 + place) for place, value in enumerate(values)], 0, Seen())
 
 
 def test_an_event_becomes_a_row_of_every_column() -> None:
-    batch = read(value_of(balance_minor=99, type="salary", channel="atm"), value_of(event_id="e-2", customer_id="c-1"))
+    first = value_of(event_id="e-1", balance_minor=99, type="salary", channel="atm")
+    batch = read(first, value_of(event_id="e-2", customer_id="c-1"))
     assert batch.customers == ["c-1"]
     assert batch.row.tolist() == [0, 0]
     assert batch.offset.tolist() == [7, 8]
@@ -64,7 +70,7 @@ def test_an_event_becomes_a_row_of_every_column() -> None:
 def test_customers_are_named_once_in_order_of_appearance() -> None:
     ids = ["c-2", "c-1", "c-2", "c-3", "c-1"]
     records = [record_of(value_of(customer_id=name), name.encode()) for name in ids]
-    batch = INTAKE.batch(0, records, 0)
+    batch = INTAKE.batch(0, records, 0, Seen())
     assert batch.customers == ["c-2", "c-1", "c-3"]
     assert batch.row.tolist() == [0, 1, 0, 2, 1]
 
@@ -217,7 +223,7 @@ BROKEN: dict[str, tuple[bytes | None, str, str]] = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_record_becomes_a_dead_letter_and_its_neighbours_do_not(name: str) -> None:
     value, reason, field = BROKEN[name]
-    batch = read(value_of(), value, value_of(event_id="e-3"))
+    batch = read(value_of(event_id="e-1"), value, value_of(event_id="e-3"))
     assert [(letter.reason, letter.field) for letter in batch.dead_letters] == [(reason, field)]
     assert batch.event_ids == ["e-1", "e-3"]
     assert batch.offset.tolist() == [7, 9]
@@ -237,8 +243,8 @@ def test_no_rule_or_field_of_a_dead_letter_repeats_what_the_record_said() -> Non
 
 def test_a_record_without_a_key_is_refused_unless_keys_are_lost() -> None:
     record = record_of(value_of(), None)
-    assert [letter.reason for letter in INTAKE.batch(0, [record], 0).dead_letters] == ["wrong_key"]
-    assert len(Intake("transactions", "EUR", {}, keyed=False).batch(0, [record], 0)) == 1
+    assert [letter.reason for letter in INTAKE.batch(0, [record], 0, Seen()).dead_letters] == ["wrong_key"]
+    assert len(Intake("transactions", "EUR", {}, keyed=False).batch(0, [record], 0, Seen())) == 1
 
 
 @pytest.mark.parametrize(
@@ -255,7 +261,7 @@ def test_each_key_is_compared_with_its_own_record(
     keys: tuple[bytes, bytes | None], refused: list[bytes | None]
 ) -> None:
     records = [record_of(value_of(customer_id=name), key) for name, key in zip("ab", keys, strict=True)]
-    assert [letter.key for letter in INTAKE.batch(0, records, 0).dead_letters] == refused
+    assert [letter.key for letter in INTAKE.batch(0, records, 0, Seen()).dead_letters] == refused
 
 
 def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it() -> None:
@@ -270,7 +276,7 @@ def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it
         record_of(value_of(occurred_at=start + 30)),
         record_of(None, None, heartbeat=start + 40),
     ]
-    batch = INTAKE.batch(0, records, start)
+    batch = INTAKE.batch(0, records, start, Seen())
     assert batch.clock.tolist() == [start, start + 5, start + 20, start + 30]
     assert batch.clock_end == start + 40
     assert [letter.reason for letter in batch.dead_letters] == ["wrong_key"]
@@ -278,7 +284,7 @@ def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it
 
 def test_a_heartbeat_beyond_the_bounds_of_moments_moves_nothing_and_becomes_a_dead_letter() -> None:
     records = [record_of(None, None, heartbeat=at) for at in (NOW + DAY_MS + 1, NOW + DAY_MS, 0, 2**60)]
-    batch = INTAKE.batch(0, records, 0)
+    batch = INTAKE.batch(0, records, 0, Seen())
     assert batch.clock_end == NOW + DAY_MS
     assert [(letter.reason, letter.field) for letter in batch.dead_letters] == [
         *(("in_the_future", "heartbeat"), ("out_of_bounds", "heartbeat"), ("out_of_bounds", "heartbeat"))
@@ -286,5 +292,5 @@ def test_a_heartbeat_beyond_the_bounds_of_moments_moves_nothing_and_becomes_a_de
 
 
 def test_an_empty_batch_keeps_the_clock() -> None:
-    batch = INTAKE.batch(0, [], 5)
+    batch = INTAKE.batch(0, [], 5, Seen())
     assert (len(batch), batch.clock_end, batch.account.shape, batch.customers) == (0, 5, (0, 5), [])

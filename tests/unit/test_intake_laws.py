@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from handlers.batch import Batch, Record
 from handlers.decode import alone, together
 from handlers.intake import Intake
+from handlers.seen import Seen
+from schemas.transaction import Transaction
 from schemas.units import DAY_MS, rfc3339
 
 NOW = 1_800_000_000_000
@@ -135,18 +137,19 @@ def poisoned(records: list[Record]) -> list[Record]:
 def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
     records: list[Record], data: st.DataObject, clock: int
 ) -> None:
-    whole = INTAKE.batch(0, records, clock)
-    parts, start, told = [], 0, clock
+    whole = INTAKE.batch(0, records, clock, Seen())
+    parts, start, told, seen = [], 0, clock, Seen()
     while start < len(records):
         size = data.draw(st.integers(1, len(records) - start))
-        parts.append(INTAKE.batch(0, records[start : start + size], told))
+        parts.append(INTAKE.batch(0, records[start : start + size], told, seen))
         start, told = start + size, parts[-1].clock_end
     assert comparable(parts) == comparable([whole])
     assert told == whole.clock_end
+    assert sum(part.duplicates for part in parts) == whole.duplicates
     assert sum(part.unknown_types for part in parts) == whole.unknown_types
     assert sum(part.unknown_channels for part in parts) == whole.unknown_channels
 
-    slowly = INTAKE.batch(0, poisoned(records), clock)
+    slowly = INTAKE.batch(0, poisoned(records), clock, Seen())
     assert slowly.dead_letters.pop().offset == len(records)
     assert comparable([slowly]) == comparable([whole])
     assert slowly.clock_end == whole.clock_end
@@ -155,11 +158,12 @@ def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
 @settings(max_examples=400, deadline=None)
 @given(streams())
 def test_every_record_is_accepted_or_refused_exactly_once(records: list[Record]) -> None:
-    batch = INTAKE.batch(0, records, 0)
+    batch = INTAKE.batch(0, records, 0, Seen())
     told = [*batch.offset.tolist(), *(letter.offset for letter in batch.dead_letters)]
     heartbeats = {record.offset for record in records if record.heartbeat_at is not None}
     assert len(told) == len(set(told))
-    assert set(told) | heartbeats == {record.offset for record in records}
+    assert len(set(told) | heartbeats) + batch.duplicates == len(records)
+    assert set(told) | heartbeats <= {record.offset for record in records}
     assert batch.offset.tolist() == sorted(batch.offset.tolist())
     for letter in batch.dead_letters:
         assert (letter.key, letter.value) == (records[letter.offset].key, records[letter.offset].value)
@@ -188,10 +192,10 @@ def with_extra(text: bytes) -> bytes:
 @example([GOOD[:-1] + b',"x":1', b',"y":2}', GOOD + b"," + GOOD])
 def test_what_is_decoded_together_is_what_each_value_holds_alone(values: list[bytes]) -> None:
     if values and (transactions := together(values)) is not None:
-        assert transactions == [alone(value) for value in values]
+        assert transactions == [alone(value, Transaction) for value in values]
 
 
 @given(st.lists(changed(), min_size=1, max_size=20))
 def test_only_values_that_break_a_rule_keep_a_batch_from_being_decoded_together(values: list[bytes]) -> None:
-    sound = [value for value in values if not isinstance(alone(value), tuple)]
+    sound = [value for value in values if not isinstance(alone(value, Transaction), tuple)]
     assert not sound or together(sound) is not None

@@ -41,8 +41,9 @@ def reversal(original: dict[str, Any], text: str, **more: Any) -> dict[str, Any]
 
 
 def features(stream: list[dict[str, Any]], now: str) -> dict[str, Value]:
-    """Of the customer whose events these are."""
-    return profile(Fast(offers=()).feed(stream).rows["C1"], at(now))
+    """Of the customer whose events these are, each an event of its own."""
+    numbered = [event | {"event_id": str(number)} for number, event in enumerate(stream)]
+    return profile(Fast(offers=()).feed(numbered).rows["C1"], at(now))
 
 
 def flows(found: dict[str, Value], window: str) -> tuple[Value, ...]:

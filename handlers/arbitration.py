@@ -1,0 +1,114 @@
+"""Which of the offers whose moment has come is the best: priority = propensity x context x value x weight."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from handlers.conditions import failing, why_not
+from handlers.ledger import Ledger
+from handlers.moments import CHURN_RISK, MOMENTS
+from handlers.propensity import propensity, unasked
+from handlers.snapshot import Snapshot
+from schemas.alert import Factors, RunnerUp
+from schemas.offer import Condition, Offer, Trigger
+from schemas.policy import Policy
+from schemas.units import epoch_ms
+
+RUNNERS_UP_MAX = 3
+
+_WHY = {
+    "held": "the customer has the product",
+    "cooldown": "it was offered not long ago",
+    "declined": "the customer has declined it",
+    "ignored": "the customer has ignored it again and again",
+    "consent": "there is no consent to this channel",
+    "cap": "the customer has been contacted often enough",
+    "budget": "its budget is spent",
+    "no_uplift": "customers take it as often without being offered it",
+    "contacts_full": "the customer's history has no room left",
+}
+
+
+class Considered(NamedTuple):
+    """One offer at one moment: with `failed` a condition does not hold (and its group), with `lost_by` a rule keeps it
+    back. `factors` are there when all conditions hold."""
+
+    offer: Offer
+    failed: tuple[str, Condition] | None
+    factors: Factors | None = None
+    lost_by: str = ""
+
+
+def wanted_bits(offer: Offer) -> int:
+    """The moments that an offer waits for."""
+    bits = CHURN_RISK if offer.retention else 0
+    for name in offer.when:
+        bits |= MOMENTS[name].bit
+    return bits
+
+
+def considered(waiting: Iterable[tuple[Offer, int]], bits: int, at: int, seen: Snapshot) -> list[Considered]:
+    """Of offers with their wanted_bits, those that wait for one of these moments and have their time."""
+    return [Considered(offer, failing(offer, seen)) for offer, its in waiting if its & bits and _in_its_time(offer, at)]
+
+
+def ranked(
+    found: list[Considered],
+    bits: int,
+    segment: int,
+    alert: bytes,
+    policy: Policy,
+    ledger: Ledger,
+    blocked: Callable[[Offer], str | None],
+) -> list[Considered]:
+    """What was considered, with its factors: what can be made first, then what is kept back, each by priority.
+
+    `alert` is the alert_id's bytes, from which chance is drawn; `blocked` says which rule keeps an offer back.
+    """
+    judged = []
+    for one in found:
+        offer = one.offer
+        if one.failed is None:
+            counts = ledger.of(offer.offer_id)
+            likely = propensity(counts, offer.propensity, segment, alert + offer.offer_id.encode())
+            context = _context(offer, bits, policy.context)
+            value = offer.value_minor - offer.cost_minor
+            factors = Factors(likely, context, value, offer.weight, likely * context * value * offer.weight)
+            rule = blocked(offer) or ("no_uplift" if likely == 0 and unasked(counts) > 0 else "")
+            one = Considered(offer, None, factors, rule)
+        judged.append(one)
+    return sorted(judged, key=_place)
+
+
+def runners_up(losers: list[Considered], best: Considered, seen: Snapshot) -> list[RunnerUp]:
+    """The nearest of those that lost, with the reason."""
+    return [_told(loser, best, seen) for loser in losers[:RUNNERS_UP_MAX]]
+
+
+def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
+    if loser.failed is not None:
+        group, condition = loser.failed
+        return RunnerUp(loser.offer.offer_id, group, why_not(condition, seen))
+    if loser.lost_by:
+        return RunnerUp(loser.offer.offer_id, loser.lost_by, _WHY[loser.lost_by], loser.factors)
+    assert loser.factors is not None
+    assert best.factors is not None
+    why = f"{loser.factors.priority:,.0f} is less than {best.factors.priority:,.0f}"
+    return RunnerUp(loser.offer.offer_id, "priority", why, loser.factors)
+
+
+def _place(one: Considered) -> tuple[bool, bool, float, str]:
+    return one.factors is None, bool(one.lost_by), -(one.factors.priority if one.factors else 0), one.offer.offer_id
+
+
+def _context(offer: Offer, bits: int, given: Mapping[Trigger, float]) -> float:
+    """Of the strongest of the offer's moments that have come."""
+    found = [given.get(name, MOMENTS[name].context) for name in offer.when if MOMENTS[name].bit & bits]
+    if offer.retention and bits & CHURN_RISK:
+        found.append(MOMENTS["churn_risk"].context)
+    return max(found)
+
+
+def _in_its_time(offer: Offer, at: int) -> bool:
+    return (offer.valid_from is None or epoch_ms(offer.valid_from) <= at) and (
+        offer.valid_to is None or at < epoch_ms(offer.valid_to)
+    )

@@ -1,0 +1,44 @@
+"""Time zones from the tzdata package, whose version is locked: every worker has the same, whatever its system has."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from schemas.policy import Policy
+from schemas.units import epoch_ms
+
+_TZDATA = files("tzdata")
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every IANA name that can be used."""
+    return frozenset(_TZDATA.joinpath("zones").read_text("ascii").split())
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """The zone of one of zone_names."""
+    with _TZDATA.joinpath("zoneinfo", *name.split("/")).open("rb") as data:
+        return ZoneInfo.from_file(data, key=name)
+
+
+def after_quiet(policy: Policy, zone_name: str, at: int) -> int:
+    """`at` (epoch ms), or when the quiet hours end that it falls into. `zone_name` may be empty: the policy's."""
+    if policy.quiet_from is None or policy.quiet_to is None:
+        return at
+    start, end = _minutes(policy.quiet_from), _minutes(policy.quiet_to)
+    local = datetime.fromtimestamp(at // 1_000, UTC).astimezone(zone(zone_name or policy.time_zone))
+    minutes = 60 * local.hour + local.minute
+    quiet = start <= minutes < end if start <= end else minutes >= start or minutes < end
+    if not quiet:
+        return at
+    day = local.replace(hour=end // 60, minute=end % 60, second=0, fold=0)
+    if minutes >= end:
+        day += timedelta(days=1)
+    return max(epoch_ms(day.astimezone(UTC)), at)
+
+
+def _minutes(clock: str) -> int:
+    return 60 * int(clock[:2]) + int(clock[3:])

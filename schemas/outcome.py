@@ -1,0 +1,31 @@
+"""The `alert-outcomes` topic: what became of alerts, published by marketing tools, keyed by customer_id."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.offer import OfferId
+from schemas.transaction import CUSTOMER_ID_LENGTH, Moment
+
+OutcomeKind = Literal["shown", "accepted", "declined", "ignored", "bought"]
+
+
+class AlertOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a customer did about an offer. Fields that are not named here are ignored.
+
+    The same outcome of the same alert told again changes nothing.
+    """
+
+    customer_id: Annotated[
+        str, Meta(min_length=1, max_length=CUSTOMER_ID_LENGTH, description="The same as the record's key.")
+    ]
+    offer_id: OfferId
+    outcome: Annotated[
+        OutcomeKind, Meta(description="`bought` is taking the product; without an alert_id, of their own accord.")
+    ]
+    occurred_at: Annotated[Moment, Meta(description="RFC 3339 with an offset, or epoch milliseconds.")]
+    alert_id: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)] | None,
+        Meta(description="The alert answered. Only `bought` can do without."),
+    ] = None

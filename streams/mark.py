@@ -1,0 +1,50 @@
+"""What the consumer group's offset of a partition says beside the offset: how far its alerts are published.
+
+And, once the store has been found behind that (it failed over to an older copy, or lost its last moments), from when on
+the outbound topics hold what the store has forgotten. That stands there until the loop has come again to where it was,
+so that no crash in between makes anything be published twice.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+
+class Back(NamedTuple):
+    """The store went back."""
+
+    since: int
+    """What it has forgotten was published after this moment by the clock of Kafka's records, epoch ms; 0: ever."""
+    offset: int
+    """Where the loop was."""
+    clock: int
+    """No tick that was forgotten was later, epoch ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The metadata of a committed offset."""
+
+    published: int = 0
+    """Sequence of the last outbox entry that is in Kafka."""
+    back: Back | None = None
+
+    @classmethod
+    def read(cls, metadata: str | None) -> "Mark | None":
+        """None if the text says nothing of the kind."""
+        numbers = (metadata or "").split(" ")
+        if len(numbers) not in (1, 4) or not all(number.isdecimal() for number in numbers):
+            return None
+        published, *back = map(int, numbers)
+        return cls(published, Back(*back) if back else None)
+
+    def __str__(self) -> str:
+        return " ".join(str(number) for number in (self.published, *(self.back or ())))
+
+    def up_to(self, sequence: int) -> "Mark":
+        """The same with more published."""
+        return replace(self, published=max(sequence, self.published))
+
+    def at(self, offset: int, clock: int) -> "Mark":
+        """The same, when everything that the loop had to publish up to there is published."""
+        there = self.back is not None and offset >= self.back.offset and clock >= self.back.clock
+        return replace(self, back=None) if there else self

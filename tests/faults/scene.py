@@ -1,0 +1,222 @@
+"""One seed of one row: topics, a group and a Redis database of its own, workers, and the audit at the end."""
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from commands.state import store
+from handlers.engine import Rules
+from streams.settings import Settings, variable
+from streams.store import StoreUnavailable
+from streams.topics import offers_changelog
+from tests.fast import OFFERS
+from tests.faults import steps
+from tests.faults.audit import Figures, audit
+from tests.faults.servers import ROOT, until
+from tests.faults.workload import Sent
+from tests.servers import Kafka, fresh_name
+
+REST_SECONDS_MAX = 90.0
+SESSION_MS = 1_000
+ANSWER_SECONDS_MAX = 15
+BROKER = ("group.min.session.timeout.ms=500", "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000")
+"""Properties of a broker on which a killed worker's partitions are free after SESSION_MS."""
+
+_forking = Lock()
+
+
+def forkserver() -> ForkServerContext:
+    """Forks workers from a process that has imported and compiled everything and has no thread."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.faults.steps"])
+    return context
+
+
+class Worker:
+    """A running worker. What it says is in `log`."""
+
+    def __init__(self, process: ForkServerProcess, log: Path) -> None:
+        self.process, self.log = process, log
+
+    def signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid or 0, number)
+
+    def kill(self) -> None:
+        """kill -9; returns when it is gone."""
+        self.signal(signal.SIGKILL)
+        self.wait(10)
+
+    def alive(self) -> bool:
+        return self.process.is_alive()
+
+    def wait(self, seconds_max: float) -> int:
+        """Its exit code, negative for a signal. Raises TimeoutError."""
+        self.process.join(seconds_max)
+        if self.process.exitcode is None:
+            raise TimeoutError(f"the worker has not ended within {seconds_max:g} s")
+        return self.process.exitcode
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+
+
+class Scene:
+    """`redis_url` is where the workers find Redis, `bootstrap` where they find Kafka; both by default directly."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        redis_url: str,
+        partitions: int,
+        *,
+        audit_redis_url: str | None = None,
+        bootstrap: str | None = None,
+        **changes: Any,
+    ) -> None:
+        name = fresh_name("t")
+        self.partitions = partitions
+        own: dict[str, Any] = {
+            "kafka_bootstrap_servers": bootstrap or kafka.bootstrap_servers,
+            "redis_url": redis_url,
+            "group_id": name,
+            "topic_transactions": name,
+            "topic_alerts": f"{name}-alerts",
+            "topic_dead_letters": f"{name}-dlq",
+            "topic_offers": f"{name}-offers",
+            "partitions": partitions,
+            "clock": "stream",
+            "session_timeout_ms": SESSION_MS,
+            "poll_records_max": 25,
+            "web_port": 0,
+        } | changes
+        self._own = own
+        self.settings = Settings(
+            **own | {"kafka_bootstrap_servers": kafka.bootstrap_servers, "redis_url": audit_redis_url or redis_url}
+        )
+        self.rules = Rules(tuple(sorted(OFFERS, key=lambda offer: offer.offer_id)))
+        self._undo = ExitStack()
+        self.logs = Path(tempfile.mkdtemp(prefix="tracker-faults-"))
+        self._workers: list[Worker] = []
+        counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
+        kafka.create_topics(counts | {offers_changelog(self.settings): 1})
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5, "log_level": 0})
+        asking = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": name, "log_level": 0}
+        self._group = Consumer(asking)
+        self._undo.callback(self._group.close)
+        self._uncommitted = Consumer(asking | {"isolation.level": "read_uncommitted"})
+        self._undo.callback(self._uncommitted.close)
+        self._outbound = [(f"{name}-alerts", 0), (f"{name}-alerts", 1), (f"{name}-dlq", 0)]
+        self.state = store(self.settings)
+        for offer in self.rules.offers:
+            self._producer.produce(f"{name}-offers", msgspec.json.encode(offer), offer.offer_id)
+        self._flush()
+
+    def publish(self, records: Sequence[Sent]) -> None:
+        """Sends the records, in their order. Returns when Kafka has them."""
+        topic = self.settings.topic_transactions
+        for record in records:
+            headers: Any = record.headers
+            self._producer.produce(topic, record.value, record.key, record.partition, headers=headers)
+        self._flush()
+
+    def start(self, kill: steps.Kill | None = None, **changes: Any) -> Worker:
+        """One more worker, from a warm process."""
+        log = self.logs / f"worker-{len(self._workers)}"
+        values = self._own | changes
+        environment = {variable(key): str(value) for key, value in values.items()}
+        with _forking:
+            process = CONTEXT.Process(target=steps.forked, args=(environment, kill, log))
+            process.start()
+        worker = Worker(process, log)
+        self._workers.append(worker)
+        return worker
+
+    def at_rest(self) -> bool:
+        """Everything in the topic is in Redis, and everything that Redis had for Kafka is in Kafka."""
+        logs = [TopicPartition(self.settings.topic_transactions, number) for number in range(self.partitions)]
+        try:
+            for log, acknowledged in zip(logs, self._group.committed(logs, timeout=ANSWER_SECONDS_MAX), strict=True):
+                _, high = self._group.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)
+                stands = self.state.read(log.partition)
+                if high == 0:
+                    continue
+                if stands is None or stands.offset < high or acknowledged.offset < high:
+                    return False
+                if acknowledged.metadata != str(stands.sequence) or not self._ticked(log.partition):
+                    return False
+            return all(self._all_committed(topic, number) for topic, number in self._outbound)
+        except (KafkaException, StoreUnavailable):
+            return False
+
+    def _all_committed(self, topic: str, number: int) -> bool:
+        """No transaction is open, so that a read_committed subscriber sees the whole log."""
+        log = TopicPartition(topic, number)
+        _, stable = self._group.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)
+        _, end = self._uncommitted.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)
+        return bool(stable == end)
+
+    def commits(self) -> int:
+        """How many commits the store has seen; 0 while it can't be asked."""
+        try:
+            stands = [self.state.read(number) for number in range(self.partitions)]
+        except StoreUnavailable:
+            return 0
+        return sum(each.version for each in stands if each is not None)
+
+    def progress(self, commits: int) -> None:
+        """Waits for that many commits more, or for the end of all work."""
+        least = self.commits() + commits
+        until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
+
+    def _ticked(self, partition: int) -> bool:
+        next_due = self.state.next_due(partition)
+        return self.settings.clock == "stream" or next_due is None or next_due > time.time() * 1_000
+
+    def rest(self, seconds_max: float = REST_SECONDS_MAX, worker: Worker | None = None) -> None:
+        """Waits for `at_rest`, or for the end of the worker. Raises TimeoutError with the end of the last log."""
+        try:
+            until(lambda: (worker is not None and not worker.alive()) or self.at_rest(), seconds_max, "everything done")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.tail()}") from None
+
+    def tail(self) -> str:
+        return "\n".join(
+            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-25:]) for worker in self._workers[-2:]
+        )
+
+    def audit(self, tell: Callable[[str], None]) -> Figures:
+        """Everything that was lost or doubled; `tell` is told of each."""
+        return audit(self.settings, self.state, self.rules, tell)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            if worker.alive():
+                worker.kill()
+        self._undo.close()
+
+    def _flush(self) -> None:
+        if left := self._producer.flush(60):
+            raise TimeoutError(f"{left} records were not taken by Kafka within a minute")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+CONTEXT = forkserver()

@@ -1,0 +1,180 @@
+"""A worker that kills itself at a numbered step of the loop, the n-th time that it comes there.
+
+The worker is the program's own; here its parts are wrapped by name before it is put together, so that no line of the
+program knows of tests. Imported once in a process from which workers are forked: what takes long is done by then.
+"""
+
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, NamedTuple
+
+import streams.app
+import streams.partition
+import streams.publisher
+from handlers.engine import Engine, Rules
+from handlers.intake import Intake
+from handlers.seen import Seen
+from streams.partition import Partition
+from streams.redis_store import RedisStore
+from streams.settings import load_settings
+
+STEPS = (
+    "after poll",
+    "after decode",
+    "after load",
+    "after decide",
+    "before commit",
+    "in commit",
+    "after commit",
+    "after begin_transaction",
+    "after produce",
+    "after send_offsets",
+    "before commit_transaction",
+    "after commit_transaction",
+    "before trimming the outbox",
+    "after claim",
+)
+"""In the order in which the loop comes to them. In commit: Redis has it, the worker has not read the answer."""
+
+
+TRANSACTION_SECONDS_MAX = 2
+"""A killed worker's transaction holds subscribers up that long, instead of the 15 s of a real one."""
+
+ENTRIES_MAX = 8
+"""Of one transaction, instead of 2,000: so that a few alerts take several."""
+
+
+class Kill(NamedTuple):
+    """SIGKILL at the `n`-th coming to the step, from 1."""
+
+    step: str
+    n: int
+
+
+def forked(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
+    """The life of a worker in a process just forked. Ends it."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    faulthandler.register(signal.SIGUSR1)  # says what each thread is about
+    parent = parent_process()
+    assert parent is not None
+    Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+    os.environ.update(environment)
+    publishing: Any = streams.publisher
+    publishing._TRANSACTION_SECONDS_MAX = TRANSACTION_SECONDS_MAX
+    publishing.ENTRIES_MAX = ENTRIES_MAX
+    if kill is not None:
+        arm(kill)
+    code = streams.app.run_worker(load_settings())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def arm(kill: Kill) -> None:
+    """Wraps the parts of the worker that is about to be made in this process."""
+    hit = _Countdown(kill)
+    parts: Any = streams.app
+    parts.Consumer = _consumer(parts.Consumer, hit)
+    publishing: Any = streams.publisher
+    publishing.Producer = _producer(publishing.Producer, hit)
+    _after(Intake, "batch", lambda batch: hit("after decode") if len(batch) else None)
+    _after(Partition, "_load", lambda rows: hit("after load") if rows else None)
+    _after(Engine, "step", lambda outcome: hit("after decide") if outcome.rows else None)
+    _after(RedisStore, "claim", lambda _: hit("after claim"))
+    _around_commit(hit)
+
+
+class _Countdown:
+    def __init__(self, kill: Kill) -> None:
+        self._step, self._left, self._lock = kill.step, kill.n, Lock()
+
+    def __call__(self, step: str) -> None:
+        if step == self._step:
+            with self._lock:
+                self._left -= 1
+                if self._left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _after(owner: Any, method: str, then: Callable[[Any], None]) -> None:
+    original = getattr(owner, method)
+
+    def wrapped(*args: Any, **more: Any) -> Any:
+        result = original(*args, **more)
+        then(result)
+        return result
+
+    setattr(owner, method, wrapped)
+
+
+def _around_commit(hit: _Countdown) -> None:
+    commit: Any = RedisStore.commit
+    answered: Any = RedisStore._call
+
+    def wrapped(self: Any, partition: int, at: Any, offset: int, clock: int, changes: Any) -> Any:
+        hit("before commit")
+        if changes.published:
+            hit("before trimming the outbox")
+        self.committing = True
+        try:
+            result = commit(self, partition, at, offset, clock, changes)
+        finally:
+            self.committing = False
+        hit("after commit")
+        return result
+
+    def call(self: Any, *args: Any) -> Any:
+        result = answered(self, *args)
+        if getattr(self, "committing", False):
+            hit("in commit")
+        return result
+
+    anything: Any = RedisStore
+    anything.commit, anything._call = wrapped, call
+
+
+def _consumer(base: Any, hit: _Countdown) -> Any:
+    class Polled(base):  # type: ignore[misc]
+        def consume(self, *args: Any, **more: Any) -> Any:
+            messages = super().consume(*args, **more)
+            if any(message.error() is None for message in messages):
+                hit("after poll")
+            return messages
+
+    return Polled
+
+
+def _producer(base: Any, hit: _Countdown) -> Any:
+    class Publishing(base):  # type: ignore[misc]
+        def begin_transaction(self, *args: Any) -> Any:
+            super().begin_transaction(*args)
+            hit("after begin_transaction")
+
+        def produce(self, *args: Any, **more: Any) -> Any:
+            super().produce(*args, **more)
+            super().flush()
+            hit("after produce")
+
+        def send_offsets_to_transaction(self, *args: Any) -> Any:
+            super().send_offsets_to_transaction(*args)
+            hit("after send_offsets")
+
+        def commit_transaction(self, *args: Any) -> Any:
+            hit("before commit_transaction")
+            super().commit_transaction(*args)
+            hit("after commit_transaction")
+
+    return Publishing
+
+
+# Compiles the kernels where that has not been done, and loads them: each forked worker has them then.
+Engine("transactions", 0).step(Intake("transactions", "EUR", {}).batch(0, [], 0, Seen()), {}, [], Rules())

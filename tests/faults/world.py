@@ -1,0 +1,99 @@
+"""What the rows of the table share: servers started once, by the first who asks, and what a row is."""
+
+import random
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
+from threading import RLock
+from types import TracebackType
+from typing import Any, Self
+
+from tests.faults.audit import Figures
+from tests.faults.scene import BROKER, Scene
+from tests.faults.servers import TOXIPROXY, Proxies, RedisServer
+from tests.servers import Kafka
+
+EVERYSEC = ("--appendonly", "yes", "--appendfsync", "everysec")
+ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+class World:
+    """Servers for as many seeds at once as there are. A row that hurts a server takes one of its own."""
+
+    def __init__(self) -> None:
+        self._undo = ExitStack()
+        self._lock = RLock()
+        self._databases = count(1)
+        self._servers: dict[str, Any] = {}
+
+    @property
+    def kafka(self) -> Kafka:
+        return self._server("kafka", lambda: Kafka(BROKER))
+
+    @property
+    def redis(self) -> RedisServer:
+        return self._server("redis", lambda: RedisServer(*EVERYSEC))
+
+    @property
+    def proxies(self) -> Proxies:
+        return self._server("proxies", Proxies)
+
+    def scene(self, partitions: int, **changes: Any) -> Scene:
+        """On the shared servers, in a database of its own."""
+        with self._lock:
+            number = next(self._databases)
+        return Scene(self.kafka, f"redis://127.0.0.1:{self.redis.port}/{number}", partitions, **changes)
+
+    def _server(self, name: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if name not in self._servers:
+                self._servers[name] = self._undo.enter_context(make())
+            return self._servers[name]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._undo.close()
+
+
+@dataclass
+class Seed:
+    """One run of one row."""
+
+    world: World
+    number: int
+    chance: random.Random
+    notes: list[str] = field(default_factory=list)
+
+    def kept(self, promise: bool, words: str) -> Figures:
+        """What a promise of the row's own adds to the figures: one in `other` where it was not kept."""
+        if not promise:
+            self.notes.append(f"not kept: {words}")
+        return Figures(other=0 if promise else 1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """`run` does the fault to one seed and answers what the audit found."""
+
+    name: str
+    words: str
+    run: Callable[[Seed], Figures]
+    seeds: int = 3
+    at_once: int = 1
+    """Seeds that may run at the same time."""
+    needs: tuple[str, ...] = ()
+    """Programs, beside Kafka and redis-server."""
+
+
+def missing(row: Row) -> list[str]:
+    """Programs that the row needs and this machine lacks, with what installs them."""
+    install = {"toxiproxy": "make toxiproxy (needs Go)", "redis-sentinel": "apt-get install redis-sentinel"}
+    return [f"{name}: {install.get(name, f'apt-get install {name}')}" for name in row.needs if not _have(name)]
+
+
+def _have(program: str) -> bool:
+    return TOXIPROXY.exists() if program == "toxiproxy" else shutil.which(program) is not None

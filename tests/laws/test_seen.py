@@ -1,0 +1,125 @@
+"""Laws of duplicates: an event_id inside the horizon counts once, however the stream is cut and whoever goes on."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers import seen as memory
+from handlers.batch import NONE
+from handlers.seen import Seen, event_hashes
+from tests.fast import Fast
+from tests.streams_of_events import Transaction, crowds
+
+SEGMENT, MIN_SEGMENTS, MAX_SEGMENTS, HORIZON = 4, 2, 4, 10
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A horizon that a short stream gets over: the numbers of handlers/seen.py made small."""
+    monkeypatch.setattr(memory, "SEGMENT", SEGMENT)
+    monkeypatch.setattr(memory, "EVENTS_MIN", MIN_SEGMENTS * SEGMENT)
+    monkeypatch.setattr(memory, "EVENTS_MAX", MAX_SEGMENTS * SEGMENT)
+    monkeypatch.setattr(memory, "HORIZON_MS", HORIZON)
+
+
+Stream = list[tuple[int, int]]
+streams = st.lists(st.tuples(st.integers(0, 25), st.integers(0, 60)), max_size=120)
+"""(hash, 0 for no event; moment)."""
+
+
+def by_definition(stream: Stream) -> list[bool]:
+    """Slow and plain: which records are duplicates."""
+    full: list[tuple[list[int], int]] = []
+    open_segment: list[int] = []
+    clock, found = 0, []
+    for hashed, moment in stream:
+        if hashed and (hashed in open_segment or any(hashed in segment for segment, _ in full)):
+            found.append(True)
+            continue
+        found.append(False)
+        clock = max(clock, moment)
+        if hashed:
+            open_segment.append(hashed)
+        if len(open_segment) == SEGMENT:
+            full.append((open_segment, clock))
+            open_segment = []
+            while len(full) > MIN_SEGMENTS and (full[0][1] < clock - HORIZON or len(full) > MAX_SEGMENTS):
+                full.pop(0)
+    return found
+
+
+def cut(stream: Stream, sizes: Sequence[int]) -> Iterator[Stream]:
+    start = 0
+    for size in chain(sizes, repeat(len(stream))):
+        if start >= len(stream):
+            return
+        yield stream[start : start + size]
+        start += size
+
+
+def sifted(seen: Seen, stream: Stream, clock: int) -> tuple[list[bool], int]:
+    hashes = np.array([hashed for hashed, _ in stream], np.int64)
+    clocks, repeated = seen.sift(hashes, np.array([moment for _, moment in stream], np.int64), clock)
+    return repeated.tolist(), int(clocks[-1])
+
+
+@pytest.mark.usefixtures("small")
+@settings(max_examples=300, deadline=None)
+@given(streams, st.lists(st.integers(1, 20), max_size=20))
+def test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same(
+    stream: Stream, sizes: list[int]
+) -> None:
+    stored: dict[int, bytearray] = {}
+    seen, clock, found = Seen(), 0, []
+    for part in cut(stream, sizes):
+        repeated, clock = sifted(seen, part, clock)
+        found += repeated
+        changes = seen.take()
+        for piece in changes.pieces:
+            segment = stored.setdefault(piece.segment, bytearray())
+            assert len(segment) == piece.start
+            segment += piece.data
+        for number in changes.forgotten:
+            del stored[number]
+        # the owner after this commit starts from what was stored
+        seen = Seen(seen.events, seen.oldest, {number: bytes(data) for number, data in stored.items()})
+    assert found == by_definition(stream)
+    assert seen.events == sum(bool(hashed) for hashed, _ in stream) - sum(found)
+
+
+@settings(max_examples=50, deadline=None)
+@given(crowds(), st.data())
+def test_a_stream_that_comes_twice_and_with_repeats_changes_nothing(
+    stream: list[Transaction], data: st.DataObject
+) -> None:
+    again = data.draw(st.lists(st.sampled_from(stream), max_size=20)) if stream else []
+    once = Fast().feed(stream)
+    twice = Fast().feed([*stream, *again, *stream], data.draw(st.lists(st.integers(1, 7), max_size=30)))
+    assert (twice.rows, twice.due, twice.alerts) == (once.rows, once.due, once.alerts)
+
+
+def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_bound() -> None:
+    seen, ids = Seen(), np.random.default_rng(1).permutation(np.arange(1, 5_000_001)) * 0x9E3779B97F4A7C1
+    clocks, repeated = seen.sift(ids, np.zeros(len(ids), np.int64), 0)
+    assert not repeated.any()
+    assert clocks[-1] == 0
+    # all within a day: the bound decides
+    forgotten = seen.oldest * memory.SEGMENT
+    assert abs(len(ids) - memory.EVENTS_MAX - forgotten) <= memory.SEGMENT
+    _, known = seen.sift(ids[-memory.EVENTS_MAX :], np.full(memory.EVENTS_MAX, NONE), 0)
+    assert known.all()
+
+
+def test_hashes_differ_depend_on_every_character_and_are_the_same_in_every_process() -> None:
+    ids = [f"e-{n}" for n in range(200_000)] + ["a" * 64, "a" * 63, "a" * 63 + "b", "b" + "a" * 63]
+    hashes = event_hashes(ids)
+    assert len(set(hashes.tolist())) == len(ids)
+    assert event_hashes(["e-1", "a" * 64]).tolist() == [hashes[1], hashes[200_000]]
+    assert event_hashes([]).tolist() == []
+    # each bit is set in about half of them
+    shares = [(hashes.view(np.uint64) >> np.uint64(bit) & np.uint64(1)).mean() for bit in range(64)]
+    assert 0.49 < min(shares) <= max(shares) < 0.51

@@ -1,0 +1,218 @@
+"""The program as it is run: its commands, and workers as processes of their own, on topics and a Redis of a test's own.
+
+A `Bank` is one environment of TRACKER_* variables; nothing of the program's is replaced.
+"""
+
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException, TopicPartition
+from typer.testing import CliRunner, Result
+
+from commands.kafka import consumer, to_the_end
+from commands.main import run as program
+from commands.state import store
+from streams.embedded import TiedProcess
+from streams.redis_store import RedisStore
+from streams.settings import PREFIX, Settings, variable
+from tests.servers import fresh_name
+
+ROOT = Path(__file__).resolve().parents[1]
+BERKA = ROOT.parent / "shared" / "data" / "berka"
+START_SECONDS_MAX = 90
+WORK_SECONDS_MAX = 90
+ANSWER_SECONDS_MAX = 10
+PAUSE_SECONDS = 0.05
+
+Json = dict[str, Any]
+OpenBank = Callable[..., "Bank"]
+"""Makes a Bank with these settings, its topics made; see conftest.py."""
+
+
+class Bank:
+    """Topics, a consumer group and a Redis, all named by settings in the environment."""
+
+    def __init__(self, bootstrap_servers: str, redis_url: str, logs: Path, **settings: object) -> None:
+        name = fresh_name("bank")
+        self._logs = logs
+        self._values: dict[str, object] = {
+            "kafka_bootstrap_servers": bootstrap_servers,
+            "redis_url": redis_url,
+            "group_id": name,
+            "topic_transactions": name,
+            "topic_alerts": f"{name}-alerts",
+            "topic_dead_letters": f"{name}-dlq",
+            "topic_offers": f"{name}-offers",
+            "session_timeout_ms": 6_000,
+            "web_port": 0,
+        } | settings
+        self.settings = Settings(**self._values)  # type: ignore[arg-type]
+        self.state: RedisStore = store(self.settings)
+        self._workers = 0
+
+    def environment(self, **changes: object) -> dict[str, str]:
+        """This process's environment with the bank's settings in the place of any others."""
+        return outside() | {variable(name): str(value) for name, value in (self._values | changes).items()}
+
+    def command(self, *arguments: object, status: int = 0, **changes: object) -> Result:
+        """Runs `tracker` with these arguments in this process, and expects that exit status."""
+        return tracker(*arguments, status=status, environment=self.environment(**changes))
+
+    def worker(self, **changes: object) -> "Worker":
+        """One more worker. Use as a context."""
+        self._workers += 1
+        return Worker(self.environment(**changes), self._logs / f"{self.settings.group_id}-{self._workers}.log")
+
+    def publish(self, file: Path, *options: object) -> None:
+        """Publishes a file of transactions, heartbeats at its end included."""
+        self.command("publish", file, *options)
+
+    def alerts(self) -> list[Json]:
+        """Every alert in the topic, as a read_committed subscriber sees them."""
+        return [json.loads(line) for line in self.command("alerts", "--json").stdout.splitlines()]
+
+    def verified(self, status: int = 0) -> Json:
+        """The last line of `tracker verify --json`: how much was compared, and how many differences there are."""
+        lines = self.command("verify", "--json", status=status).stdout.splitlines()
+        assert status or len(lines) == 1, lines[:5]
+        summary: Json = json.loads(lines[-1])
+        return summary
+
+    def processed(self) -> int:
+        """Records that Redis has, over all partitions; negative while a partition has never been claimed."""
+        stands = [self.state.read(number) for number in range(self.settings.partitions)]
+        return sum(-1 if position is None else position.offset for position in stands)
+
+    def at_rest(self) -> bool:
+        """Everything in the topic is in Redis, everything in the outbox is in Kafka, and the group has been told."""
+        numbers = range(self.settings.partitions)
+        stands = {number: position for number in numbers if (position := self.state.read(number)) is not None}
+        reader = consumer(self.settings, self.settings.group_id)
+        try:
+            starts = {number: position.offset for number, position in stands.items()}
+            if len(stands) < len(numbers) or any(to_the_end(reader, self.settings.topic_transactions, starts)):
+                return False
+            logs = [TopicPartition(self.settings.topic_transactions, number) for number in numbers]
+            told = reader.committed(logs, timeout=ANSWER_SECONDS_MAX)
+        except KafkaException:  # the broker is still finding out who keeps the group
+            return False
+        finally:
+            reader.close()
+        return all(
+            (log.offset, log.metadata) == (stands[log.partition].offset, str(stands[log.partition].sequence))
+            for log in told
+        )
+
+
+class Answer(NamedTuple):
+    """What a page of a worker says. Status 0: nobody answers."""
+
+    status: int
+    text: str
+
+    @property
+    def said(self) -> Json:
+        found: Json = json.loads(self.text)
+        return found
+
+
+class Worker(TiedProcess):
+    """`tracker worker` as a process of its own. Leaving the context kills it, if it still runs."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        told = [f"{name}={value}" for name, value in environment.items() if name.startswith(PREFIX)]
+        super().__init__(["env", *told, sys.executable, "-m", "commands", "worker"], log)
+
+    def address(self) -> str:
+        """Where its pages are, once they can be asked."""
+        self.wait_until(lambda: self._address() is not None, START_SECONDS_MAX)
+        found = self._address()
+        assert found is not None
+        return found
+
+    def get(self, page: str) -> Answer:
+        """Asks one of /metrics, /healthz, /readyz."""
+        try:
+            with urllib.request.urlopen(self.address() + page, timeout=ANSWER_SECONDS_MAX) as answer:
+                return Answer(answer.status, answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read().decode())
+        except OSError:
+            return Answer(0, "")
+
+    def until(self, condition: Callable[[], bool], seconds_max: float = WORK_SECONDS_MAX) -> "Worker":
+        """Returns when the condition holds. Raises EmbeddedError if the worker ends before, or time is out."""
+        self.wait_until(condition, seconds_max)
+        return self
+
+    def until_ready(self) -> "Worker":
+        """Returns when it has partitions, the catalogue, and has caught up once."""
+        return self.until(lambda: self.get("/readyz").status == 200, START_SECONDS_MAX)
+
+    def metric(self, series: str) -> float:
+        """The value of one series, written as in /metrics: tracker_alerts_total{kind="churn_risk",status="raised"}."""
+        for line in self.get("/metrics").text.splitlines():
+            name, _, value = line.rpartition(" ")
+            if name == series:
+                return float(value)
+        raise AssertionError(f"/metrics has no {series}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to it alone."""
+        self._process.send_signal(number)
+
+    def end(self, seconds_max: float = 30) -> int:
+        """Its exit status, once it has ended; negative for a signal."""
+        return self._process.wait(seconds_max)
+
+    def said(self) -> str:
+        """Everything that it has printed and logged."""
+        return self._log.read_text("utf-8", "replace")
+
+    def _address(self) -> str | None:
+        ready = [line for line in self.said().splitlines() if line.startswith("ready http")]
+        return ready[0].split()[1] if ready else None
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def outside() -> dict[str, str]:
+    """This process's environment without any setting of the program."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def tracker(*arguments: object, status: int = 0, environment: dict[str, str] | None = None) -> Result:
+    """Runs `tracker` in this process, in an environment of its own; by default with no setting at all."""
+    given = outside() if environment is None else environment
+    unset = dict.fromkeys(name for name in os.environ if name not in given)
+    words = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(program, words, env=unset | given | {"COLUMNS": "200"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == status, f"tracker {' '.join(words)}: {result.exit_code}\n{result.output}"
+    return result
+
+
+def until(condition: Callable[[], bool], seconds_max: float = WORK_SECONDS_MAX) -> None:
+    """Returns when the condition holds. Raises TimeoutError."""
+    deadline, never = monotonic() + seconds_max, Event()
+    while not condition():
+        if monotonic() > deadline:
+            raise TimeoutError(f"not so after {seconds_max:g} s")
+        never.wait(PAUSE_SECONDS)

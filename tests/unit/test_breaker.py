@@ -1,0 +1,47 @@
+"""The breaker on a flood of refused records."""
+
+import pytest
+
+from streams.breaker import RECORDS, RECORDS_MIN, Breaker, PoisonFlood
+
+
+def test_a_few_refused_records_pass() -> None:
+    breaker = Breaker(0.5)
+    for _ in range(1_000):
+        breaker.see(100, 50)
+
+
+def test_a_flood_stops_at_once_when_a_batch_holds_enough_records() -> None:
+    with pytest.raises(PoisonFlood, match=f"{RECORDS_MIN} of the last {RECORDS_MIN} records"):
+        Breaker(0.5).see(RECORDS_MIN, RECORDS_MIN)
+
+
+def test_a_flood_of_small_batches_stops_as_soon_as_a_share_can_be_told() -> None:
+    breaker = Breaker(0.5)
+    for _ in range(RECORDS_MIN - 1):
+        breaker.see(1, 1)
+    with pytest.raises(PoisonFlood):
+        breaker.see(1, 1)
+
+
+def test_a_flood_after_a_long_good_time_stops_within_the_window() -> None:
+    breaker = Breaker(0.5)
+    for _ in range(1_000):
+        breaker.see(100, 0)
+    for _ in range(RECORDS // 20):
+        breaker.see(10, 10)
+    with pytest.raises(PoisonFlood):
+        breaker.see(10, 10)
+
+
+def test_with_a_share_of_one_everything_passes() -> None:
+    breaker = Breaker(1.0)
+    for _ in range(100):
+        breaker.see(1_000, 1_000)
+
+
+def test_a_tick_changes_nothing() -> None:
+    breaker = Breaker(0.0)
+    for _ in range(3):
+        breaker.see(0, 0)
+    breaker.see(RECORDS_MIN, 0)

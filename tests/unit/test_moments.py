@@ -1,0 +1,122 @@
+"""Moments: each comes exactly when its rule says, and not a step before."""
+
+from typing import Any
+
+import pytest
+
+from schemas.policy import Policy
+from tests.bank import booked, day, event, offer, salary
+from tests.fast import Fast
+
+Stream = list[dict[str, Any] | int]
+
+
+def came(name: str, stream: Stream, policy: Policy | None = None) -> list[str | None]:
+    """The events, or due times, that brought the moment."""
+    run = Fast(offers=(offer("x", when=(name,)),), policy=policy).feed(stream)
+    offers = [alert for alert in run.alerts if alert.offer is not None]
+    assert all(alert.reasons[0].code == name for alert in offers)
+    return [alert.cause.event_id or alert.cause.due_at for alert in offers]
+
+
+def test_a_salary_is_a_credit_of_that_type() -> None:
+    assert came("salary", [booked(0, -5, "salary"), booked(1, 5, "deposit"), salary(2)]) == [salary(2)["event_id"]]
+
+
+def test_a_credit_is_large_at_twice_the_largest_of_ninety_days() -> None:
+    first, below, at = booked(0, 1_000, "deposit"), booked(5, 1_999, "deposit"), booked(5, 2_000, "deposit")
+    assert came("large_credit", [first, below]) == []
+    assert came("large_credit", [first, at]) == [at["event_id"]]
+    # 90 days on, the first deposit's day has left the window: there is nothing to compare with.
+    assert came("large_credit", [first, booked(90, 9_000, "deposit")]) == []
+    assert came("large_credit", [first, booked(89, 9_000, "deposit")]) != []
+
+
+def test_a_channel_is_new_once_and_never_with_the_first_transaction() -> None:
+    days = ((0, "counter"), (10, "counter"), (20, "mobile"), (30, "mobile"), (40, "counter"))
+    stream = [booked(number, -1, "purchase", channel) for number, channel in days]
+    assert came("new_channel", [*stream]) == [stream[2]["event_id"]]
+
+
+def test_the_third_remittance_in_ninety_days_and_those_after_it_are_a_pattern() -> None:
+    sent = [booked(number, -50, "remittance") for number in (0, 40, 90, 100, 129)]
+    # on day 90 the first has left the window; on day 100 three are in it
+    assert came("remittance", [*sent]) == [sent[3]["event_id"], sent[4]["event_id"]]
+
+
+@pytest.mark.parametrize(("low", "comes"), [(199, False), (200, True)])
+def test_a_balance_is_idle_at_twice_what_was_paid_out_in_thirty_days(low: int, comes: bool) -> None:
+    # periods of 30 days are counted from 1970: one begins on day 18 after START, the next on day 48
+    stream = [
+        booked(0, 1, "deposit", balance=5_000),
+        booked(30, -100, "withdrawal", balance=low),
+        booked(40, 1, "deposit", balance=900),
+        booked(47, 1, "deposit", balance=900),
+        booked(48, 1, "deposit", balance=900),
+        booked(49, 1, "deposit", balance=900),
+    ]
+    assert came("idle_balance", [*stream]) == ([stream[4]["event_id"]] if comes else [])
+
+
+def test_a_balance_of_a_customer_of_less_than_thirty_days_is_not_idle() -> None:
+    for first, comes in ((18.1, False), (18, True)):
+        stream = [booked(first, -1, "withdrawal"), booked(30, -1, "withdrawal", balance=900), booked(48, 1, "deposit")]
+        assert bool(came("idle_balance", [*stream])) is comes
+
+
+def test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths() -> None:
+    card = event("product_taken", 0, product="card", product_kind="card", account_id="ann/card", limit_minor=1_000)
+    balances = (-799, -800, -900, -100, -801)
+    bought = [
+        booked(number + 1, -1, "purchase", "card", balance, account="card") for number, balance in enumerate(balances)
+    ]
+    other = booked(9, -1, "purchase", "card", -5_000)
+    assert came("card_near_limit", [card, *bought, other]) == [bought[1]["event_id"], bought[4]["event_id"]]
+    assert came("card_near_limit", [*bought, other]) == []
+    closed = event("product_closed", 1.5, product="card", account_id="ann/card")
+    assert came("card_near_limit", [card, bought[0], closed, *bought[1:]]) == []
+
+
+def test_a_loan_is_nearly_repaid_when_a_tenth_is_left() -> None:
+    loan = event("product_taken", 0, product="loan", product_kind="loan", account_id="ann/loan", amount_minor=1_000)
+    paid = [
+        booked(number + 1, 300, "loan_payment", "automatic", balance, account="loan")
+        for number, balance in enumerate((-700, -101, -100, 0))
+    ]
+    assert came("loan_nearly_repaid", [loan, *paid]) == [paid[2]["event_id"]]
+
+
+def deposit(on: float, account: str, matures: float) -> dict[str, Any]:
+    """A deposit is taken."""
+    fields = {"product": account, "product_kind": "deposit", "account_id": account, "matures_at": day(matures)}
+    return event("product_taken", on, **fields)
+
+
+def test_a_deposit_is_looked_at_two_weeks_before_it_matures_also_when_nothing_happens() -> None:
+    first = booked(0.9, -1, "purchase")
+    taken = [deposit(1, "a", 100), deposit(1, "b", 50), deposit(1, "c", 0.5)]  # the last has matured already
+    due = ["2024-04-05T12:00:00.000Z", "2024-05-25T12:00:00.000Z"]
+    assert came("deposit_maturing", [first, *taken, day(200)]) == due
+    closed = event("product_closed", 2, product="a", account_id="a")
+    assert came("deposit_maturing", [first, taken[0], closed, day(200)]) == []
+
+
+def test_a_deposit_that_matures_within_two_weeks_is_looked_at_at_once() -> None:
+    stream = [booked(0.9, -1, "purchase"), deposit(1, "d", 10), booked(2, -1, "purchase")]
+    assert came("deposit_maturing", [*stream]) == ["2024-03-01T09:36:00.001Z"]
+
+
+def test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it() -> None:
+    tiers = Policy(tiers_minor=[1_000, 3_000])
+    # money in over 90 days: 500; 1,400, too early to say; 999, which moves down; 1,000; 3,000; 3,001
+    money = ((0, 500), (30, 900), (100, 99), (101, 1), (102, 2_000), (103, 1))
+    stream = [booked(on, amount, "deposit") for on, amount in money]
+    assert came("tier_up", [*stream], tiers) == [stream[3]["event_id"], stream[4]["event_id"]]
+    assert came("tier_up", [*stream]) == []
+
+
+def test_what_is_watched_is_bounded_and_the_oldest_gives_way() -> None:
+    taken = [deposit(1, f"a{number}", 100 + number) for number in range(9)]
+    looked = came("deposit_maturing", [booked(0, -1, "purchase"), *taken, day(200)])
+    assert len(looked) == 8
+    assert looked[0] == "2024-05-26T12:00:00.000Z"
