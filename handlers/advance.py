@@ -9,10 +9,11 @@ from handlers.batch import I8
 from handlers.fold import fold, raise_churn
 from handlers.fold import new_work as new_room
 from handlers.jit import jit
-from handlers.layout import ROW_BYTES_MAX, U8, decode, encode
+from handlers.layout import decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
 from handlers.moments import LATE, NOTED, looked, watch
-from handlers.row import DUE, LAST_OWN, LOOK, RAISED_DUE, TIER, Scratch, clear
+from handlers.row import DUE, LAST_OWN, LOOK, RAISED_DUE, ROW_BYTES_MAX, TIER, Scratch, clear
+from handlers.varint import U8
 from schemas.units import DAY_MS
 
 DONE, FULL, SILENT, AT_EVENT, AT_LOOK = 0, 1, 2, 3, 4

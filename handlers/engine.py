@@ -37,12 +37,11 @@ from handlers.arbitration import wanted_bits
 from handlers.batch import I8, Batch
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
-from handlers.layout import ROW_BYTES_MAX
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
 from handlers.moments import DEPOSIT_MATURING, RETURNED
 from handlers.notes import Note, woven
-from handlers.row import new_scratch
+from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
 from handlers.snapshot import Snapshot
 from handlers.upgrade import current

@@ -3,6 +3,7 @@
 import numpy as np
 
 from handlers.batch import ACCOUNT_WORDS, I8, NONE
+from handlers.days import day_at, own_days
 from handlers.features import BANK_MADE_TYPES
 from handlers.jit import jit
 from handlers.moments import LATE, RETURNED, moments, watched
@@ -44,7 +45,6 @@ from handlers.row import (
     Scratch,
     add,
     forget,
-    own_days,
     tile_at,
 )
 from schemas.units import DAY_MS, HOUR_MS
@@ -106,7 +106,7 @@ def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
     oldest_day = s.life[NEWEST] // DAY_MS - DAY_KEPT + 1
     if at // DAY_MS < oldest_day:
         return
-    k = tile_at(s.day, s.size, DAYS, at // DAY_MS, oldest_day)
+    k = day_at(s, at // DAY_MS, oldest_day)
     day = s.day[k]
     if day[DAY_HAS_BALANCE] == 0:
         day[DAY_HAS_BALANCE] = 1
@@ -117,17 +117,21 @@ def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
 
 
 @jit
-def next_due(s: Scratch, days: I8, gaps: I8) -> int:
+def next_due(s: Scratch, days: I8, counts: I8) -> int:
     """When the customer's silence becomes unusual for this customer (epoch ms), 0 for never. See rhythm.py."""
     if s.life[RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
         return 0
     n = own_days(s, days) - 1
     if n < GAPS_MIN:
         return 0
+    counts[:] = 0
     for k in range(n):
-        gaps[k] = days[k + 1] - days[k]
-    gaps[:n].sort()
-    quantile = gaps[(QUANTILE_TENTHS * n + 9) // 10 - 1]
+        counts[days[k + 1] - days[k]] += 1
+    rank = (QUANTILE_TENTHS * n + 9) // 10
+    quantile = 0
+    while rank > 0:
+        quantile += 1
+        rank -= counts[quantile]
     due = (days[n] + max(quantile, SILENCE_DAYS_MIN) + 1) * DAY_MS
     return int(max(due, s.life[QUIET_UNTIL]))
 
@@ -184,7 +188,7 @@ def fold(
         bits |= LATE
     else:
         oldest = newest // DAY_MS - DAY_KEPT + 1
-        place = tile_at(s.day, s.size, DAYS, when // DAY_MS, oldest)
+        place = day_at(s, when // DAY_MS, oldest)
         _book(s.day, place, sign, amount)
         day = s.day[place]
         day[DAY_MIX + channel] += sign

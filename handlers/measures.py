@@ -3,6 +3,7 @@
 import numpy as np
 
 from handlers.batch import ACCOUNT_WORDS, I8, NONE
+from handlers.days import open_days, own_days
 from handlers.dealings import Dealings, dealings_of
 from handlers.features import FEATURES, Measure
 from handlers.jit import jit
@@ -31,7 +32,6 @@ from handlers.row import (
     Scratch,
     add,
     new_scratch,
-    own_days,
 )
 from handlers.snapshot import Snapshot
 from handlers.upgrade import current
@@ -154,6 +154,7 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
     """
     doubles = values.view(np.float64)
     life = s.life
+    open_days(s)
     gaps = sorted_gaps(s, work)
     for f in range(spec.shape[0]):
         measure, hours, part = spec[f, 0], spec[f, 1], spec[f, 2]

@@ -7,6 +7,7 @@ event that is on time; a late event or a reversal brings none. A deposit's comes
 from typing import NamedTuple, get_args
 
 from handlers.batch import ACCOUNT_WORDS, I8
+from handlers.days import open_days
 from handlers.jit import jit
 from handlers.row import (
     ACCOUNT_BALANCE,
@@ -123,6 +124,7 @@ def moments(s: Scratch, at: int, amount: int, kind: int, channel: int, tiers: I8
 @jit
 def largest_before(s: Scratch, day: int) -> int:
     """The largest credit of the 90 days that end with `day`, 0 for none."""
+    open_days(s)
     largest = 0
     for k in range(s.size[DAYS]):
         if day - 90 < s.day[k, TILE] <= day:
@@ -133,6 +135,7 @@ def largest_before(s: Scratch, day: int) -> int:
 @jit
 def remits(s: Scratch, at: int) -> bool:
     """Whether one more remittance makes a pattern."""
+    open_days(s)
     count = 1
     day = at // DAY_MS
     for k in range(s.size[DAYS]):
@@ -147,6 +150,7 @@ def lies_idle(s: Scratch, at: int) -> bool:
     what was paid out in them. Customers of less than 30 days are not asked."""
     if s.life[FIRST] == 0 or s.life[FIRST] > at - IDLE_DAYS * DAY_MS:
         return False
+    open_days(s)
     day = at // DAY_MS
     out = 0
     low = 0
@@ -166,6 +170,7 @@ def moved_up(s: Scratch, at: int, amount: int, tiers: I8) -> bool:
     only of customers of 90 days and more: before, the sum can but grow."""
     if tiers.shape[0] == 0:
         return False
+    open_days(s)
     day = at // DAY_MS
     money = amount
     for k in range(s.size[DAYS] - 1, -1, -1):

@@ -7,11 +7,12 @@ One Scratch is used for one customer after another. Tiles are kept sparse, oldes
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handlers.batch import ACCOUNT_WORDS, I8
 from handlers.jit import jit
 from schemas.transaction import CHANNELS, TYPES
-from schemas.units import DAY_MS, MINUTE_MS
+from schemas.units import MINUTE_MS
 
 FIVE_MS = 5 * MINUTE_MS
 
@@ -44,11 +45,15 @@ TILE_IN = 2
 TILE_OUT = 3
 TILE_FIELDS = 4
 DAY_OWN = 4  # transactions that the customer made
-DAY_LARGEST = 5  # largest credit, 0 is none
-DAY_HAS_BALANCE = 6
-DAY_LOW = 7
-DAY_HIGH = 8
-DAY_MIX = 9  # counts by channel, then by type
+DAY_STATE = 5  # of days.py: whether the fields below are filled
+DAY_START = 6  # where its bytes are in `stored`
+DAY_END = 7
+DAY_HEAD_FIELDS = 8  # those above are kept of a day that isn't opened
+DAY_LARGEST = 8  # largest credit, 0 is none
+DAY_HAS_BALANCE = 9
+DAY_LOW = 10
+DAY_HIGH = 11
+DAY_MIX = 12  # counts by channel, then by type
 CHANNEL_COUNT = len(CHANNELS)
 MIX_FIELDS = len(CHANNELS) + len(TYPES)
 DAY_FIELDS = DAY_MIX + MIX_FIELDS
@@ -72,6 +77,10 @@ ACCOUNTS = 3
 WATCHES = 4
 SIZES = 5
 
+ROW_BYTES_MAX = 48_000
+"""No row is longer, dealings not counted: 12 + 168 tiles of at most 33 bytes, 180 days of at most 220, 16 accounts, 8
+watches."""
+
 MINOR_LIMIT = 1 << 62
 """Sums stop here instead of overflowing."""
 
@@ -86,6 +95,8 @@ class Scratch(NamedTuple):
     accounts: I8
     watches: I8
     size: I8
+    stored: NDArray[np.uint8]
+    """The row's bytes as they were read, for days that are not opened."""
 
 
 def new_scratch() -> Scratch:
@@ -99,6 +110,7 @@ def new_scratch() -> Scratch:
         np.zeros((ACCOUNTS_MAX + 1, ACCOUNT_FIELDS), np.int64),
         np.zeros((WATCHES_MAX + 1, WATCH_FIELDS), np.int64),
         np.zeros(SIZES, np.int64),
+        np.zeros(ROW_BYTES_MAX, np.uint8),
     )
 
 
@@ -124,7 +136,9 @@ def forget(tiles: I8, size: I8, which: int, oldest: int) -> None:
         drop += 1
     if drop > 0:
         for k in range(drop, n):
-            tiles[k - drop] = tiles[k]
+            closed = which == DAYS and tiles[k, DAY_STATE] != 0
+            for field in range(DAY_HEAD_FIELDS if closed else tiles.shape[1]):
+                tiles[k - drop, field] = tiles[k, field]
         size[which] = n - drop
 
 
@@ -147,16 +161,3 @@ def tile_at(tiles: I8, size: I8, which: int, tile: int, oldest: int) -> int:
     tiles[place, TILE] = tile
     size[which] = n + 1
     return int(place)
-
-
-@jit
-def own_days(s: Scratch, days: I8) -> int:
-    """Writes the active days (UTC day numbers, ascending) of the 180 that end with the last; returns how many."""
-    n = 0
-    last = s.life[LAST_OWN] // DAY_MS
-    for k in range(s.size[DAYS]):
-        tile = s.day[k, TILE]
-        if s.day[k, DAY_OWN] > 0 and last - DAY_KEPT < tile <= last:
-            days[n] = tile
-            n += 1
-    return n

@@ -2,9 +2,34 @@
 
 import numpy as np
 
+from handlers.batch import I8
+from handlers.days import put_days
 from handlers.dealings import Dealings, sent_churn
-from handlers.layout import VERSION, LayoutError, get
-from handlers.row import RAISED_DUE
+from handlers.layout import VERSION, LayoutError
+from handlers.row import (
+    CHANNEL_COUNT,
+    DAY_HAS_BALANCE,
+    DAY_HIGH,
+    DAY_LARGEST,
+    DAY_LOW,
+    DAY_MIX,
+    DAY_OWN,
+    DAYS,
+    FIRST,
+    LAST,
+    MIX_FIELDS,
+    NEWEST,
+    RAISED_DUE,
+    ROW_BYTES_MAX,
+    TILE,
+    TILE_COUNT,
+    TILE_IN,
+    TILE_OUT,
+    Scratch,
+    new_scratch,
+)
+from handlers.varint import get as number_at
+from schemas.units import DAY_MS
 
 _LIFE_FIELDS_1 = 11
 _NONE = b"\0"
@@ -21,19 +46,44 @@ def current(row: bytes) -> bytes:
     raise LayoutError(f"row layout version {found}; this program reads versions 1 and {VERSION}")
 
 
+class _Reader:
+    """A row of version 1, read number by number."""
+
+    def __init__(self, row: bytes) -> None:
+        self.at = 1
+        self._row = np.frombuffer(row, np.uint8)
+
+    def number(self) -> int:
+        found, self.at = number_at(self._row, self.at)
+        return found
+
+    def byte(self) -> int:
+        self.at += 1
+        return int(self._row[self.at - 1])
+
+
 def _from_1(row: bytes) -> bytes:
-    """Version 1 kept cooldowns of offers by hash among the aggregates, and no other dealings."""
-    cursor = np.ones(1, np.int64)
-    read = np.frombuffer(row, np.uint8)
-    life = [int(get(read, cursor)) for _ in range(_LIFE_FIELDS_1)]
-    life_end = int(cursor[0])
-    for _ in range(get(read, cursor)):
-        cursor[0] += get(read, cursor)
-        get(read, cursor)
-        get(read, cursor)
-    accounts_end = int(cursor[0])
-    cooling = [(int(get(read, cursor)), int(get(read, cursor))) for _ in range(get(read, cursor))]
-    rest = int(cursor[0])
+    """Version 1 kept cooldowns of offers by hash among the aggregates, and no other dealings; its days were varints."""
+    reader = _Reader(row)
+    number = reader.number
+    life = [number() for _ in range(_LIFE_FIELDS_1)]
+    life_end = reader.at
+    for _ in range(number()):
+        reader.at += number()
+        number()
+        number()
+    accounts_end = reader.at
+    cooling = [(number(), number()) for _ in range(number())]
+    tiles_start = reader.at
+    for _ in range(2):
+        for _ in range(number()):
+            number()
+            for _ in range((number() & 3).bit_count()):
+                number()
+    tiles_end = reader.at
+    newest = (life[FIRST] + life[LAST] + life[NEWEST]) // DAY_MS
+    days = np.empty(ROW_BYTES_MAX, np.uint8)
+    days_end = put_days(_days_1(reader, newest), days, 0, newest)
     dealings = Dealings(cooling=dict(cooling))
     if raised := life[RAISED_DUE]:
         dealings.contacts.append(sent_churn(raised))
@@ -44,7 +94,43 @@ def _from_1(row: bytes) -> bytes:
             2 * _NONE,
             row[life_end:accounts_end],
             _NONE,
-            row[rest:],
+            row[tiles_start:tiles_end],
+            days[:days_end].tobytes(),
             dealings.encoded(),
         )
     )
+
+
+def _days_1(reader: _Reader, newest: int) -> Scratch:
+    """The days, all of them as if they had just changed."""
+    number = reader.number
+    s = new_scratch()
+    s.size[DAYS] = number()
+    tile = newest
+    for k in range(s.size[DAYS] - 1, -1, -1):
+        day = s.day[k]
+        tile -= number()
+        flags = reader.byte()
+        day[TILE], day[TILE_COUNT] = tile, number()
+        day[TILE_IN] = number() if flags & 1 else 0
+        day[TILE_OUT] = number() if flags & 2 else 0
+        day[DAY_OWN] = number() if flags & 4 else day[TILE_COUNT]
+        if flags & 8:
+            day[DAY_LARGEST] = day[TILE_IN] if flags & 16 else number()
+        if flags & 32:
+            day[DAY_HAS_BALANCE], day[DAY_LOW] = 1, number()
+            day[DAY_HIGH] = day[DAY_LOW] + number()
+        if flags & 64:
+            _mix_1(reader, day[DAY_MIX:])
+    return s
+
+
+def _mix_1(reader: _Reader, mix: I8) -> None:
+    types = MIX_FIELDS - CHANNEL_COUNT
+    head = reader.byte()
+    if head < 128:
+        mix[head // types] = mix[CHANNEL_COUNT + head % types] = 1
+        return
+    for _ in range(head - 128):
+        entry = reader.number()
+        mix[entry & 31] = entry >> 5

@@ -75,21 +75,28 @@ local function read_tiles(number, tile)
 end
 
 -- Counts by channel, then by type, from place 0.
-local function read_mix(byte, number)
-  local mix, head = {}, byte()
-  if head < 128 then
-    mix[floor(head / ROW.types)] = 1
-    mix[ROW.channels + head % ROW.types] = 1
-  else
-    for _ = 1, head - 128 do
-      local entry = number()
-      mix[entry % 32] = floor(entry / 32)
-    end
+local function read_list(number, entries)
+  local mix = {}
+  for _ = 1, entries do
+    local entry = number()
+    mix[entry % 32] = floor(entry / 32)
   end
   return mix
 end
 
-local function read_days(byte, number, tile)
+local function read_pairs(byte, count)
+  local mix = {}
+  for _ = 1, count do
+    local pair = byte()
+    local channel, kind = floor(pair / 32), ROW.channels + pair % 32
+    mix[channel] = (mix[channel] or 0) + 1
+    mix[kind] = (mix[kind] or 0) + 1
+  end
+  return mix
+end
+
+-- Days of version 1.
+local function read_days_1(byte, number, tile)
   local days = {}
   for k = 1, number() do
     tile = tile - number()
@@ -104,7 +111,56 @@ local function read_days(byte, number, tile)
       day.low = number()
       day.high = day.low + number()
     end
-    day.mix = has(64) and read_mix(byte, number) or {}
+    day.mix = {}
+    if has(64) then
+      local head = byte()
+      if head < 128 then
+        day.mix = { [floor(head / ROW.types)] = 1, [ROW.channels + head % ROW.types] = 1 }
+      else
+        day.mix = read_list(number, head - 128)
+      end
+    end
+    days[k] = day
+  end
+  return days
+end
+
+-- The days as handlers/days.py writes them.
+local function read_days(byte, number, tile)
+  -- 2, 3 or 8 bytes of a zigzag, lowest first; 0 where the width is 0
+  local function fixed(width)
+    if width == 0 then return 0 end
+    local b = byte()
+    local negative, value, scale = b % 2 == 1, floor(b / 2), 128
+    for _ = 2, width == 3 and 8 or width + 1 do
+      value = value + byte() * scale
+      scale = scale * 256
+    end
+    return negative and -value - 1 or value
+  end
+  local days = {}
+  for k = 1, number() do
+    local step = byte()
+    local back, length = floor(step / 32), step % 32
+    if back == 7 then back = number() end
+    if length == 31 then number() end
+    tile = tile - back
+    local head = byte()
+    local more = head >= 128 and byte() or 0
+    local function two(from, place) return floor(from / place) % 4 end
+    local day = { at = tile, floor(head / 64) % 2 == 1 and number() or 1, 0, 0 }
+    local own = two(head, 16)
+    day.own = own == 0 and day[1] or own == 1 and 0 or number()
+    day[2] = fixed(head % 4)
+    day[3] = fixed(two(head, 4))
+    local largest, low = more % 4, two(more, 4)
+    day.largest = largest == 1 and day[2] or fixed(largest)
+    if low > 0 then
+      day.low = fixed(low)
+      day.high = day.low + fixed(two(more, 16))
+    end
+    local mix = two(more, 64)
+    day.mix = mix == 0 and {} or mix == 1 and read_pairs(byte, day[1]) or read_list(number, number())
     days[k] = day
   end
   return days
@@ -137,7 +193,7 @@ local function opened(row)
   end
   s.five = read_tiles(number, floor(newest / FIVE_MS))
   s.hour = read_tiles(number, floor(newest / HOUR_MS))
-  s.day = read_days(byte, number, floor(newest / DAY_MS))
+  s.day = (version == 1 and read_days_1 or read_days)(byte, number, floor(newest / DAY_MS))
   return s
 end
 

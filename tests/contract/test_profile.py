@@ -36,6 +36,7 @@ from handlers.row import (
     LIFE_FIELDS,
     MIX_FIELDS,
     NEWEST,
+    ROW_BYTES_MAX,
     TILE,
     TILE_COUNT,
     TILE_IN,
@@ -118,7 +119,7 @@ def drawn(chance: random.Random) -> tuple[bytes, int]:
     fill_tiles(chance, s, FIVES, newest // FIVE_MS, FIVE_KEPT)
     fill_tiles(chance, s, HOURS, newest // HOUR_MS, HOUR_KEPT)
     fill_tiles(chance, s, DAYS, newest // DAY_MS, DAY_KEPT)
-    buffer = np.zeros(layout.ROW_BYTES_MAX, np.uint8)
+    buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
     dealings = chance.choice((b"", Dealings(consents={1: newest}).encoded()))
     return buffer[: layout.encode(s, buffer, 0)].tobytes() + dealings, newest
 
@@ -154,7 +155,7 @@ def test_whole_numbers_are_right_up_to_two_to_the_53rd(store: RedisStore, reader
         s.size[ACCOUNTS] = 1
         s.accounts[0] = 1
         s.accounts[0, ACCOUNT_BALANCE] = value
-        buffer = np.zeros(layout.ROW_BYTES_MAX, np.uint8)
+        buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
         rows[name] = buffer[: layout.encode(s, buffer, 0)].tobytes()
     store.commit(partition, store.claim(partition), 1, 0, Changes(rows))
     for name, row in rows.items():

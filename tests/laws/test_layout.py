@@ -7,7 +7,8 @@ import pytest
 from hypothesis import strategies as st
 
 from handlers.batch import ACCOUNT_WORDS
-from handlers.layout import ROW_BYTES_MAX, VERSION, LayoutError, decode, encode
+from handlers.days import CHANGED
+from handlers.layout import VERSION, LayoutError, decode, encode
 from handlers.row import (
     ACCOUNTS,
     ACCOUNTS_MAX,
@@ -19,6 +20,7 @@ from handlers.row import (
     DAY_LOW,
     DAY_MIX,
     DAY_OWN,
+    DAY_STATE,
     DAYS,
     FIRST,
     FIVE_KEPT,
@@ -32,6 +34,7 @@ from handlers.row import (
     MINOR_LIMIT,
     MIX_FIELDS,
     NEWEST,
+    ROW_BYTES_MAX,
     TILE,
     TILE_COUNT,
     TILE_IN,
@@ -152,13 +155,14 @@ def test_a_row_of_another_version_is_refused_by_the_engine() -> None:
 def test_the_fullest_row_has_room() -> None:
     s = new_scratch()
     for field in s:
-        field[:] = -MINOR_LIMIT
+        field[:] = -MINOR_LIMIT if field.dtype == np.int64 else 0
     s.life[NEWEST] = 4_102_444_800_000
     s.accounts[:, :ACCOUNT_WORDS] = int.from_bytes(b"zzzzzzzz", "little")
     s.watches[:, :ACCOUNT_WORDS] = int.from_bytes(b"zzzzzzzz", "little")
     for tiles_, kept, length in ((s.five, FIVE_KEPT, FIVE_MS), (s.hour, HOUR_KEPT, HOUR_MS), (s.day, DAY_KEPT, DAY_MS)):
         tiles_[:kept, TILE] = s.life[NEWEST] // length - np.arange(kept)[::-1]
         tiles_[:, TILE_COUNT] = 10**9
+    s.day[:, DAY_STATE] = CHANGED
     s.day[:, DAY_OWN] = 10**9 - 1
     s.day[:, DAY_LARGEST] = s.day[:, DAY_HIGH] = AMOUNT_LIMIT
     s.day[:, DAY_HAS_BALANCE], s.day[:, DAY_LOW] = 1, -AMOUNT_LIMIT
