@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from handlers.batch import I8, NONE
+from handlers.days import own_days
 from handlers.features import FEATURES, Feature, Measure, Unit
 from handlers.jit import F8, jit
-from handlers.layout import U8, check_version, decode
+from handlers.layout import decode
 from handlers.measures import SPEC, evaluate, sorted_gaps
 from handlers.row import (
     COUNT,
@@ -23,8 +24,9 @@ from handlers.row import (
     TILE_OUT,
     Scratch,
     new_scratch,
-    own_days,
 )
+from handlers.upgrade import current
+from handlers.varint import U8
 from schemas.units import DAY_MS
 
 RHYTHM: tuple[tuple[str, Unit, str], ...] = (
@@ -67,7 +69,7 @@ _EXACT = np.array([feature.exact for feature in DECLARED], np.int64)
 
 @jit
 def rhythm(s: Scratch, now: int, out: F8, work: I8) -> None:
-    """Writes the figures of RHYTHM at `now` into `out`, (rhythms,). `work` as for fold."""
+    """Writes the figures of RHYTHM at `now` into `out`, (rhythms,), of a row with open days. `work` as for fold."""
     life = s.life
     out[:] = np.nan
     first, last = life[FIRST], life[LAST_OWN]
@@ -139,8 +141,7 @@ def inputs_at(rows: Sequence[bytes], now: int) -> F8:
 
     Raises LayoutError for a row of an unknown version.
     """
-    for row in rows:
-        check_version(row)
+    rows = [current(row) for row in rows]
     out = np.empty((len(rows), len(NAMES)))
     s = new_scratch()
     raw = np.frombuffer(b"".join(rows), np.uint8)

@@ -61,7 +61,7 @@ class Backtest:
     left: F8
     active: F8
     money: F8
-    """Moved by the customer in the 180 days before the split, minor units."""
+    """Moved by the customer before the split, minor units."""
     methods: list[Method]
     """The model first."""
     detection: Detection | None
@@ -108,7 +108,7 @@ def backtest(
     seen_days = (int(history.clock[-1]) - split) // DAY_MS + 1
     if seen_days < horizon_days:
         remarks.append(f"The history ends {max(seen_days, 0)} days after the split: who left is known only until then.")
-    money = np.nan_to_num(last.inputs[:, NAMES.index("in_180d")] + last.inputs[:, NAMES.index("out_180d")])
+    money = np.nan_to_num(last.inputs[:, NAMES.index("in_life")] + last.inputs[:, NAMES.index("out_life")])
     methods: list[Method] = []
     if seen_days <= 0 or not 0 < left.sum() < len(left):
         remarks.append("All customers did the same after the split: there is nothing to measure.")

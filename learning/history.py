@@ -13,6 +13,7 @@ import numpy as np
 from handlers.batch import I8, NONE, Batch, Record
 from handlers.features import BANK_MADE_TYPES
 from handlers.intake import Intake
+from handlers.seen import Seen
 from schemas.units import DAY_MS
 
 CHUNK = 5_000
@@ -71,6 +72,7 @@ class History:
             event_ids=[""] * (stop - start),
             clock_end=int(self.clock[stop - 1]),
             dead_letters=[],
+            duplicates=0,
             unknown_types=0,
             unknown_channels=0,
         )
@@ -118,11 +120,12 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
     Raises HistoryError where nothing is left.
     """
     names: dict[str, int] = {}
+    seen = Seen()
     parts: dict[str, list[I8]] = {name: [] for name in ("customer", *_COLUMNS, "clock")}
     refused, first_refusal, unordered, count = 0, "", 0, 0
     for number, lines in enumerate(files, 1):
         read_before = len(parts["at"])
-        for batch in _batches(lines, intake):
+        for batch in _batches(lines, intake, seen):
             places = np.array([names.setdefault(name, len(names)) for name in batch.customers], np.int64)
             parts["customer"].append(places[batch.row] if len(batch) else batch.row)
             for name in _COLUMNS:
@@ -150,11 +153,12 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
     return History(list(names), **columns, refused=refused, first_refusal=first_refusal, sorted_files=unordered)
 
 
-def _batches(lines: Iterable[bytes], intake: Intake) -> Iterator[Batch]:
+def _batches(lines: Iterable[bytes], intake: Intake, seen: Seen) -> Iterator[Batch]:
     numbered = enumerate(lines)
     clock = 0
     while chunk := list(islice(numbered, CHUNK)):
-        batch = intake.batch(0, [Record(n, _NO_TIMESTAMP, None, line) for n, line in chunk], clock)
+        batch = intake.batch(0, [Record(n, _NO_TIMESTAMP, None, line) for n, line in chunk], clock, seen)
+        seen.take()  # nobody stores it
         clock = batch.clock_end
         yield batch
 

@@ -141,8 +141,8 @@ def _money(found: Backtest) -> list[str]:
     ]
     return [
         "<h2>Gains in money</h2>",
-        f"<p>Those who left had moved {at_stake:,.2f} of the base currency in the 180 days before the split. Of that,"
-        " so much belongs to the customers contacted first:</p>",
+        f"<p>Those who left had moved {at_stake:,.2f} of the base currency before the split. Of that, so much"
+        " belongs to the customers contacted first:</p>",
         table(("contacted", *(f"{part:.0%}" for part in parts)), rows),
         f'<div class="pictures">{picture.svg}</div>',
     ]

@@ -9,6 +9,7 @@ from handlers.batch import I8, NONE
 from handlers.churn_inputs import inputs_at
 from handlers.engine import Engine, Rules
 from handlers.jit import F8
+from handlers.ledger import LEDGER
 from learning.history import History
 from schemas.units import DAY_MS
 
@@ -46,7 +47,7 @@ def snapshots(
             rows.update(engine.step(history.batch(done, stop), rows, [], rules).rows)
             done = stop
             progress(done)
-        customers = np.sort(np.array([place[name] for name in rows], np.int64))
+        customers = np.sort(np.array([place[name] for name in rows if name != LEDGER], np.int64))
         if taken is not None and cutoff != cutoffs[-1]:
             customers = taken(customers)
         names = history.customers
