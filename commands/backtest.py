@@ -43,23 +43,22 @@ def backtest(
         out.print(
             f"Time to detect a silence of {found.detection.gap_days} days, median: model {both[0].median_days:.1f} days"
             f" ({both[0].false_alarms:.1%} false alarms), recency {both[1].median_days:.1f} days"
-            f" ({both[1].false_alarms:.1%})"
+            f" ({both[1].false_alarms:.1%}); at equal false alarms {both[0].at_equal_alarms:.1f} and"
+            f" {both[1].at_equal_alarms:.1f} days"
         )
     out.print(f"{len(found.customers):,} scores in {scores}, the report is {report}", markup=False)
 
 
 def _comparison(found: Backtest) -> Table:
     everybody = Table(title=f"{len(found.customers):,} customers, {found.left.mean():.1%} left", title_justify="left")
-    for heading in ("method", "AUC", "log-loss", "calibration error", "top-decile lift", "AUC, active", "model's gain"):
+    for heading in ("method", "AUC", "log-loss", "cal. error", "top lift"):
         everybody.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=heading == "method")
     for method in found.methods:
-        q, active, gain = method.everybody, method.active, method.auc_gain
+        q = method.everybody
         everybody.add_row(
             method.name,
             f"{q.auc:.4f}",
             *("–" if value is None else f"{value:.4f}" for value in (q.log_loss, q.calibration_error)),
             f"{q.top_decile_lift:.3f}",
-            "–" if active is None else f"{active.auc:.4f}",
-            "" if gain is None else f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})",
         )
     return everybody

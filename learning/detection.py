@@ -38,6 +38,9 @@ class Delay:
     """Share of the leavers who were alarmed at all before the window ended."""
     false_alarms: float
     """Share of those who stayed who were alarmed all the same."""
+    at_equal_alarms: float
+    """Median days at the threshold that alarms exactly FALSE_ALARMS of those who stayed after the split: to compare
+    methods at the same rate, with hindsight."""
     curve: tuple[tuple[float, float], ...]
     """False-alarm rate and median days at other thresholds."""
 
@@ -87,7 +90,8 @@ def detect(
         rates = np.linspace(0.02, 0.4, 20)
         curve = [_delay(later, method, float(threshold)) for threshold in np.quantile(worst, 1 - rates)]
         median, noticed, alarms = _delay(later, method, float(np.quantile(worst, 1 - FALSE_ALARMS)))
-        delays.append(Delay(median, noticed, alarms, tuple((rate, at) for at, _, rate in curve)))
+        equal, _, _ = _delay(later, method, float(np.quantile(later.stayers[method], 1 - FALSE_ALARMS)))
+        delays.append(Delay(median, noticed, alarms, equal, tuple((rate, at) for at, _, rate in curve)))
     return Detection(gap, len(later.since), later.stayers.shape[1], delays[0], delays[1])
 
 
