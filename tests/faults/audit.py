@@ -18,6 +18,7 @@ from handlers.engine import Rules
 from handlers.measures import accounts, profile
 from handlers.seen import Seen
 from schemas.units import DAY_MS
+from streams.beside import note_intakes
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
 from streams.partition import Partition
@@ -93,6 +94,7 @@ def _recomputed(settings: Settings, state: RedisStore, rules: Rules, number: int
         settings.topic_transactions,
         again,
         intake(settings),
+        note_intakes(settings),
         lambda: rules,
         *topics,
         RowCache(1 << 24),

@@ -59,14 +59,14 @@ BUILDS = {
             ),
             (
                 "streams/loop.py",
-                "                done = claim.partition.begin(portion.records, portion.now)\n",
+                "                done = claim.partition.begin(portion.records, portion.now, portion.outcomes, portion.customer_events)\n",
                 "                import time\n"
                 "                def early(entries):\n"
                 "                    at = claim.partition.position\n"
-                "                    self._publisher.add(claim, entries, at.offset, at.clock)\n"
+                "                    self._publisher.add(claim, entries, at.offsets, at.clock)\n"
                 "                    time.sleep(0.3 if entries else 0)\n"
                 "                claim.partition.early = early\n"
-                "                done = claim.partition.begin(portion.records, portion.now)\n",
+                "                done = claim.partition.begin(portion.records, portion.now, portion.outcomes, portion.customer_events)\n",
             ),
         ),
     ),
