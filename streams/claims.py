@@ -119,6 +119,8 @@ class Claims:
             claim = self._claim(log.partition)
             log.offset = OFFSET_BEGINNING if claim is None else claim.start
         consumer.incremental_assign(given)
+        # One that was paused when it was taken away would still be paused, which nothing says.
+        consumer.resume(given)
         waiting = [log for log in given if self._paused or log.partition not in self._held]
         if waiting:
             consumer.pause(waiting)

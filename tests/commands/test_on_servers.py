@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 import pytest
 import redis
 
+from commands.kafka import consumer, from_the_start, partitions, to_the_end
 from commands.offers import SHIPPED, catalogue
 from commands.state import claimed_partitions
+from handlers.catalog import catalogue_of
 from tests.live import Bank, OpenBank, tracker
 
 CUSTOMERS = 40
@@ -124,3 +127,23 @@ def test_offers_that_are_left_out_are_withdrawn(open_bank: OpenBank, tmp_path: P
     one.write_text(SHIPPED.read_text().split("[[offer]]")[0] + "[[offer]]" + SHIPPED.read_text().split("[[offer]]")[1])
     assert "1 offers published" in (said := bank.command("offers", "publish", one).stdout)
     assert f"{len(catalogue(SHIPPED).offers) - 1} withdrawn" in said
+
+
+def test_a_kind_of_alerts_is_switched_off_and_on_again_and_all_else_in_the_policy_stays(open_bank: OpenBank) -> None:
+    bank: Bank = open_bank(partitions=1)
+    bank.command("offers", "publish", SHIPPED)
+    said = [
+        bank.command("offers", "switch", *words.split()).stdout.strip()
+        for words in ("next_best_offer off", "churn_risk dry-run", "next_best_offer on")
+    ]
+    assert said == ["next_best_offer: off", "churn_risk: dry-run", "next_best_offer: on"]
+    reader = consumer(bank.settings)
+    records: dict[bytes, bytes] = {}
+    try:
+        topic = bank.settings.topic_offers
+        for message in to_the_end(reader, topic, from_the_start(partitions(reader, topic))):
+            records[message.key() or b""] = message.value() or b""
+    finally:
+        reader.close()
+    expected = msgspec.structs.replace(catalogue(SHIPPED).policy, dry_run=["churn_risk"])
+    assert catalogue_of(records).policy == expected

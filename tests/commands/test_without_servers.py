@@ -12,9 +12,9 @@ from streams.settings import variable
 from tests.live import BERKA, outside, tracker
 
 COMMANDS = (
-    "demo", "worker", "topics", "topics create", "offers", "offers check", "offers publish", "customer", "alerts",
-    "publish", "convert", "convert berka", "convert cdnow", "simulate", "verify", "replay", "dead-letters",
-    "dead-letters list", "dead-letters replay", "documents",
+    "demo", "worker", "topics", "topics create", "offers", "offers check", "offers publish", "offers switch",
+    "customer", "alerts", "publish", "convert", "convert berka", "convert cdnow", "simulate", "verify", "replay",
+    "dead-letters", "dead-letters list", "dead-letters replay", "documents",
 )  # fmt: skip
 CDNOW = BERKA.parent / "cdnow" / "CDNOW_sample.txt"
 

@@ -35,16 +35,11 @@ BUILDS = {
         (
             (
                 "streams/redis_store.py",
-                "from dataclasses import astuple\n",
-                "from dataclasses import astuple, replace\n",
-            ),
-            (
-                "streams/redis_store.py",
-                "        verdict = self._call(_COMMIT, keys, arguments)\n",
-                "        stays = [b'%d' % n for n in astuple(replace(at, sequence=new.sequence))]\n"
-                "        self._call(_COMMIT, keys, [*arguments[:7], *stays[1:], *arguments[13:]])\n"
-                "        alone = [*stays, *arguments[7:13], b'0', b'0', b'0', b'0', b'0']\n"
-                "        verdict = self._call(_COMMIT, keys[:3], alone)\n",
+                "        self._line.send(_commit(partition, at, new, changes))\n",
+                "        from dataclasses import replace\n"
+                "        stays = replace(new, version=at.version, offset=at.offset)\n"
+                "        self._call(_commit(partition, at, stays, changes))\n"
+                "        self._line.send(_commit(partition, stays, new, Changes()))\n",
             ),
         ),
     ),
@@ -53,9 +48,9 @@ BUILDS = {
         (
             (
                 "streams/partition.py",
-                "        self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)\n",
+                "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
                 "        self.early(list(enumerate(outbox, before.sequence + 1)))\n"
-                "        self.position = self._store.commit(self.number, before, offset, outcome.clock, changes)\n",
+                "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
             ),
             (
                 "streams/partition.py",
@@ -64,14 +59,14 @@ BUILDS = {
             ),
             (
                 "streams/loop.py",
-                "                done = claim.partition.process(portion.records, portion.now)\n",
+                "                done = claim.partition.begin(portion.records, portion.now)\n",
                 "                import time\n"
                 "                def early(entries):\n"
                 "                    at = claim.partition.position\n"
                 "                    self._publisher.add(claim, entries, at.offset, at.clock)\n"
                 "                    time.sleep(0.3 if entries else 0)\n"
                 "                claim.partition.early = early\n"
-                "                done = claim.partition.process(portion.records, portion.now)\n",
+                "                done = claim.partition.begin(portion.records, portion.now)\n",
             ),
         ),
     ),

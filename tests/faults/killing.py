@@ -1,9 +1,12 @@
 """Rows: workers that die, pause, come and go."""
 
+import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from tests.faults.audit import Figures
+from tests.faults.scene import SESSION_MS
 from tests.faults.steps import STEPS, Kill
 from tests.faults.workload import Plan, Sent, records
 from tests.faults.world import Row, Seed
@@ -11,6 +14,7 @@ from tests.faults.world import Row, Seed
 PLAN = Plan()
 KILLS = 3
 TRIM_SECONDS_MAX = 15
+STOP_SECONDS_MAX = 5.0
 
 
 def sliced(sent: Sequence[Sent], parts: int) -> list[Sequence[Sent]]:
@@ -26,7 +30,7 @@ def kill(seed: Seed) -> Figures:
         for life, part in enumerate(parts[:KILLS]):
             scene.publish(part)
             step = STEPS[(seed.number * KILLS + life) % len(STEPS)]
-            worker = scene.start(Kill(step, seed.chance.randint(1, 3)))
+            worker = scene.start(Kill(step, 1 if step == STEPS[-2] else seed.chance.randint(1, 3)))
             if step == STEPS[-2]:
                 with suppress(TimeoutError):  # comes at rest
                     worker.wait(TRIM_SECONDS_MAX)
@@ -40,4 +44,64 @@ def kill(seed: Seed) -> Figures:
         return scene.audit(seed.notes.append)
 
 
-ROWS = (Row("kill", "kill -9 of the worker at each of 14 steps of the loop, three times a seed", kill, 100, 6),)
+def zombie(seed: Seed) -> Figures:
+    """A worker is stopped in the middle of its work, loses its partitions to another, and goes on later as if nothing
+    had been."""
+    with seed.world.scene(PLAN.partitions, poll_records_max=5) as scene:
+        parts = sliced(records(PLAN, seed.number), 6)
+        first, second = scene.start(), scene.start()
+        for number, part in enumerate(parts):
+            scene.publish(part)
+            stopped = (first, second)[number % 2]
+            scene.progress(seed.chance.randint(0, 6))
+            stopped.signal(signal.SIGSTOP)
+            time.sleep(SESSION_MS / 1_000 * seed.chance.uniform(0.5, 3.0))
+            stopped.signal(signal.SIGCONT)
+        scene.rest()
+        return scene.audit(seed.notes.append).plus(seed.kept(first.alive() and second.alive(), "no worker ended"))
+
+
+def storm(seed: Seed, seconds: float) -> Figures:
+    """Workers come, leave and are killed every few seconds while transactions come."""
+    plan = Plan(events=600, partitions=4)
+    with seed.world.scene(plan.partitions, poll_records_max=5) as scene:
+        sent = records(plan, seed.number)
+        parts = sliced(sent, max(1, int(seconds / 2)))
+        workers = [scene.start()]
+        for part in parts:
+            scene.publish(part)
+            if len(workers) < 2 or (len(workers) < 4 and seed.chance.random() < 0.5):
+                workers.append(scene.start())
+            else:
+                leaving = workers.pop(seed.chance.randrange(len(workers)))
+                leaving.signal(seed.chance.choice((signal.SIGTERM, signal.SIGTERM, signal.SIGKILL)))
+            time.sleep(seed.chance.uniform(1, 3))
+        scene.rest()
+        return scene.audit(seed.notes.append)
+
+
+def sigterm(seed: Seed) -> Figures:
+    """SIGTERM under load: out within 5 s, and the next worker does nothing twice."""
+    kept = Figures()
+    with seed.world.scene(PLAN.partitions, poll_records_max=3) as scene:
+        for part in sliced(records(PLAN, seed.number), 3):
+            worker = scene.start()
+            scene.publish(part)
+            scene.progress(seed.chance.randint(1, 10))
+            asked = time.monotonic()
+            worker.signal(signal.SIGTERM)
+            code = worker.wait(20)
+            seconds = time.monotonic() - asked
+            kept = kept.plus(seed.kept(seconds < STOP_SECONDS_MAX, f"out within 5 s: it took {seconds:.1f}"))
+            kept = kept.plus(seed.kept(code == 0, f"ends with 0: it ended with {code}"))
+        scene.start()
+        scene.rest()
+        return scene.audit(seed.notes.append).plus(kept)
+
+
+ROWS = (
+    Row("kill", "kill -9 of the worker at each of 14 steps of the loop, three times a seed", kill, 100, 6),
+    Row("zombie", "SIGSTOP for up to three sessions, then SIGCONT, six times a seed", zombie, 10, 3),
+    Row("rebalances", "workers come, leave and are killed every 2 s for a minute", lambda s: storm(s, 60), 5, 5),
+    Row("sigterm", "SIGTERM under load, three times a seed", sigterm, 12, 4),
+)

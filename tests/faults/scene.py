@@ -1,10 +1,13 @@
 """One seed of one row: topics, a group and a Redis database of its own, workers, and the audit at the end."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -14,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import urllib3
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from commands.state import store
@@ -45,10 +49,33 @@ def forkserver() -> ForkServerContext:
     return context
 
 
+class Executed:
+    """A worker started as an operator would, with the little of multiprocessing.Process that is needed."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        command = [sys.executable, "-m", "commands", "worker"]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=output
+            )
+        self.pid = self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def join(self, seconds_max: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds_max)
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._process.poll()
+
+
 class Worker:
     """A running worker. What it says is in `log`."""
 
-    def __init__(self, process: ForkServerProcess, log: Path) -> None:
+    def __init__(self, process: ForkServerProcess | Executed, log: Path) -> None:
         self.process, self.log = process, log
 
     def signal(self, number: signal.Signals) -> None:
@@ -69,6 +96,25 @@ class Worker:
         if self.process.exitcode is None:
             raise TimeoutError(f"the worker has not ended within {seconds_max:g} s")
         return self.process.exitcode
+
+    def problems(self) -> list[str]:
+        """What /healthz says is wrong; empty when nothing is, or while it can't be asked."""
+        found = re.search(r"^ready (http://\S+)$", self.said(), re.MULTILINE)
+        if found is None:
+            return []
+        try:
+            answer = urllib3.request("GET", f"{found[1]}/healthz", timeout=5, retries=False)
+        except urllib3.exceptions.HTTPError:
+            return []
+        return [str(problem) for problem in msgspec.json.decode(answer.data)["problems"]]
+
+    def complains(self, words: str, seconds_max: float = 40) -> bool:
+        """Waits until /healthz names a problem with these words in it; False if it does not."""
+        try:
+            until(lambda: any(words in problem for problem in self.problems()), seconds_max, words)
+        except TimeoutError:
+            return False
+        return True
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
@@ -133,6 +179,14 @@ class Scene:
             self._producer.produce(topic, record.value, record.key, record.partition, headers=headers)
         self._flush()
 
+    def execute(self, environment: Mapping[str, str]) -> Worker:
+        """One more worker, from its start, with more in its environment."""
+        log = self.logs / f"worker-{len(self._workers)}"
+        own = {variable(key): str(value) for key, value in self._own.items()}
+        worker = Worker(Executed(own | environment, log), log)
+        self._workers.append(worker)
+        return worker
+
     def start(self, kill: steps.Kill | None = None, **changes: Any) -> Worker:
         """One more worker, from a warm process."""
         log = self.logs / f"worker-{len(self._workers)}"
@@ -177,10 +231,18 @@ class Scene:
             return 0
         return sum(each.version for each in stands if each is not None)
 
+    def lag(self, partition: int) -> int:
+        """Records of the topic that are not in the store yet."""
+        log = TopicPartition(self.settings.topic_transactions, partition)
+        stands = self.state.read(partition)
+        return int(self._group.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)[1]) - (
+            stands.offset if stands else 0
+        )
+
     def progress(self, commits: int) -> None:
         """Waits for that many commits more, or for the end of all work."""
         least = self.commits() + commits
-        until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
+        self._until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
 
     def _ticked(self, partition: int) -> bool:
         next_due = self.state.next_due(partition)
@@ -188,14 +250,22 @@ class Scene:
 
     def rest(self, seconds_max: float = REST_SECONDS_MAX, worker: Worker | None = None) -> None:
         """Waits for `at_rest`, or for the end of the worker. Raises TimeoutError with the end of the last log."""
+        self._until(lambda: (worker is not None and not worker.alive()) or self.at_rest(), seconds_max, "all done")
+
+    def _until(self, ready: Callable[[], bool], seconds_max: float, what: str) -> None:
         try:
-            until(lambda: (worker is not None and not worker.alive()) or self.at_rest(), seconds_max, "everything done")
+            until(ready, seconds_max, what)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.tail()}") from None
 
     def tail(self) -> str:
+        """The end of what the last workers said, and what their threads are about."""
+        for worker in self._workers[-2:]:
+            if worker.alive() and not isinstance(worker.process, Executed):
+                worker.signal(signal.SIGUSR1)
+        time.sleep(0.5)
         return "\n".join(
-            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-25:]) for worker in self._workers[-2:]
+            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-60:]) for worker in self._workers[-2:]
         )
 
     def audit(self, tell: Callable[[str], None]) -> Figures:

@@ -41,7 +41,7 @@ STEPS = (
     "before trimming the outbox",
     "after claim",
 )
-"""In the order in which the loop comes to them. In commit: Redis has it, the worker has not read the answer."""
+"""In the order in which the loop comes to them. In commit: Redis is sent it, the worker has not read the answer."""
 
 
 TRANSACTION_SECONDS_MAX = 2
@@ -117,29 +117,19 @@ def _after(owner: Any, method: str, then: Callable[[Any], None]) -> None:
 
 
 def _around_commit(hit: _Countdown) -> None:
-    commit: Any = RedisStore.commit
-    answered: Any = RedisStore._call
+    store: Any = RedisStore
+    send: Any = RedisStore.send
 
     def wrapped(self: Any, partition: int, at: Any, offset: int, clock: int, changes: Any) -> Any:
         hit("before commit")
         if changes.published:
             hit("before trimming the outbox")
-        self.committing = True
-        try:
-            result = commit(self, partition, at, offset, clock, changes)
-        finally:
-            self.committing = False
-        hit("after commit")
+        result = send(self, partition, at, offset, clock, changes)
+        hit("in commit")
         return result
 
-    def call(self: Any, *args: Any) -> Any:
-        result = answered(self, *args)
-        if getattr(self, "committing", False):
-            hit("in commit")
-        return result
-
-    anything: Any = RedisStore
-    anything.commit, anything._call = wrapped, call
+    store.send = wrapped
+    _after(RedisStore, "answered", lambda _: hit("after commit"))
 
 
 def _consumer(base: Any, hit: _Countdown) -> Any:

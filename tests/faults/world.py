@@ -10,6 +10,7 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
+from streams.embedded import free_port
 from tests.faults.audit import Figures
 from tests.faults.scene import BROKER, Scene
 from tests.faults.servers import TOXIPROXY, Proxies, RedisServer
@@ -27,10 +28,27 @@ class World:
         self._lock = RLock()
         self._databases = count(1)
         self._servers: dict[str, Any] = {}
+        self.cuttable_kafka = ""
 
     @property
     def kafka(self) -> Kafka:
-        return self._server("kafka", lambda: Kafka(BROKER))
+        """Has a second door, on a line that can be cut: `cuttable_kafka`."""
+        return self._server("kafka", self._make_kafka)
+
+    def _make_kafka(self) -> Kafka:
+        if not TOXIPROXY.exists():
+            return Kafka(BROKER)
+        door = free_port()
+        self.cuttable_kafka = f"127.0.0.1:{self.proxies.line(door, 'kafka')}"
+        return Kafka(
+            (
+                *BROKER,
+                f"listeners=PLAINTEXT://127.0.0.1:{{port}},CONTROLLER://127.0.0.1:{{controller_port}},DOOR://127.0.0.1:{door}",
+                f"advertised.listeners=PLAINTEXT://127.0.0.1:{{port}},DOOR://{self.cuttable_kafka}",
+                "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,DOOR:PLAINTEXT",
+                "inter.broker.listener.name=PLAINTEXT",
+            )
+        )
 
     @property
     def redis(self) -> RedisServer:

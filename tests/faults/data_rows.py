@@ -1,0 +1,157 @@
+"""Rows: what is wrong with the transactions themselves, and with clocks."""
+
+import os
+import time
+from dataclasses import replace
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from schemas.units import DAY_MS
+from tests.faults.audit import Figures
+from tests.faults.workload import START, Plan, Sent, records
+from tests.faults.world import Row, Seed
+
+PLAN = Plan()
+YEAR_MS = 365 * DAY_MS
+
+
+def duplicates(seed: Seed) -> Figures:
+    """Each tenth event comes again, at once or later; the worker is killed in between."""
+    plan = replace(PLAN, duplicates=0.1)
+    with seed.world.scene(plan.partitions) as scene:
+        scene.publish(records(plan, seed.number))
+        worker = scene.start()
+        scene.progress(seed.chance.randint(1, 6))
+        worker.kill()
+        scene.start()
+        scene.rest()
+        return scene.audit(seed.notes.append)
+
+
+def replayed(seed: Seed) -> Figures:
+    """The publisher sends its whole history a second time."""
+    with seed.world.scene(PLAN.partitions) as scene:
+        sent = records(PLAN, seed.number)
+        scene.publish(sent)
+        worker = scene.start()
+        scene.rest()
+        scene.publish(sent)
+        scene.progress(seed.chance.randint(1, 6))
+        worker.kill()
+        scene.start()
+        scene.rest()
+        return scene.audit(seed.notes.append)
+
+
+def late_and_early(seed: Seed) -> Figures:
+    """A tenth of the events comes 90 days late, another tenth is dated a year ahead: those are refused."""
+    now = int(time.time() * 1_000)
+    sent = [_dated(record, seed, now) for record in records(PLAN, seed.number)]
+    with seed.world.scene(PLAN.partitions) as scene:
+        scene.publish(sent)
+        worker = scene.start()
+        scene.progress(seed.chance.randint(1, 6))
+        worker.kill()
+        scene.start()
+        scene.rest()
+        return scene.audit(seed.notes.append)
+
+
+def _dated(record: Sent, seed: Seed, now: int) -> Sent:
+    try:
+        event: Any = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return record
+    if seed.chance.random() < 0.8 or "reversal_of" in event:
+        return record
+    late = seed.chance.random() < 0.5
+    event["occurred_at"] = max(START, event["occurred_at"] - 90 * DAY_MS) if late else now + YEAR_MS
+    return replace(record, value=orjson.dumps(event))
+
+
+def poison_some(seed: Seed) -> Figures:
+    """One record in a hundred is poison."""
+    plan = replace(PLAN, poison=0.01)
+    with seed.world.scene(plan.partitions) as scene:
+        scene.publish(records(plan, seed.number))
+        scene.start()
+        scene.rest()
+        return scene.audit(seed.notes.append)
+
+
+def poison_all(seed: Seed) -> Figures:
+    """After good records nothing but poison comes: the partitions stop and say so; with the threshold raised by the
+    operator a new worker goes on."""
+    with seed.world.scene(PLAN.partitions) as scene:
+        scene.publish(records(PLAN, seed.number))
+        worker = scene.start(poll_records_max=100)
+        scene.rest()
+        flood = [Sent(n % PLAN.partitions, b"key", b"{not json %d" % n) for n in range(6_000)]
+        scene.publish(flood)
+        kept = seed.kept(worker.complains("were refused"), "says that it stopped, and why")
+        left = [scene.lag(number) for number in range(PLAN.partitions)]
+        kept = kept.plus(seed.kept(min(left) > 900, f"stops within 1,000 records: {left} of 2,000 are left"))
+        kept = kept.plus(seed.kept(worker.alive(), "goes on being there to be asked"))
+        worker.kill()
+        scene.start(poison_share_max=1, poll_records_max=500)
+        scene.rest()
+        return scene.audit(seed.notes.append).plus(kept)
+
+
+def hot(seed: Seed) -> Figures:
+    """Half of the traffic is one customer's."""
+    plan = replace(PLAN, hot=0.5)
+    with seed.world.scene(plan.partitions) as scene:
+        scene.publish(records(plan, seed.number))
+        worker = scene.start()
+        scene.progress(seed.chance.randint(1, 6))
+        worker.kill()
+        scene.start()
+        scene.rest()
+        return scene.audit(seed.notes.append)
+
+
+def clock(seed: Seed) -> Figures:
+    """Workers whose clocks are an hour ahead, an hour behind, and jump back by two hours, one after the other; silence
+    is told by the clock on the wall."""
+    plan = replace(PLAN, silence_days=0)
+    with seed.world.scene(plan.partitions, clock="wall", poll_records_max=10) as scene:
+        scene.publish(records(plan, seed.number))
+        offset = Path(scene.logs, "clock")
+        offset.write_text("+1h\n")
+        environment = {
+            "LD_PRELOAD": libfaketime(),
+            "FAKETIME_TIMESTAMP_FILE": str(offset),
+            "FAKETIME_CACHE_DURATION": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+        worker = scene.execute(environment)
+        scene.progress(seed.chance.randint(2, 8))
+        offset.write_text("-1h\n")
+        scene.progress(seed.chance.randint(1, 5))
+        if seed.number % 2:
+            worker.kill()
+            worker = scene.execute(environment)
+        scene.rest()
+        kept = seed.kept(worker.alive(), "a clock that jumps ends no worker")
+        return scene.audit(seed.notes.append).plus(kept)
+
+
+def libfaketime() -> str:
+    """The library that Debian's faketime preloads, in the build for programs with threads."""
+    found = glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or glob("/usr/lib*/faketime/libfaketimeMT.so.1")
+    return found[0] if found else os.environ["LD_PRELOAD"]
+
+
+ROWS = (
+    Row("duplicates", "10 % of the events twice, the worker killed once", duplicates, 12, 4),
+    Row("replayed", "the whole topic a second time, the worker killed once", replayed, 12, 4),
+    Row("late-early", "10 % of the events 90 days late, 10 % a year in the future", late_and_early, 12, 4),
+    Row("poison-1", "1 % poison", poison_some, 6, 4),
+    Row("poison-100", "nothing but poison after good records: stops, says so, goes on when told", poison_all, 4, 4),
+    Row("hot-customer", "half of the traffic is one customer's, the worker killed once", hot, 6, 4),
+    Row("clock", "clock an hour ahead, then an hour behind (so back by two)", clock, 6, 3, ("faketime",)),
+)
