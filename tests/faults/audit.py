@@ -170,7 +170,7 @@ def _told(row: bytes | None, clock: int) -> object:
     """Every figure of a row, read at some moments: what no window sees any more may still be in its bytes, or not."""
     if row is None:
         return None
-    return [profile(row, clock - days * DAY_MS) for days in (0, 30, 400, 430)], accounts(row)
+    return [profile(row, clock - days * DAY_MS) for days in (0, 1)], accounts(row)
 
 
 def _count(row: bytes | None, clock: int) -> int:
