@@ -8,6 +8,8 @@ from rich.table import Table
 from commands.benchmark.run import Findings, Measure, Plan, customers_min, run
 from commands.console import err, out, print_json
 
+BUSY_CORES = 0.2
+
 
 def bench(
     kafka: Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers, separated by commas.")],
@@ -51,6 +53,8 @@ def show(found: Findings) -> None:
         )
         steps = ", ".join(f"{step} {us:.2f}" for step, us in t.steps_us.items() if us is not None)
         table.add_row("Steps, µs an event", steps or "/metrics did not answer")
+        if t.cores_elsewhere is not None and t.cores_elsewhere > BUSY_CORES:
+            table.add_row("[yellow]Busy machine[/]", f"{t.cores_elsewhere:.1f} cores were at other work: measure again")
         table.add_row("Memory of workers", f"{t.memory_bytes / 2**20:,.0f} MiB")
     for each in found.latencies:
         figures = f"p50 {each.p50_ms:.1f}, p99 {each.p99_ms:.1f}, p99.9 {each.p999_ms:.1f}, max {each.max_ms:.1f} ms"

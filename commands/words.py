@@ -15,7 +15,8 @@ def sentence(alert: Alert) -> str:
     if alert.status == "retracted":
         return f"Taken back: {who} is no longer a case of {alert.kind.replace('_', ' ')}. {reasons}"
     if alert.offer is not None:
-        return f"Offer {who} this until {until}: {alert.offer.product}. “{alert.offer.text}” {reasons}"
+        after = f" after {alert.not_before[:16].replace('T', ' ')} UTC" if alert.not_before else ""
+        return f"Offer {who} this{after} until {until}: {alert.offer.product}. “{alert.offer.text}” {reasons}"
     return f"{who[0].upper()}{who[1:]} may be leaving (score {alert.score:.0%}); act before {until}. {reasons}"
 
 

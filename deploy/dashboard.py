@@ -119,6 +119,11 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             [("sum(increase(tracker_offers_none_fitting_total[5m]))", "none fitting")],
         ),
         Chart(
+            "Alerts not sent in five minutes, by rule",
+            "short",
+            [("sum by (rule) (increase(tracker_alerts_suppressed_total[5m]))", "{{rule}}")],
+        ),
+        Chart(
             "Unusable records in five minutes",
             "short",
             [("sum by (reason) (increase(tracker_dead_letters_total[5m]))", "{{reason}}")],

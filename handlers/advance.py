@@ -11,8 +11,9 @@ from handlers.fold import new_work as new_room
 from handlers.jit import jit
 from handlers.layout import decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
-from handlers.moments import LATE, NOTED, looked, watch
+from handlers.moments import LATE, NOTED, RETURNED, looked, watch
 from handlers.row import DUE, LAST_OWN, LOOK, RAISED_DUE, ROW_BYTES_MAX, TIER, Scratch, clear
+from handlers.screen import MAY_FIT, UNFITTING, Screen, screened
 from handlers.varint import U8
 from schemas.units import DAY_MS
 
@@ -35,7 +36,8 @@ MOMENT_RAISED = 7  # due time of the churn alert that stood before the event
 MOMENT_LATE = 8  # late events so far
 MOMENT_TIER = 9  # the customer's place among the tiers
 MOMENT_TAIL = 10  # where the customer's dealings start in `raw`
-MOMENTS = 11
+MOMENT_UNFITTING = 11  # moments so far at which no offer fitted
+MOMENTS = 12
 
 # rows of `columns`
 _AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(7)
@@ -78,6 +80,7 @@ def advance(
     account: I8,
     clock_end: int,
     wanted: int,
+    screen: Screen,
     tiers: I8,
     due_before: I8,
     due_after: I8,
@@ -154,12 +157,18 @@ def advance(
             )
             moment[MOMENT_NEXT] = place + 1
             moment[MOMENT_LATE] += 1 if bits & LATE else 0
-            if bits & wanted:
+            bits &= wanted
+            if bits & ~RETURNED:
+                evaluate(s, spec, at, work.values, work.room)
+                found = screened(screen, work.values, bits, at)
+                if found != MAY_FIT:
+                    bits &= RETURNED
+                    moment[MOMENT_UNFITTING] += 1 if found == UNFITTING else 0
+            if bits != 0:
                 moment[MOMENT_AT] = at
                 moment[MOMENT_EVENT] = event
-                moment[MOMENT_BITS] = bits & wanted
+                moment[MOMENT_BITS] = bits
                 moment[MOMENT_TIER] = s.life[TIER]
-                evaluate(s, spec, at, work.values, work.room)
                 return AT_EVENT
         due_after[k] = _earliest(s)
         moment[MOMENT_OUT] = encode(s, buffer, moment[MOMENT_OUT])

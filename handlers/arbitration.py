@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from handlers.conditions import failing, why_not
+from handlers.dealings import Rule
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK, MOMENTS
 from handlers.propensity import propensity, unasked
@@ -15,7 +16,8 @@ from schemas.units import epoch_ms
 
 RUNNERS_UP_MAX = 3
 
-_WHY = {
+_WHY: dict[Rule, str] = {
+    "kill_switch": "offers are switched off",
     "held": "the customer has the product",
     "cooldown": "it was offered not long ago",
     "declined": "the customer has declined it",
@@ -34,16 +36,8 @@ class Considered(NamedTuple):
 
     offer: Offer
     failed: tuple[str, Condition] | None
+    lost_by: Rule | None = None
     factors: Factors | None = None
-    lost_by: str = ""
-
-
-def wanted_bits(offer: Offer) -> int:
-    """The moments that an offer waits for."""
-    bits = CHURN_RISK if offer.retention else 0
-    for name in offer.when:
-        bits |= MOMENTS[name].bit
-    return bits
 
 
 def considered(waiting: Iterable[tuple[Offer, int]], bits: int, at: int, seen: Snapshot) -> list[Considered]:
@@ -51,32 +45,39 @@ def considered(waiting: Iterable[tuple[Offer, int]], bits: int, at: int, seen: S
     return [Considered(offer, failing(offer, seen)) for offer, its in waiting if its & bits and _in_its_time(offer, at)]
 
 
-def ranked(
-    found: list[Considered],
-    bits: int,
-    segment: int,
-    alert: bytes,
-    policy: Policy,
-    ledger: Ledger,
-    blocked: Callable[[Offer], str | None],
-) -> list[Considered]:
-    """What was considered, with its factors: what can be made first, then what is kept back, each by priority.
+def judged(found: list[Considered], blocked: Callable[[Offer], Rule | None]) -> list[Considered]:
+    """What was considered, with the rule that keeps it back where its conditions hold; `blocked` knows the rules."""
+    return [one if one.failed else one._replace(lost_by=blocked(one.offer)) for one in found]
 
-    `alert` is the alert_id's bytes, from which chance is drawn; `blocked` says which rule keeps an offer back.
+
+def kept_back(found: list[Considered]) -> Considered | None:
+    """Where everything that fits is kept back, what would have been worth most; None where something can be made."""
+    fitting = [one for one in found if not one.failed]
+    if any(one.lost_by is None for one in fitting):
+        return None
+    return min(fitting, key=lambda one: (-_worth(one.offer) * one.offer.weight, one.offer.offer_id))
+
+
+def ranked(
+    found: list[Considered], bits: int, segment: int, alert: bytes, policy: Policy, ledger: Ledger
+) -> list[Considered]:
+    """What was judged, with its factors: what can be made first, then what is kept back, each by priority.
+
+    `alert` is the alert_id's bytes, from which chance is drawn.
     """
-    judged = []
+    order = []
     for one in found:
         offer = one.offer
         if one.failed is None:
             counts = ledger.of(offer.offer_id)
             likely = propensity(counts, offer.propensity, segment, alert + offer.offer_id.encode())
             context = _context(offer, bits, policy.context)
-            value = offer.value_minor - offer.cost_minor
+            value = _worth(offer)
             factors = Factors(likely, context, value, offer.weight, likely * context * value * offer.weight)
-            rule = blocked(offer) or ("no_uplift" if likely == 0 and unasked(counts) > 0 else "")
-            one = Considered(offer, None, factors, rule)
-        judged.append(one)
-    return sorted(judged, key=_place)
+            rule = one.lost_by or ("no_uplift" if likely == 0 and unasked(counts) > 0 else None)
+            one = Considered(offer, None, rule, factors)
+        order.append(one)
+    return sorted(order, key=_place)
 
 
 def runners_up(losers: list[Considered], best: Considered, seen: Snapshot) -> list[RunnerUp]:
@@ -88,7 +89,7 @@ def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
     if loser.failed is not None:
         group, condition = loser.failed
         return RunnerUp(loser.offer.offer_id, group, why_not(condition, seen))
-    if loser.lost_by:
+    if loser.lost_by is not None:
         return RunnerUp(loser.offer.offer_id, loser.lost_by, _WHY[loser.lost_by], loser.factors)
     assert loser.factors is not None
     assert best.factors is not None
@@ -97,7 +98,17 @@ def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
 
 
 def _place(one: Considered) -> tuple[bool, bool, float, str]:
-    return one.factors is None, bool(one.lost_by), -(one.factors.priority if one.factors else 0), one.offer.offer_id
+    return (
+        one.factors is None,
+        one.lost_by is not None,
+        -(one.factors.priority if one.factors else 0),
+        one.offer.offer_id,
+    )
+
+
+def _worth(offer: Offer) -> int:
+    """What the bank gains if it is taken."""
+    return offer.value_minor - offer.cost_minor
 
 
 def _context(offer: Offer, bits: int, given: Mapping[Trigger, float]) -> float:

@@ -21,7 +21,9 @@ import numpy as np
 from handlers.batch import I8
 from handlers.jit import jit
 from handlers.row import (
+    CHANGED,
     CHANNEL_COUNT,
+    CLOSED,
     DAY_END,
     DAY_HAS_BALANCE,
     DAY_HEAD_FIELDS,
@@ -36,6 +38,7 @@ from handlers.row import (
     DAYS,
     LAST_OWN,
     MIX_FIELDS,
+    READ,
     TILE,
     TILE_COUNT,
     TILE_IN,
@@ -50,11 +53,6 @@ PAIRS_MAX = 4
 _BACK_MAX, _LENGTH_MAX = 7, 31
 _MIX_DAYS = 90
 _BALANCE_DAYS = 30
-
-CHANGED, CLOSED, READ = 0, 1, 2
-"""States of a day: to be written anew (as one that is made is), only skimmed, opened and the same as stored.
-
-Of a day that is only skimmed TILE is known, and DAY_OWN by its sign, if not told: -1 then."""
 
 
 @jit
@@ -173,26 +171,29 @@ def put_days(s: Scratch, to: U8, at: int, newest: int) -> int:
         first -= 1
     at = put(to, at, n - first)
     before = newest
-    for k in range(n - 1, first - 1, -1):
+    k = n - 1
+    while k >= first:
         day = s.day[k]
         back, age = before - day[TILE], newest - day[TILE]
-        before = day[TILE]
-        if day[DAY_STATE] == CLOSED and _sheds(s.stored, day[DAY_START], age):
+        if _stays(s, k, newest):
+            at = _put_step(to, at, back, day[DAY_END] - day[DAY_START])
+            # the days behind it follow in what is stored too, as far as none has changed
+            start = day[DAY_START]
+            while k > first and _stays(s, k - 1, newest):
+                k -= 1
+            for b in range(s.day[k, DAY_END] - start):
+                to[at + b] = s.stored[start + b]
+            at += s.day[k, DAY_END] - start
+        else:
             open_day(s, k)
-            day[DAY_STATE] = CHANGED
-        if day[DAY_STATE] == CHANGED:
             length = _put_day(day, age, to, at + 1) - at - 1
             room = _put_step(to, at, back, length) - at - 1
             if room > 0:  # rare: the step is longer than its byte, and the day must be written behind it
                 _put_day(day, age, to, at + 1 + room)
                 _put_step(to, at, back, length)
             at += 1 + room + length
-        else:
-            length = day[DAY_END] - day[DAY_START]
-            at = _put_step(to, at, back, length)
-            for b in range(length):
-                to[at + b] = s.stored[day[DAY_START] + b]
-            at += length
+        before = s.day[k, TILE]
+        k -= 1
     return at
 
 
@@ -208,12 +209,15 @@ def _put_step(to: U8, at: int, back: int, length: int) -> int:
 
 
 @jit
-def _sheds(row: U8, start: int, age: int) -> bool:
-    """Whether the stored day holds what no window can see at that age."""
-    if row[start] < 128:
+def _stays(s: Scratch, k: int, newest: int) -> bool:
+    """Whether the day's bytes are right as stored: it hasn't changed and holds nothing that no window can see."""
+    if s.day[k, DAY_STATE] == CHANGED:
         return False
-    more = np.int64(row[start + 1])
-    return bool((age >= _BALANCE_DAYS and more & 0x3C) or (age >= _MIX_DAYS and more & 0xC3))
+    start = s.day[k, DAY_START]
+    if s.stored[start] < 128:
+        return True
+    age, more = newest - s.day[k, TILE], np.int64(s.stored[start + 1])
+    return not ((age >= _BALANCE_DAYS and more & 0x3C) or (age >= _MIX_DAYS and more & 0xC3))
 
 
 @jit

@@ -4,7 +4,7 @@ Alerts made and how they were answered, what was lately not sent and why, consen
 aggregates in one row, so that whatever a cap counts is committed with the alert that it counts.
 """
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -13,7 +13,7 @@ from schemas.offer import Offer
 from schemas.policy import CONTACTS_MAX, Policy
 from schemas.units import DAY_MS
 
-RULES = (
+Rule = Literal[
     "kill_switch",
     "control_group",
     "dry_run",
@@ -26,7 +26,8 @@ RULES = (
     "budget",
     "no_uplift",
     "contacts_full",
-)
+]
+RULES: tuple[Rule, ...] = get_args(Rule)
 """Why an alert is not sent; also the label of the metric. The place is stored: add at the end, never reorder."""
 
 SENT, CONTROL, DRY = 0, 1, 2
@@ -129,7 +130,7 @@ class Dealings(msgspec.Struct, array_like=True):
         """As it stands in the row; nothing where there is nothing."""
         return b"" if self == _EMPTY else _encoder.encode(self)
 
-    def suppress(self, at: int, rule: str, offer_id: str) -> None:
+    def suppress(self, at: int, rule: Rule, offer_id: str) -> None:
         """Remembers what was not sent."""
         self.suppressions.append(Suppression(at, RULES.index(rule), offer_id))
         del self.suppressions[:-SUPPRESSIONS_MAX]

@@ -6,14 +6,26 @@ from collections.abc import Callable, Mapping
 from handlers import offers as next_best_offer
 from handlers import rhythm
 from handlers.answers import answered, customer_told, withdrawn
-from handlers.arbitration import considered, ranked, wanted_bits
-from handlers.dealings import CONTROL, DRY, RETRACTED, SENT, Contact, Dealings, alert_bytes, dealings_of, sent_churn
+from handlers.arbitration import considered, judged, kept_back, ranked
+from handlers.dealings import (
+    CONTROL,
+    DRY,
+    RETRACTED,
+    SENT,
+    Contact,
+    Dealings,
+    Rule,
+    alert_bytes,
+    dealings_of,
+    sent_churn,
+)
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK
 from handlers.notes import Note
 from handlers.policy import churn_blocked, modes_of, offer_blocked
 from handlers.propensity import segment_of
 from handlers.rules import Rules
+from handlers.screen import wanted_bits
 from handlers.snapshot import Snapshot
 from handlers.zones import after_quiet
 from schemas.alert import Alert, alert_id
@@ -29,7 +41,7 @@ class Decisions:
         """`tail` gives a customer's dealings as they are stored."""
         self.dealings: dict[str, Dealings] = {}
         self.ledger = ledger
-        self.suppressed: Counter[str] = Counter()
+        self.suppressed: Counter[Rule] = Counter()
         """Alerts that were not sent, by rule."""
         self.unfitting = 0
         """Moments at which no offer fitted."""
@@ -44,14 +56,14 @@ class Decisions:
 
     def silent(self, customer: str, due: int, seen: Snapshot, tier: int, share: float) -> list[Alert]:
         """A customer's silence has become unusual: a churn alert, and an offer to keep them."""
-        dealings = self._of(customer)
-        modes = modes_of(customer, self._rules)
+        dealings, modes = self._of(customer), modes_of(customer, self._rules)
+        dealings.forget(due, self._rules.policy, self._offers)
         alert = rhythm.raised(customer, due, self._where, seen, share)
         alerts = []
         rule = churn_blocked(dealings, due, self._rules, modes)
         if rule is None:
             mode = modes["churn_risk"]
-            self._remember(dealings, sent_churn(due, mode, rhythm.VALID_DAYS), due)
+            dealings.contacts.append(sent_churn(due, mode, rhythm.VALID_DAYS))
             if mode == SENT:
                 alerts.append(alert)
             else:
@@ -101,27 +113,28 @@ class Decisions:
             self.unfitting += bool(found)
             return []
         dealings, modes = self._of(customer), modes_of(customer, rules)
+        dealings.forget(at, rules.policy, self._offers)
         mode = modes["next_best_offer"]
         when = after_quiet(rules.policy, dealings.zone, at)
+        found = judged(
+            found, lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition)
+        )
+        if kept := kept_back(found):
+            self._suppress(dealings, at, kept.lost_by, kept.offer.offer_id)
+            return []
         segment = segment_of(seen, tier)
         alert = alert_id(customer, next_best_offer.RULE, name)
         key = alert_bytes(alert)
-        order = ranked(
-            found, bits, segment, key, rules.policy, self.ledger,
-            lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition),
-        )  # fmt: skip
+        order = ranked(found, bits, segment, key, rules.policy, self.ledger)
         best = order[0].offer
-        rule = order[0].lost_by
-        if "next_best_offer" in rules.policy.kill:
-            rule = "kill_switch"
-        if rule:
+        if rule := order[0].lost_by:
             self._suppress(dealings, at, rule, best.offer_id)
             return []
         channel = CONTACT_CHANNELS.index(best.channel)
         contact = Contact(
             key, best.offer_id, best.code, at, when - at, best.valid_days, channel, mode, segment, churn_due=churn_due
         )
-        self._remember(dealings, contact, at)
+        dealings.contacts.append(contact)
         if mode == DRY:
             self._suppress(dealings, at, "dry_run", best.offer_id)
             return []
@@ -151,10 +164,7 @@ class Decisions:
             found = self.dealings[customer] = dealings_of(self._tail(customer))
         return found
 
-    def _remember(self, dealings: Dealings, contact: Contact, at: int) -> None:
-        dealings.forget(at, self._rules.policy, self._offers)
-        dealings.contacts.append(contact)
-
-    def _suppress(self, dealings: Dealings, at: int, rule: str, offer_id: str) -> None:
+    def _suppress(self, dealings: Dealings, at: int, rule: Rule | None, offer_id: str) -> None:
+        assert rule is not None
         dealings.suppress(at, rule, offer_id)
         self.suppressed[rule] += 1

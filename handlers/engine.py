@@ -9,8 +9,7 @@ decided changes a row's dealings only, which the kernel does not read.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -28,21 +27,24 @@ from handlers.advance import (
     MOMENT_OUT,
     MOMENT_RAISED,
     MOMENT_TIER,
+    MOMENT_UNFITTING,
     MOMENTS,
     SILENT,
     advance,
     new_work,
 )
-from handlers.arbitration import wanted_bits
 from handlers.batch import I8, Batch
+from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
+from handlers.layout import VERSION
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
 from handlers.moments import DEPOSIT_MATURING, RETURNED
 from handlers.notes import Note, woven
 from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
+from handlers.screen import screen_of
 from handlers.snapshot import Snapshot
 from handlers.upgrade import current
 from schemas.alert import Alert
@@ -66,7 +68,7 @@ class Outcome:
     """Events that only lifetime figures could take."""
     unfitting: int = 0
     """Moments at which no offer fitted."""
-    suppressed: Counter[str] = field(default_factory=Counter)
+    suppressed: Counter[Rule] = field(default_factory=Counter)
     """Alerts that were not sent, by rule (dealings.RULES)."""
     unmatched: int = 0
     """Outcomes of alerts that are not known, or no longer."""
@@ -125,15 +127,17 @@ class Engine:
             batch, noted = woven(batch, notes)
         present = set(batch.customers)
         customers = batch.customers + [customer for customer, _ in due if customer not in present]
-        stored = [current(row) if (row := rows.get(customer)) else b"" for customer in customers]
-        ends = np.cumsum([len(row) for row in stored], dtype=np.int64) if stored else np.zeros(0, np.int64)
+        stored = [row or b"" for row in map(rows.get, customers)]
+        if not {row[0] for row in stored if row} <= {VERSION}:
+            stored = [current(row) if row else row for row in stored]
+        ends = np.cumsum(np.fromiter(map(len, stored), np.int64, len(stored)))
         raw = np.frombuffer(b"".join(stored), np.uint8)
         order = np.argsort(batch.row, kind="stable")
         event_ends = np.cumsum(np.bincount(batch.row, minlength=len(customers)), dtype=np.int64)
         due_before, due_after = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
         row_ends, tails = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
-        waiting = [(offer, wanted_bits(offer)) for offer in rules.offers]
-        wanted = reduce(or_, (bits for _, bits in waiting), RETURNED)
+        screen = screen_of(rules.offers)
+        wanted = RETURNED | int(np.bitwise_or.reduce(screen.offers[:, 0], initial=0))
         tiers = np.array(rules.policy.tiers_minor, np.int64)
         columns = np.stack(
             [batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock]
@@ -147,15 +151,13 @@ class Engine:
         while True:
             state = advance(
                 self._scratch, self._work, SPEC, moment, raw, ends, order, event_ends, columns, batch.account,
-                batch.clock_end, wanted, tiers, due_before, due_after, self._buffer, row_ends, tails,
+                batch.clock_end, wanted, screen, tiers, due_before, due_after, self._buffer, row_ends, tails,
             )  # fmt: skip
             if state in (FULL, DONE):
                 at = int(moment[MOMENT_CUSTOMER])
                 flat = self._buffer[: moment[MOMENT_OUT]].tobytes()
-                start = 0
-                for customer, end in zip(customers[flushed:at], row_ends[flushed:at].tolist(), strict=True):
-                    outcome.rows[customer] = flat[start:end]
-                    start = end
+                cuts = [0, *row_ends[flushed:at].tolist()]
+                outcome.rows.update(zip(customers[flushed:at], [flat[a:b] for a, b in pairwise(cuts)], strict=True))
                 flushed, moment[MOMENT_OUT] = at, 0
                 if state == DONE:
                     break
@@ -164,6 +166,7 @@ class Engine:
         changed = np.flatnonzero(due_before != due_after)
         outcome.due = {customers[k]: int(due_after[k]) or None for k in changed.tolist()}
         outcome.late = int(moment[MOMENT_LATE])
+        outcome.unfitting = int(moment[MOMENT_UNFITTING])
         if pending:
             pending.sort(key=lambda one: one.key)
             lengths = dict(zip(customers, tails.tolist(), strict=True))
@@ -225,6 +228,6 @@ class Engine:
             outcome.rows[customer] = row[: len(row) - tails[customer]] + dealings.encoded()
         if decisions.ledger.changed:
             outcome.rows[LEDGER] = decisions.ledger.encoded()
-        outcome.unfitting = decisions.unfitting
+        outcome.unfitting += decisions.unfitting
         outcome.suppressed = decisions.suppressed
         outcome.unmatched = decisions.unmatched

@@ -99,11 +99,11 @@ def _put_id(to: U8, at: int, words: I8) -> int:
     while last >= 0 and words[last] == 0:
         last -= 1
     length = 8 * (last + 1)
-    while length > 0 and (words[last] >> (8 * ((length - 1) % 8))) & 255 == 0:
+    while length > 0 and (words[last] >> (((length - 1) & 7) << 3)) & 255 == 0:
         length -= 1
     at = put(to, at, length)
     for b in range(length):
-        to[at + b] = (words[b // 8] >> (8 * (b % 8))) & 255
+        to[at + b] = (words[b >> 3] >> ((b & 7) << 3)) & 255
     return at + length
 
 
@@ -112,7 +112,7 @@ def _get_id(row: U8, at: int, words: I8) -> int:
     words[:ACCOUNT_WORDS] = 0
     length, at = get(row, at)
     for b in range(length):
-        words[b // 8] |= np.int64(row[at + b]) << (8 * (b % 8))
+        words[b >> 3] |= np.int64(row[at + b]) << ((b & 7) << 3)
     return at + length
 
 

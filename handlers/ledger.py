@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from handlers.layout import LayoutError
 from schemas.offer import Offer
 
 LEDGER = "\0ledger"
@@ -39,9 +40,9 @@ class Ledger:
     """Opened once a step."""
 
     def __init__(self, row: bytes | None) -> None:
-        """Raises ValueError for a row of another version."""
+        """Raises LayoutError for a row of another version."""
         if row and row[:1] != _VERSION:
-            raise ValueError(f"the ledger has version {row[0]}; this program reads version {_VERSION[0]}")
+            raise LayoutError(f"the ledger has version {row[0]}; this program reads version {_VERSION[0]}")
         self._offers: dict[str, Counts] = _decoder.decode(row[1:]) if row else {}
         self.changed = False
 

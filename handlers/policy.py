@@ -7,7 +7,7 @@ Periods are counted back from the moment at which an alert reaches the customer,
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from handlers.dealings import CONTROL, DECLINED, DRY, IGNORED, SENT, Contact, Dealings
+from handlers.dealings import CONTROL, DECLINED, DRY, IGNORED, SENT, Contact, Dealings, Rule
 from handlers.ledger import Ledger, share_of_budget
 from handlers.rules import Rules
 from schemas.alert import Kind
@@ -35,7 +35,7 @@ def in_control(customer_id: str, rules: Rules) -> bool:
     return int.from_bytes(digest) < rules.policy.control_share * 2.0**64
 
 
-def churn_blocked(dealings: Dealings, at: int, rules: Rules, modes: Modes) -> str | None:
+def churn_blocked(dealings: Dealings, at: int, rules: Rules, modes: Modes) -> Rule | None:
     """The rule (one of dealings.RULES) that keeps a churn alert back; None when nothing does."""
     if "churn_risk" in rules.policy.kill:
         return "kill_switch"
@@ -46,9 +46,11 @@ def churn_blocked(dealings: Dealings, at: int, rules: Rules, modes: Modes) -> st
 
 def offer_blocked(
     offer: Offer, dealings: Dealings, at: int, rules: Rules, modes: Modes, ledger: Ledger, partition: int
-) -> str | None:
+) -> Rule | None:
     """The rule that keeps an offer back which would reach the customer at `at`; None when nothing does."""
     policy = rules.policy
+    if "next_best_offer" in policy.kill:
+        return "kill_switch"
     if dealings.holds(offer.code):
         return "held"
     same = [c for c in dealings.contacts if c.offer_id == offer.offer_id and c.mode == modes["next_best_offer"]]

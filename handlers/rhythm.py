@@ -31,7 +31,7 @@ def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapsh
     reasons = [
         Reason(
             "silence_beyond_own_rhythm",
-            f"No transaction for {silence:.0f} days; nine times in ten this customer is back within {usual:.0f}.",
+            f"No transaction for {silence:.0f} days; {_usually(usual)}.",
             silence,
             usual,
         )
@@ -59,6 +59,13 @@ def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapsh
         cause=Cause(due_at=rfc3339(due), **cause),  # type: ignore[arg-type]
         model=MODEL,
     )
+
+
+def _usually(days: float | None) -> str:
+    """Days with bookings of the bank's own may have pushed the customer's out of the 180 that are kept."""
+    if days is None:
+        return "that is longer than this customer's habit was"
+    return f"nine times in ten this customer is back within {days:.0f}"
 
 
 def retracted(customer_id: str, due: int, at: int, cause: Mapping[str, object]) -> Alert:

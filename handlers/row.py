@@ -45,7 +45,7 @@ TILE_IN = 2
 TILE_OUT = 3
 TILE_FIELDS = 4
 DAY_OWN = 4  # transactions that the customer made
-DAY_STATE = 5  # of days.py: whether the fields below are filled
+DAY_STATE = 5
 DAY_START = 6  # where its bytes are in `stored`
 DAY_END = 7
 DAY_HEAD_FIELDS = 8  # those above are kept of a day that isn't opened
@@ -57,6 +57,11 @@ DAY_MIX = 12  # counts by channel, then by type
 CHANNEL_COUNT = len(CHANNELS)
 MIX_FIELDS = len(CHANNELS) + len(TYPES)
 DAY_FIELDS = DAY_MIX + MIX_FIELDS
+
+CHANGED, CLOSED, READ = 0, 1, 2
+"""States of a day: to be written anew (as one that is made is), only skimmed, opened and the same as stored.
+
+Of a day that is only skimmed TILE is known, and DAY_OWN by its sign, if not told: -1 then."""
 
 # accounts: the id's words, then
 ACCOUNT_BALANCE = ACCOUNT_WORDS
@@ -136,7 +141,7 @@ def forget(tiles: I8, size: I8, which: int, oldest: int) -> None:
         drop += 1
     if drop > 0:
         for k in range(drop, n):
-            closed = which == DAYS and tiles[k, DAY_STATE] != 0
+            closed = which == DAYS and tiles[k, DAY_STATE] == CLOSED
             for field in range(DAY_HEAD_FIELDS if closed else tiles.shape[1]):
                 tiles[k - drop, field] = tiles[k, field]
         size[which] = n - drop

@@ -69,7 +69,8 @@ def _from_1(row: bytes) -> bytes:
     life = [number() for _ in range(_LIFE_FIELDS_1)]
     life_end = reader.at
     for _ in range(number()):
-        reader.at += number()
+        length = number()
+        reader.at += length
         number()
         number()
     accounts_end = reader.at

@@ -122,6 +122,8 @@ class Loop:
         metrics.duplicate_events.inc(done.duplicates)
         metrics.late_events.inc(done.late)
         metrics.offers_none_fitting.inc(done.unfitting)
+        for rule, count in done.suppressed.items():
+            metrics.alerts_suppressed[rule].inc(count)
         metrics.unknown_types.inc(done.unknown_types)
         metrics.unknown_channels.inc(done.unknown_channels)
         for alert in done.alerts:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from handlers.dealings import RULES, Rule
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
 
@@ -82,6 +83,10 @@ class Metrics:
         self.offers_none_fitting = self._counter(
             "offers_none_fitting", "Moments for an offer at which no offer of the catalogue fitted the customer."
         )
+        suppressed = self._counter(
+            "alerts_suppressed", "Alerts that were not sent, by the rule of the policy that kept them back.", ["rule"]
+        )
+        self.alerts_suppressed: dict[Rule, Counter] = {rule: suppressed.labels(rule) for rule in RULES}
         letters = self._counter(
             "dead_letters",
             "Records that couldn't be used and went to the dead letter topic, by what was wrong.",

@@ -4,6 +4,7 @@ Everything but the commit's answer is a function of the records and of what the 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import msgspec
 import orjson
 
 from handlers.batch import Record
+from handlers.dealings import Rule
 from handlers.engine import Engine, Outcome, Rules, needed_rows
 from handlers.intake import Intake
 from handlers.seen import SEGMENT, Seen, SeenChanges
@@ -43,6 +45,8 @@ class Done(NamedTuple):
     duplicates: int
     late: int
     unfitting: int
+    suppressed: Counter[Rule]
+    """Alerts that were not sent, by rule."""
     unknown_types: int
     unknown_channels: int
 
@@ -84,13 +88,12 @@ class Partition:
         self._engine = Engine(topic, number)
         self._next_due: int | None = None
         self._trimmed = 0
-        self._crowd: list[tuple[int, Outgoing]] = []
-        self._crowd_alerts: list[Alert] = []
+        self._forget_crowd()
 
     def claim(self) -> Position:
         """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable."""
         self._cache.drop(self.number)
-        self._crowd, self._crowd_alerts = [], []
+        self._forget_crowd()
         self.position = self._store.claim(self.number)
         self._next_due = self._store.next_due(self.number)
         events, oldest = self.position.events, self.position.oldest
@@ -131,7 +134,8 @@ class Partition:
         )
         sent = self.position.version > version
         alerts = self._crowd_alerts + outcome.alerts
-        self._crowd, self._crowd_alerts = [], []
+        crowd_unfitting, crowd_suppressed = self._crowd_unfitting, self._crowd_suppressed
+        self._forget_crowd()
         marks.append(clock())
         steps = {step: after - before for step, (before, after) in zip(STEPS, pairwise(marks), strict=True)}
         return Done(
@@ -144,7 +148,8 @@ class Partition:
             batch.dead_letters,
             batch.duplicates,
             outcome.late,
-            outcome.unfitting,
+            outcome.unfitting + crowd_unfitting,
+            outcome.suppressed + crowd_suppressed,
             batch.unknown_types,
             batch.unknown_channels,
         )
@@ -161,10 +166,18 @@ class Partition:
             rows = self._load(needed_rows(batch, absent))
             outcome = self._engine.step(batch, rows, absent, self._rules())
             self._crowd_alerts += outcome.alerts
+            self._crowd_unfitting += outcome.unfitting
+            self._crowd_suppressed += outcome.suppressed
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd += self._commit(self.position.offset, outcome, alerts, SeenChanges(), True, self._store.commit)
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
+
+    def _forget_crowd(self) -> None:
+        self._crowd: list[tuple[int, Outgoing]] = []
+        self._crowd_alerts: list[Alert] = []
+        self._crowd_unfitting = 0
+        self._crowd_suppressed: Counter[Rule] = Counter()
 
     def _load(self, customers: list[str]) -> dict[str, bytes | None]:
         rows = self._cache.get(self.number, customers)

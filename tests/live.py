@@ -202,7 +202,7 @@ def tracker(*arguments: object, status: int = 0, environment: dict[str, str] | N
     given = outside() if environment is None else environment
     unset = dict.fromkeys(name for name in os.environ if name not in given)
     words = [str(argument) for argument in arguments]
-    result = CliRunner().invoke(program, words, env=unset | given | {"COLUMNS": "200"})
+    result = CliRunner().invoke(program, words, env=unset | given | {"COLUMNS": "200"}, prog_name="tracker")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == status, f"tracker {' '.join(words)}: {result.exit_code}\n{result.output}"

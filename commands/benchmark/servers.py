@@ -16,6 +16,23 @@ class Cpu:
     workers: float
     redis: float
     broker: float | None
+    bench: float
+    """Of this process."""
+    machine: float
+    """Of everything on this machine."""
+
+    @property
+    def elsewhere(self) -> float | None:
+        """Of what has no part in the measurement, given that Redis is on this machine; None where the broker isn't."""
+        if self.broker is None:
+            return None
+        return self.machine - self.workers - self.redis - self.broker - self.bench
+
+
+def machine_seconds() -> float:
+    """Processor seconds used on this machine, by whatever."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def listening_process(address: str) -> psutil.Process | None:

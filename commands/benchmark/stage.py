@@ -19,7 +19,7 @@ import redis
 from confluent_kafka import KafkaException
 from prometheus_client.parser import text_string_to_metric_families
 
-from commands.benchmark.servers import Cpu, cpu_seconds, listening_process, redis_cpu_seconds
+from commands.benchmark.servers import Cpu, cpu_seconds, listening_process, machine_seconds, redis_cpu_seconds
 from commands.benchmark.workload import CATALOGUE
 from commands.console import Failure
 from commands.kafka import ANSWER_SECONDS_MAX, admin
@@ -145,7 +145,8 @@ class Stage:
     def cpu(self, workers: list[Worker]) -> Cpu:
         """Processor time so far of those workers, of Redis, and of the broker if it's on this machine."""
         broker = None if self._broker is None else cpu_seconds(self._broker)
-        return Cpu(sum(worker.cpu_seconds() for worker in workers), redis_cpu_seconds(self.client), broker)
+        theirs = sum(worker.cpu_seconds() for worker in workers)
+        return Cpu(theirs, redis_cpu_seconds(self.client), broker, time.process_time(), machine_seconds())
 
     def processed(self) -> int:
         """Records up to which the partitions stand in Redis, committed: one round trip."""
@@ -220,7 +221,7 @@ class Stage:
 
     def _delete_keys(self) -> None:
         """Only keys of the bench's partitions, which held nothing before."""
-        ours = re.compile(rb"\{(\d+)\}:(pos|due|outbox|c:)")
+        ours = re.compile(rb"\{(\d+)\}:(pos|due|outbox|c:|seen:)")
         batch: list[bytes] = []
         for key in self.client.scan_iter(match="{*}:*", count=_DELETE_BATCH):
             found = ours.match(key)

@@ -30,6 +30,9 @@ class Throughput:
     worker_cpu_us: float
     redis_cpu_us: float
     broker_cpu_us: float | None
+    cores_elsewhere: float | None
+    """Cores that were busy with what has no part in the measurement: much above 0, and the other figures are too bad.
+    None where the broker is on another machine."""
     steps_us: dict[str, float | None]
     """Time that the workers spent in each step of the loop, processor or waiting; `poll` and `publish` run beside the
     others. None where /metrics did not answer."""
@@ -75,7 +78,7 @@ def from_backlog(stage: Stage, part: Part, workers: list[Worker]) -> Throughput:
         worker.hold()
     try:
         publish(stage, part)
-        cpu = stage.cpu(workers)
+        cpu, let_go = stage.cpu(workers), time.monotonic()
     finally:
         for worker in workers:
             worker.go_on()
@@ -92,6 +95,9 @@ def from_backlog(stage: Stage, part: Part, workers: list[Worker]) -> Throughput:
         worker_cpu_us=(used.workers - cpu.workers) * us,
         redis_cpu_us=(used.redis - cpu.redis) * us,
         broker_cpu_us=None if used.broker is None or cpu.broker is None else (used.broker - cpu.broker) * us,
+        cores_elsewhere=None
+        if used.elsewhere is None or cpu.elsewhere is None
+        else (used.elsewhere - cpu.elsewhere) / (last_at - let_go),
         steps_us={step: None if seconds is None else seconds * us for step, seconds in steps.items()},
         batch_events=len(part) / batches if batches else None,
         alerts_share=None if alerts is None else alerts / len(part),

@@ -34,8 +34,8 @@ SPAN_DAYS_MAX = 5
 """Of stream time in one part, unless told: nobody falls silent for long enough to be a case of churn."""
 
 OFFER = Offer("bench", "Bench", "This offer measures time.", 10**9, ["salary"], [], cooldown_days=1, propensity=0.99)
-"""Of more value than any other, on no condition: every salary raises an alert, but for a second of the
-same customer within a day; as many salaries as there are customers have passed before anybody's turn comes again."""
+"""Of more value than any other, on no condition: every salary raises an alert of it (or, where chance explores, of
+another), but for a second of the same customer within a day. Everybody's turn comes before anybody's second."""
 
 CATALOGUE = Catalogue((*catalogue(SHIPPED).offers, OFFER), Policy())
 """What a small bank offers, with nothing that would keep an alert back."""

@@ -126,7 +126,7 @@ def show(found: list[tuple[str, Findings]], beside: dict[str, Any], compared: di
     """The one table; steps and CPU are µs an event."""
     table = Table("run", box=None)
     heads = ("events/s", "worker µs", "Redis µs", "broker µs", "poll", "decode", "load", "decide", "commit", "publish")
-    for head in (*heads, "worker MiB", "Redis B/customer"):
+    for head in (*heads, "worker MiB", "Redis B/customer", "cores elsewhere"):
         table.add_column(head, justify="right")
     for name, each in found:
         if (t := each.throughput) is None:
@@ -138,6 +138,7 @@ def show(found: list[tuple[str, Findings]], beside: dict[str, Any], compared: di
             *("-" if us is None else f"{us:.2f}" for us in cells),
             f"{t.memory_bytes / 2**20:,.0f}",
             "-" if each.redis_bytes_per_customer is None else f"{each.redis_bytes_per_customer:,.0f}",
+            "-" if t.cores_elsewhere is None else f"{t.cores_elsewhere:.1f}",
         )
     faust = beside["faust_table"]
     table.add_row("Faust, agent and Table", f"{faust['events_per_s']:,.0f}", f"{faust['cpu_us_per_event']:.2f}")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import strategies as st
 
 from handlers.batch import ACCOUNT_WORDS
-from handlers.days import CHANGED
 from handlers.layout import VERSION, LayoutError, decode, encode
 from handlers.row import (
     ACCOUNTS,
     ACCOUNTS_MAX,
+    CHANGED,
     COUNT,
     DAY_HAS_BALANCE,
     DAY_HIGH,

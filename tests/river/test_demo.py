@@ -16,7 +16,7 @@ from streams.settings import variable
 from tests.live import BERKA, Bank, Json, OpenBank, outside, tracker, until
 
 DEMO_SECONDS_MAX = 120
-ENOUGH_TO_BE_STOPPED = 3_000
+ENOUGH_TO_BE_STOPPED = 6_000
 
 pytestmark = pytest.mark.skipif(not (BERKA / "trans.asc").exists(), reason="the Berka data is not beside the project")
 
@@ -120,8 +120,9 @@ def test_replay_is_the_same_as_the_live_run(demos: dict[str, Ended], berka_bank:
     environment = outside() | {variable("base_currency"): "CZK"}
     tracker("replay", bank, "--alerts", alerts, "--profiles", profiles, environment=environment)
     assert profiles.read_bytes() == (live.files / "profiles.jsonl").read_bytes()
-    replayed = [_placeless(json.loads(line)) for line in alerts.read_text().splitlines()]
-    published = [_placeless(alert) for alert in live.lines("alerts.jsonl")]
+    replayed = [_placeless(alert) for line in alerts.read_text().splitlines() if _is_churn(alert := json.loads(line))]
+    published = [_placeless(alert) for alert in live.lines("alerts.jsonl") if _is_churn(alert)]
+    assert len(published) > 1_000
     assert sorted(replayed, key=_identity) == sorted(published, key=_identity)
 
 
@@ -130,6 +131,11 @@ def test_every_figure_of_the_live_run_can_be_recomputed(demos: dict[str, Ended],
     summary = berka_bank.verified()
     assert (summary["differences"], summary["events"]) == (0, 49_102)
     assert summary["customers"] == len(demos["berka"].lines("profiles.jsonl"))
+
+
+def _is_churn(alert: Json) -> bool:
+    """What is offered may differ: each partition learns from its own customers what they take."""
+    return bool(alert["kind"] == "churn_risk")
 
 
 def _identity(alert: Json) -> str:

@@ -68,7 +68,13 @@ def left_by(bank: Bank) -> Left:
         for customer, row in zip(customers, bank.state.load(number, customers), strict=True):
             assert row is not None
             figures[customer] = {"customer_id": customer, **profile(row, position.clock)}
-    return Left(figures, sorted(alert["alert_id"] for alert in bank.alerts()), bank.verified())
+    alerts = [alert["alert_id"] for alert in bank.alerts() if compared(alert, bank.settings.partitions)]
+    return Left(figures, sorted(alerts), bank.verified())
+
+
+def compared(alert: Json, partitions: int) -> bool:
+    """Over several partitions offers may differ: each learns from its own customers what they take."""
+    return partitions == 1 or alert["kind"] == "churn_risk"
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -82,7 +88,10 @@ def test_live_and_replay_leave_the_same(
     replayed = [json.loads(line) for line in profiles.read_text().splitlines()]
     left = live[batch, partitions]
     assert left.figures == {figures["customer_id"]: figures for figures in replayed}
-    assert left.alerts == sorted(json.loads(line)["alert_id"] for line in alerts.read_text().splitlines())
+    raised = [
+        alert["alert_id"] for line in alerts.read_text().splitlines() if compared(alert := json.loads(line), partitions)
+    ]
+    assert left.alerts == sorted(raised)
     assert len(left.figures) > 200
     assert len(left.alerts) > 10
     summary = {"differences": 0, "events": EVENTS, "customers": len(left.figures)}

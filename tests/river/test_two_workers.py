@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from commands.offers import SHIPPED
-from tests.live import Bank, Json, OpenBank, tracker
+from tests.live import Json, OpenBank, tracker, until
 
 CUSTOMERS = 300
 TERM_SECONDS_MAX = 10
@@ -36,7 +36,9 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
     tracker("simulate", "-o", feed, "--customers", CUSTOMERS, "--days", 120, "--seed", 7)
     bank = open_bank(partitions=8, clock="stream", poll_records_max=20)
     bank.command("offers", "publish", SHIPPED)
-    lines = feed.read_bytes().splitlines(keepends=True)
+    # In the order of time: of an event that comes late, another partition's clock may make something else.
+    lines = sorted(feed.read_bytes().splitlines(keepends=True), key=lambda line: json.loads(line)["occurred_at"])
+    feed.write_bytes(b"".join(lines))
     thirds = [here / f"{n}.jsonl" for n in range(3)]
     for n, third in enumerate(thirds):
         third.write_bytes(b"".join(lines[n * len(lines) // 3 : (n + 1) * len(lines) // 3]))
@@ -57,18 +59,11 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
         bank.publish(thirds[2])
         status = leaving.end()
         seconds = monotonic() - started
-        third_worker_only(bank)
-        return Story(bank.verified(), bank.alerts(), replayed(bank, feed, here), status, seconds, len(lines))
+        until(bank.at_rest)  # the last of the three has done the rest
+        return Story(bank.verified(), bank.alerts(), replayed(feed, here), status, seconds, len(lines))
 
 
-def third_worker_only(bank: Bank) -> None:
-    """Returns when all is done, which only the last worker can have done."""
-    from tests.live import until
-
-    until(bank.at_rest)
-
-
-def replayed(bank: Bank, feed: Path, here: Path) -> list[Json]:
+def replayed(feed: Path, here: Path) -> list[Json]:
     alerts = here / "alerts.jsonl"
     tracker("replay", feed, "--alerts", alerts, "--profiles", here / "profiles.jsonl")
     return [json.loads(line) for line in alerts.read_text().splitlines()]
@@ -88,11 +83,13 @@ def test_a_subscriber_sees_each_alert_once(story: Story) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_no_alert_is_missing(story: Story) -> None:
-    """All that replay raises over the same feed, but for those about which an event that came late may decide
-    otherwise when the clock of another partition has not come as far."""
-    live, expected = ({alert["alert_id"] for alert in alerts} for alerts in (story.alerts, story.replayed))
-    assert len(live ^ expected) <= len(expected) // 50
+def test_the_alerts_are_those_of_replay(story: Story) -> None:
+    """But for the offers: each partition learns from its own customers what they take."""
+    live, again = (
+        sorted(alert["alert_id"] for alert in alerts if alert["kind"] == "churn_risk")
+        for alerts in (story.alerts, story.replayed)
+    )
+    assert live == again
 
 
 def test_a_worker_that_is_told_to_leave_does_so_in_good_order(story: Story) -> None:

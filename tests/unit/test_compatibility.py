@@ -4,11 +4,18 @@ import msgspec
 import pytest
 
 from handlers.batch import NONE, Record
+from handlers.dealings import DECLINED, dealings_of
 from handlers.intake import Intake
+from handlers.layout import VERSION
+from handlers.ledger import Counts, Ledger
+from handlers.measures import profile
 from handlers.seen import Seen
 from schemas.alert import Alert
 from schemas.dead_letter import dead_letter_of
 from schemas.offer import Offer
+from schemas.policy import Policy
+from tests.bank import day, offered, salary
+from tests.fast import Fast
 
 TRANSACTION_1 = (
     b'{"event_id":"t-1","customer_id":"c-1","account_id":"a-1","occurred_at":"2026-01-31T09:00:00+01:00",'
@@ -48,6 +55,31 @@ DEAD_LETTER_1 = [
 ]
 
 OFFER_1 = b'{"offer_id":"card","product":"Card","text":"Take a card.","value_minor":100,"when":["salary"]}'
+
+
+OFFER_2 = (
+    b'{"offer_id":"card","product":"Card","text":{"en":"Take a card.","zh":"\xe5\x8d\xa1"},"value_minor":100,'
+    b'"when":["salary"],"suitability":[{"feature":"balance","operator":"above","value":1}],"channel":"sms",'
+    b'"valid_to":"2027-01-01T00:00:00Z","budget":5}'
+)
+
+POLICY_1 = b'{"caps":[{"at_most":1,"days":7,"kind":"next_best_offer"}],"quiet_from":"21:00","quiet_to":"08:00"}'
+
+ROW_1 = bytes.fromhex(
+    "0180d8e2cbbe6380a0df940e000012904ef83e100080c0bfcad16380e0b5f2e4630210616e6e2f6d61696ed08c010002e0f0f5e08befc190e8"
+    "0180d8a4d8866402000a904e06000a904e300cf60790010cf40712007902904ed08c010034026202f607c865003b066202f407b06d003b0662"
+    "02f2079875003b066202f007807d003b066202ee07e88401003b066202ec07d08c01003b066202ea07b89401003b066202e807a09c01003b"
+)
+"""Layout 1: a customer with a rhythm of three days, an offer (card) in its cooldown, and a churn alert that stands."""
+
+DEALINGS_1 = bytes.fromhex(
+    "97919cc41005b16a0146c656ddbd6ec6dfb4a1427aa463617264a463617264cf0000018df4bc5600000e00000b03cf0000018df9e2b2000091"
+    "93cf0000018df9e2b20008a4636172648105cf0000018df9e2b200aa417369612f546f6b796fcf0000018df9e2b20081a46c6f616ecf000001"
+    "8dff090e0080"
+)
+"""One offer, sent and declined, one suppression, a consent, a zone, a product."""
+
+LEDGER_1 = bytes.fromhex("0181a4636172649403810b920301920100cf0000018e042f6a00")
 
 
 class OldReason(msgspec.Struct):
@@ -97,4 +129,33 @@ def test_a_dead_letter_of_before_is_read() -> None:
 
 
 def test_an_offer_of_before_is_read() -> None:
-    assert msgspec.json.decode(OFFER_1, type=Offer).cooldown_days == 90
+    old, new = msgspec.json.decode(OFFER_1, type=Offer), msgspec.json.decode(OFFER_2, type=Offer)
+    assert (old.cooldown_days, old.texts.en, old.channel, old.code) == (90, "Take a card.", "counter", "card")
+    assert (new.texts.zh, new.budget, len(new.suitability)) == ("卡", 5, 1)
+    assert msgspec.json.decode(POLICY_1, type=Policy).caps[0].at_most == 1
+
+
+def test_a_row_of_layout_1_keeps_its_figures_its_cooldown_and_its_alert() -> None:
+    figures = profile(ROW_1, day(60))
+    assert (figures["count_90d"], figures["net_life"], figures["balance"], figures["gap_q90_days"]) == (9, 972, 9000, 3)
+    card, loan = (Offer(name, name, "Take it.", 1, ["salary"], propensity=0.99) for name in ("card", "loan"))
+    for on, offers in ((111, ["loan"]), (112, ["card"])):  # sent on day 22, for 90 days
+        run = Fast(offers=(card,) if on == 112 else (card, loan))
+        run.rows["ann"] = ROW_1
+        returned, offer = run.feed([salary(on)]).alerts
+        assert returned.status == "retracted"
+        assert offered([offer]) == offers
+        assert run.rows["ann"][0] == VERSION
+
+
+def test_dealings_and_a_ledger_of_before_are_read() -> None:
+    dealings = dealings_of(DEALINGS_1)
+    (contact,) = dealings.contacts
+    assert (contact.offer_id, contact.kind, contact.answer, contact.valid_days) == (
+        "card",
+        "next_best_offer",
+        DECLINED,
+        14,
+    )
+    assert (dealings.zone, dealings.consents, dealings.products) == ("Asia/Tokyo", {5: day(1)}, {"loan": day(2)})
+    assert Ledger(LEDGER_1).of("card") == Counts(3, {11: (3, 1)}, (1, 0), day(3))

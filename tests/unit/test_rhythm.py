@@ -110,3 +110,12 @@ def test_the_same_cause_has_the_same_id_in_any_partition() -> None:
     here = Fast(partition=0, offers=()).feed([*every_second_day(), day(20)]).alerts
     there = Fast(partition=5, offers=()).feed([*every_second_day(), day(300)]).alerts
     assert [a.alert_id for a in here] == [a.alert_id for a in there]
+
+
+def test_a_silence_comes_due_although_the_days_that_told_the_rhythm_are_no_longer_kept() -> None:
+    # gaps 1, 1, 1, 1, 96: due on day 100 + 96 + 1; the interest of day 196 leaves only day 100 of the 180 kept
+    stream = [*(paid(number) for number in (0, 1, 2, 3, 4, 100)), paid(196, kind="interest", amount_minor=5)]
+    (alert,) = Fast(offers=()).feed([*stream, day(197)]).alerts
+    assert (alert.raised_at, alert.score) == (rfc3339(day(197)), 0.9)
+    assert (alert.reasons[0].value, alert.reasons[0].usual) == (97, None)
+    assert alert.reasons[0].sentence == "No transaction for 97 days; that is longer than this customer's habit was."

@@ -1,0 +1,142 @@
+"""One worker's life: a silence that nobody's event ends, offers that arrive while it runs, leaving, and a crash."""
+
+import signal
+import time
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+import pytest
+import redis
+
+from commands.kafka import ANSWER_SECONDS_MAX, admin
+from schemas.units import DAY_MS, rfc3339
+from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank
+from tests.river.feeds import written
+
+VISITS, DAYS_BETWEEN, SILENT_DAYS = 8, 3, 40
+LEAVING_SECONDS_MAX = 10
+"""Twice what is promised: the machine may be busy."""
+
+CATALOGUE = """
+[[offer]]
+offer_id = "savings"
+product = "Savings account"
+text = { en = "Put some of it aside?" }
+value_minor = 1
+when = ["salary"]
+"""
+
+
+class Story(NamedTuple):
+    """What two workers, one after the other, did and left."""
+
+    alerts_before: list[Json]
+    status: int
+    seconds: float
+    members_left: int
+    silence: Json
+    last_visit: int
+    offer: Json
+    unknown: tuple[float, float]
+    crashed: Answer
+    crash_status: int
+
+
+def event(customer: str, number: int, at: int, **fields: object) -> Json:
+    """A transaction of the customer."""
+    known = {"type": "card_payment", "channel": "card", "currency": "EUR", "amount_minor": -500}
+    ids = {"event_id": f"{customer}-{number}", "customer_id": customer, "account_id": f"{customer}-1"}
+    return known | ids | {"occurred_at": at} | fields
+
+
+@pytest.fixture(scope="module")
+def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The first worker's time is the stream's; the second's is the wall's, and nothing is published while it waits."""
+    feeds = tmp_path_factory.mktemp("feeds")
+    bank: Bank = open_bank(partitions=2, clock="stream")
+    now = int(time.time() * 1_000)
+    visits = [now - (SILENT_DAYS + DAYS_BETWEEN * n) * DAY_MS for n in range(VISITS)][::-1]
+    with bank.worker() as worker:
+        bank.publish(written(feeds / "visits.jsonl", [event("silent", n, at) for n, at in enumerate(visits)]))
+        worker.until(bank.at_rest)
+        before = bank.alerts()
+        started = monotonic()
+        worker.signal(signal.SIGTERM)
+        status, seconds = worker.end(), monotonic() - started
+        members = members_of(bank)
+    with bank.worker(clock="wall") as worker:
+        worker.until(lambda: bool(bank.alerts()))
+        (silence,) = bank.alerts()
+        file = feeds / "offers.toml"
+        file.write_text(CATALOGUE)
+        bank.command("offers", "publish", file)
+        offer = offered(bank, feeds, now)
+        odd = event("odd", 1, now, type="barter", channel="pigeon")
+        bank.publish(written(feeds / "odd.jsonl", [odd]))
+        worker.until(bank.at_rest)
+        unknown = worker.metric("tracker_unknown_types_total"), worker.metric("tracker_unknown_channels_total")
+    spoil_due_times(bank)
+    with bank.worker(clock="wall") as worker:
+        worker.address()
+        crash_status = worker.end(START_SECONDS_MAX)
+        crashed = worker.get("/healthz")
+    return Story(before, status, seconds, members, silence, visits[-1], offer, unknown, crashed, crash_status)
+
+
+def members_of(bank: Bank) -> int:
+    """How many are in the loop's consumer group."""
+    client = admin(bank.settings)  # held until it has answered
+    group = bank.settings.group_id
+    (answer,) = client.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS_MAX).values()
+    return len(answer.result(ANSWER_SECONDS_MAX).members)
+
+
+def offered(bank: Bank, feeds: Path, now: int) -> Json:
+    """Pays salaries, each to somebody new, until the running worker knows the catalogue and offers something."""
+    for number in range(100):
+        salary = event(f"paid-{number}", 1, now, type="salary", amount_minor=300_000)
+        bank.publish(written(feeds / "salary.jsonl", [salary]))
+        found = [alert for alert in bank.alerts() if alert["kind"] == "next_best_offer"]
+        if found:
+            return found[0]
+    raise AssertionError("no offer was made")
+
+
+def spoil_due_times(bank: Bank) -> None:
+    """A name in the due set that no version of the program has written: nothing that a worker can handle."""
+    with redis.Redis.from_url(str(bank.settings.redis_url)) as client:
+        for partition in range(bank.settings.partitions):
+            client.zadd(f"{{{partition}}}:due", {b"\xff": 1})
+
+
+def test_while_the_stream_stands_still_nobody_is_silent(story: Story) -> None:
+    assert story.alerts_before == []
+
+
+def test_told_to_leave_it_leaves_the_group_at_once(story: Story) -> None:
+    assert (story.status, story.members_left) == (0, 0)
+    assert story.seconds < LEAVING_SECONDS_MAX
+
+
+def test_a_silence_is_noticed_by_the_clock_alone_and_by_a_worker_that_never_saw_the_customer(story: Story) -> None:
+    """Eight days of silence are one more than the seven that any customer may take."""
+    due = (story.last_visit // DAY_MS + 8) * DAY_MS
+    assert (story.silence["kind"], story.silence["status"]) == ("churn_risk", "raised")
+    assert story.silence["customer_id"] == "silent"
+    assert story.silence["raised_at"] == story.silence["cause"]["due_at"] == rfc3339(due)
+    assert "offset" not in story.silence["cause"]
+
+
+def test_offers_reach_a_running_worker(story: Story) -> None:
+    assert story.offer["offer"]["offer_id"] == "savings"
+    assert story.offer["customer_id"].startswith("paid-")
+
+
+def test_what_it_does_not_know_is_counted(story: Story) -> None:
+    assert story.unknown == (1, 1)
+
+
+def test_a_crash_ends_the_process_and_is_not_healthy(story: Story) -> None:
+    assert story.crash_status == 1
+    assert story.crashed.status == 0, "nobody answers any more"
