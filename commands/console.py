@@ -88,3 +88,7 @@ class Bar:
     def add(self, more: float) -> None:
         """Moves on by `more`."""
         self._bars.advance(self._task, more)
+
+    def says(self, what: str) -> None:
+        """Names what is being done now, where nobody knows how long it takes."""
+        self._bars.update(self._task, description=what)

@@ -4,16 +4,19 @@ import typer
 
 from commands import (
     alerts,
+    backtest,
     bench,
     convert,
     customer,
     dead_letters,
     demo,
     documents,
+    models,
     offers,
     publish,
     replay,
     topics,
+    train,
     verify,
     worker,
 )
@@ -34,6 +37,7 @@ SEE = "See it work"
 RUN = "Run it"
 LOOK = "Look at what it found"
 FEED = "Feed it"
+LEARN = "Learn from history"
 CHECK = "Check and repair"
 MEASURE = "Measure it"
 
@@ -49,6 +53,10 @@ run.command("alerts", rich_help_panel=LOOK)(alerts.alerts)
 run.command("publish", rich_help_panel=FEED)(publish.publish)
 run.add_typer(convert.app, name="convert", rich_help_panel=FEED)
 run.command("simulate", rich_help_panel=FEED)(convert.simulate)
+
+run.command("train", rich_help_panel=LEARN)(train.train)
+run.command("backtest", rich_help_panel=LEARN)(backtest.backtest)
+run.add_typer(models.app, name="models", rich_help_panel=LEARN)
 
 run.command("verify", rich_help_panel=CHECK)(verify.verify)
 run.command("replay", rich_help_panel=CHECK)(replay.replay)

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
 
 import schemas.transaction
+
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
 
 F = TypeVar("F", bound=Callable[..., object])
 

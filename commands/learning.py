@@ -1,0 +1,84 @@
+"""What the commands that learn share: history from files, dates, and a failure in plain words."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import iso4217
+import msgspec
+import typer
+
+from commands.console import Failure, err, progress, settings_with
+from commands.lines import reading
+from commands.state import intake
+from handlers.churn_model import ModelError
+from learning import parquet
+from learning.backtest import LeakError
+from learning.history import History, HistoryError, read
+from schemas.units import EpochMs, epoch_ms
+
+Files = Annotated[
+    list[Path], typer.Argument(help="Transactions: JSON Lines (.gz too; - is standard input) or .parquet.")
+]
+Horizon = Annotated[int, typer.Option("--horizon", min=1, max=1_000, help="Days without a transaction: has left.")]
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+
+
+def moment(day: datetime) -> EpochMs:
+    """The start of a day in UTC."""
+    return epoch_ms(day.replace(tzinfo=UTC))
+
+
+def history(files: Sequence[Path]) -> History:
+    """Reads all of it, in TRACKER_BASE_CURRENCY; where that isn't set, in the currency of the first transaction.
+
+    Raises Failure, OSError.
+    """
+    settings = settings_with()
+    with ExitStack() as stack, progress("reading", None) as bar:
+        sources = [iter(stack.enter_context(_lines(file))) for file in files]
+        first = next(sources[0], b"")
+        sources[0] = chain([first] if first else [], sources[0])
+        if "base_currency" not in settings.model_fields_set and (currency := _currency(first)):
+            settings = settings.model_copy(update={"base_currency": currency})
+        read_in = read(sources, intake(settings, keyed=False), bar.at)
+    if read_in.refused:
+        err.print(f"[yellow]{read_in.refused:,} records were refused[/], the first: {read_in.first_refusal}")
+    if read_in.sorted_files:
+        err.print(f"[yellow]{read_in.sorted_files} files were not in the order of time[/] and have been sorted")
+    return read_in
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """Turns what can be expected to go wrong into a Failure."""
+    try:
+        yield
+    except (HistoryError, LeakError, ModelError, parquet.ParquetError) as error:
+        raise Failure(str(error)) from error
+
+
+@contextmanager
+def _lines(file: Path) -> Iterator[Iterable[bytes]]:
+    if file.suffix == ".parquet":
+        parquet.rows_in(file)
+        yield parquet.lines(file)
+    else:
+        with reading(file) as source:
+            yield source.lines
+
+
+class _Currency(msgspec.Struct):
+    currency: str
+
+
+def _currency(line: bytes) -> str | None:
+    """The currency of one transaction, if it names one that there is."""
+    try:
+        code = msgspec.json.decode(line, type=_Currency).currency
+    except msgspec.DecodeError:
+        return None
+    return code if code in {currency.value for currency in iso4217.Currency} else None

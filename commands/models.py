@@ -1,0 +1,85 @@
+"""`tracker models`: which churn models there are, how they compare, and which one is in use."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from commands.console import Failure, out
+from commands.learning import plain_failures
+from handlers.churn_model import ChurnModel, Measured
+from learning import registry
+
+app = typer.Typer(no_args_is_help=True, help="Churn models: the champion and its challengers.")
+
+Directory = Annotated[Path, typer.Option("--models", help="Directory of the models.")]
+DEFAULT = Path("models")
+MISSING = "–"
+
+
+@app.command("list")
+def list_models(directory: Directory = DEFAULT) -> None:
+    """Show the models of the directory; the champion has a star."""
+    with plain_failures():
+        found = registry.entries(directory)
+    if not found:
+        out.print(f"no models in {directory}; tracker train makes one", markup=False)
+        return
+    table = _table("model", "horizon", "trained until", "backtest at", "AUC", "log-loss")
+    for entry in found:
+        model, measured = entry.model, entry.model.measured
+        table.add_row(
+            ("* " if entry.champion else "  ") + entry.file.name,
+            f"{model.horizon_days} d",
+            model.training.until[:10],
+            MISSING if measured is None else measured.split[:10],
+            MISSING if measured is None else f"{measured.auc:.4f}",
+            MISSING if measured is None else f"{measured.log_loss:.4f}",
+        )
+    out.print(table)
+
+
+@app.command("compare")
+def compare(
+    champion: Annotated[Path, typer.Argument(help="Model file.")],
+    challenger: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Show two models' backtests beside each other."""
+    with plain_failures():
+        models = [registry.read_model(file) for file in (champion, challenger)]
+    both = [_measured(file, model) for file, model in zip((champion, challenger), models, strict=True)]
+    same = [(found.split, found.horizon_days, found.customers) for found in both]
+    if same[0] != same[1]:
+        out.print("[yellow]The backtests differ in split, horizon or customers[/]: their figures do not compare")
+    table = _table("figure", *(f"{model.name} {model.version}" for model in models))
+    for field in msgspec.structs.fields(Measured):
+        values = [getattr(found, field.name) for found in both]
+        table.add_row(field.name, *(f"{value:.4f}" if isinstance(value, float) else str(value) for value in values))
+    out.print(table)
+
+
+@app.command("promote")
+def promote(
+    file: Annotated[Path, typer.Argument(help="Model file; copied into the directory.")],
+    directory: Directory = DEFAULT,
+) -> None:
+    """Make a model the champion."""
+    with plain_failures():
+        place = registry.promote(directory, file)
+    out.print(f"{place} is the champion", markup=False)
+
+
+def _measured(file: Path, model: ChurnModel) -> Measured:
+    if model.measured is None:
+        raise Failure(f"{file}: has no backtest; run tracker backtest with --model {file}")
+    return model.measured
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table()
+    table.add_column(first, no_wrap=True)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table

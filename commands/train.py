@@ -1,0 +1,41 @@
+"""`tracker train`: a churn model from a bank's own history, as one small file."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.console import out, progress
+from commands.learning import Day, Files, Horizon, history, moment, plain_failures
+from learning.churn_training import train as trained_on
+from learning.registry import write_model
+
+
+def train(
+    files: Files,
+    until: Day,
+    horizon: Horizon,
+    model: Annotated[Path, typer.Option("--out", help="File for the model, JSON.")],
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "churn",
+) -> None:
+    """Learn who leaves, from what was known before a day: nothing on or after it is looked at."""
+    started = time.monotonic()
+    with plain_failures():
+        past = history(files)
+        with progress("folding", len(past)) as bar:
+            learned = trained_on(past, moment(until), horizon, name, bar.at, bar.says).model
+        write_model(model, learned)
+    training = learned.training
+    out.print(
+        f"{training.events:,} events of {training.customers:,} customers, {training.rows:,} rows at"
+        f" {len(training.cutoffs)} cut-offs, horizons {', '.join(map(str, training.horizons_days)) or 'none'} days;"
+        f" {time.monotonic() - started:.1f} s"
+    )
+    if training.carried:
+        out.print(
+            f"[yellow]The history is short for {horizon} days[/]: learned at shorter horizons, carried by BG/NBD"
+            " and MBG/NBD"
+        )
+    out.print(f"out of fold: AUC {training.auc:.4f}, log-loss {training.log_loss:.4f}")
+    out.print(f"{learned.name} {learned.version} written to {model}", markup=False)

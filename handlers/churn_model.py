@@ -1,0 +1,318 @@
+"""The churn model as a small file, and what it says of a customer: P(no own transaction in the next H), and why.
+
+Three members give log odds: a logistic that corrects BG/NBD and MBG/NBD, a logistic of its own, and boosted trees. A
+few weights blend and calibrate them. Training (learning/churn_training.py) writes the file; scoring needs numpy only:
+`Scorer.scores` over a matrix of inputs, `Scorer.explained` for one customer. Per row about 1 us for the design and the
+linear members and 2-4 us for the trees.
+"""
+
+import re
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from handlers.churn_design import BG, COLUMN_NAMES, COLUMNS, LOGIT_MAX, MBG, SCALE, design_row, parameters
+from handlers.jit import F8, I8, jit
+from handlers.purchase_models import PurchaseModel
+
+FORMAT = 1
+"""Version of the file's form."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MEMBERS = ("corrected_purchase_model", "logistic", "trees")
+
+
+class ModelError(ValueError):
+    """The file is not a churn model that this program can use; the text says why."""
+
+
+class Linear(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Log odds = intercept + offset x mean of the purchase models' log odds + sum of weight x standardised column.
+
+    A standardised column is (value - mean) / spread, held within 6 of zero, and 0 where missing.
+    """
+
+    intercept: float
+    offset: float
+    columns: list[str]
+    mean: list[float]
+    spread: list[float]
+    weight: list[float]
+
+
+class Trees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Log odds = intercept + sum over trees of the leaf's value. A node goes left where column <= threshold.
+
+    `left` is -1 in a leaf; children are places in these lists; `value` of an inner node is the mean of its leaves.
+    """
+
+    intercept: float
+    roots: list[int]
+    columns: list[str]
+    column: list[int]
+    threshold: list[float]
+    missing_left: list[bool]
+    left: list[int]
+    right: list[int]
+    value: list[float]
+
+
+class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an input or the score looked like in training: the edges between ten bins, and the share of each."""
+
+    name: str
+    edges: list[float]
+    shares: list[float]
+    """Of the bins in order, then of the missing."""
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the model was made from, and how it did on data that it had not seen (out of fold)."""
+
+    until: str
+    events: int
+    customers: int
+    rows: int
+    cutoffs: list[str]
+    horizons_days: list[int]
+    """Horizons of the labels; shorter than the model's where the history was too short for it."""
+    carried: bool
+    """Whether what was learned at shorter horizons is carried to the model's by the purchase models."""
+    silent_share: float
+    log_loss: float
+    auc: float
+
+
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the model did in its latest backtest."""
+
+    split: str
+    horizon_days: int
+    customers: int
+    left_share: float
+    auc: float
+    average_precision: float
+    brier: float
+    log_loss: float
+    calibration_error: float
+    top_decile_lift: float
+
+
+class ChurnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    format: int
+    name: str
+    version: str
+    """Digest of what decides the score: the same training gives the same version."""
+    horizon_days: int
+    leaving: str
+    """The bank's definition of leaving."""
+    bg_nbd: PurchaseModel
+    mbg_nbd: PurchaseModel
+    corrected: Linear
+    logistic: Linear
+    trees: Trees
+    blend: list[float]
+    """Intercept, then the weight of each of MEMBERS."""
+    silence: Linear
+    """Log odds that the present gap between own transactions reaches the horizon; used at horizon - silence."""
+    reference: list[Reference]
+    training: Training
+    measured: Measured | None = None
+
+
+class Explained(NamedTuple):
+    """A score, and what moved it."""
+
+    score: float
+    """P(no own transaction in the next horizon)."""
+    logit: float
+    base: float
+    """Log odds of a customer like the mean of those trained on."""
+    moved_by: dict[str, float]
+    """Log odds by input; `base` and these sum to `logit`. `purchase_model` is BG/NBD's and MBG/NBD's own reading of
+    frequency, recency and age."""
+
+
+def loads(data: bytes) -> ChurnModel:
+    """The model in a file's bytes. Raises ModelError."""
+    try:
+        model = msgspec.json.decode(data, type=ChurnModel)
+    except msgspec.DecodeError as error:
+        raise ModelError(f"is not a churn model: {error}") from error
+    if model.format != FORMAT:
+        raise ModelError(f"has format {model.format}; this program reads format {FORMAT}")
+    unknown = {*model.corrected.columns, *model.logistic.columns, *model.trees.columns, *model.silence.columns}
+    if unknown := unknown - set(COLUMN_NAMES):
+        raise ModelError(f"uses figures that this program does not have: {', '.join(sorted(unknown))}")
+    if _NAME.fullmatch(model.name) is None or _NAME.fullmatch(model.version) is None:
+        raise ModelError("must have a name and a version of letters, digits, - and _")
+    if len(model.blend) != 1 + len(MEMBERS):
+        raise ModelError(f"must blend {len(MEMBERS)} members")
+    return model
+
+
+def dumps(model: ChurnModel) -> bytes:
+    """The file's bytes."""
+    return msgspec.json.format(msgspec.json.encode(model), indent=1) + b"\n"
+
+
+class _Lines(NamedTuple):
+    """A Linear as arrays over all the columns; weight 0 where a column isn't used."""
+
+    intercept: float
+    offset: float
+    mean: F8
+    scale: F8
+    weight: F8
+
+
+class _Forest(NamedTuple):
+    roots: I8
+    column: I8
+    threshold: F8
+    missing_left: I8
+    left: I8
+    right: I8
+    value: F8
+
+
+@jit
+def _standard(value: float, mean: float, scale: float) -> float:
+    z = (value - mean) * scale
+    return float(min(max(z, -6.0), 6.0) if z == z else 0.0)
+
+
+@jit
+def _linear(row: F8, line: _Lines) -> float:
+    total = line.intercept + line.offset * 0.5 * (row[BG] + row[MBG])
+    for c in range(row.shape[0]):
+        if line.weight[c] != 0.0:
+            total += line.weight[c] * _standard(row[c], line.mean[c], line.scale[c])
+    return float(total)
+
+
+@jit
+def _leaf_sum(row: F8, forest: _Forest, moved: F8) -> float:
+    """Sum of leaf values; what each column moved on the way down is added to `moved` unless that is empty."""
+    total = 0.0
+    for root in forest.roots:
+        node = root
+        while forest.left[node] >= 0:
+            value = row[forest.column[node]]
+            goes_left = value <= forest.threshold[node] if value == value else forest.missing_left[node] != 0
+            below = forest.left[node] if goes_left else forest.right[node]
+            if moved.shape[0] > 0:
+                moved[forest.column[node]] += forest.value[below] - forest.value[node]
+            node = below
+        total += forest.value[node]
+    return total
+
+
+@jit
+def _score_rows(
+    inputs: F8, horizon: float, purchase: F8, scale: I8, blend: F8,
+    corrected: _Lines, logistic: _Lines, forest: _Forest, trees_intercept: float, row: F8, out: F8,
+) -> None:  # fmt: skip
+    nothing = np.empty(0)
+    for k in range(inputs.shape[0]):
+        design_row(inputs[k], horizon, purchase, scale, row)
+        z = blend[0] + blend[1] * _linear(row, corrected) + blend[2] * _linear(row, logistic)
+        out[k] = z + blend[3] * (trees_intercept + _leaf_sum(row, forest, nothing))
+
+
+@jit
+def _silence_rows(inputs: F8, horizon: F8, purchase: F8, scale: I8, line: _Lines, row: F8, out: F8) -> None:
+    for k in range(inputs.shape[0]):
+        if horizon[k] <= 0.0:
+            out[k] = LOGIT_MAX
+        else:
+            design_row(inputs[k], horizon[k], purchase, scale, row)
+            out[k] = _linear(row, line)
+
+
+class Scorer:
+    """A model ready to score. Holds no state between calls but room to work in: not for two threads at once."""
+
+    def __init__(self, model: ChurnModel) -> None:
+        self.model = model
+        self._purchase = parameters(model.bg_nbd, model.mbg_nbd)
+        self._corrected, self._logistic, self._silence = (
+            _lines(line) for line in (model.corrected, model.logistic, model.silence)
+        )
+        self._forest = _forest(model.trees)
+        self._blend = np.array(model.blend)
+        self._row = np.empty(len(COLUMNS))
+
+    def logits(self, inputs: F8) -> F8:
+        """Log odds of leaving, (n,), for inputs (n, inputs) as churn_inputs gives them."""
+        out = np.empty(len(inputs))
+        _score_rows(
+            inputs, float(self.model.horizon_days), self._purchase, SCALE, self._blend,
+            self._corrected, self._logistic, self._forest, self.model.trees.intercept, self._row, out,
+        )  # fmt: skip
+        return out
+
+    def scores(self, inputs: F8) -> F8:
+        """P(no own transaction in the next horizon_days), (n,), for inputs (n, inputs)."""
+        return sigmoid(self.logits(inputs))
+
+    def silence(self, inputs: F8, silence_days: F8, gap_days: float) -> F8:
+        """P(the present gap reaches gap_days), given that it has lasted silence_days (n,); 1 where it has."""
+        out = np.empty(len(inputs))
+        _silence_rows(inputs, gap_days - silence_days, self._purchase, SCALE, self._silence, self._row, out)
+        return sigmoid(out)
+
+    def explained(self, inputs: F8) -> Explained:
+        """The score of one customer's inputs, (inputs,), and what moved it."""
+        model, row = self.model, self._row
+        design_row(inputs, float(model.horizon_days), self._purchase, SCALE, row)
+        moved = np.zeros(len(COLUMNS))
+        base, offsets = model.blend[0], 0.0
+        for weight, line in ((model.blend[1], self._corrected), (model.blend[2], self._logistic)):
+            base += weight * line.intercept
+            offsets += weight * line.offset
+            for c in np.flatnonzero(line.weight).tolist():
+                moved[c] += weight * line.weight[c] * _standard(row[c], line.mean[c], line.scale[c])
+        by_trees = np.zeros(len(COLUMNS))
+        _leaf_sum(row, self._forest, by_trees)
+        trees = model.blend[3]
+        base += trees * (model.trees.intercept + sum(model.trees.value[root] for root in model.trees.roots))
+        moved += trees * by_trees
+        moved[BG] += offsets * 0.5 * row[BG]
+        moved[MBG] += offsets * 0.5 * row[MBG]
+        by_input: dict[str, float] = {}
+        for (_, source), amount in zip(COLUMNS, moved.tolist(), strict=True):
+            if amount:
+                by_input[source] = by_input.get(source, 0.0) + amount
+        z = base + sum(by_input.values())
+        ordered = dict(sorted(by_input.items(), key=lambda entry: (-abs(entry[1]), entry[0])))
+        return Explained(float(sigmoid(np.array([z]))[0]), z, base, ordered)
+
+
+def sigmoid(z: F8) -> F8:
+    """1 / (1 + exp(-z))."""
+    p: F8 = 1.0 / (1.0 + np.exp(-np.clip(z, -30.0, 30.0)))
+    return p
+
+
+def _lines(line: Linear) -> _Lines:
+    mean, scale, weight = np.zeros(len(COLUMNS)), np.zeros(len(COLUMNS)), np.zeros(len(COLUMNS))
+    at = [COLUMN_NAMES.index(name) for name in line.columns]
+    mean[at], scale[at], weight[at] = line.mean, 1.0 / np.array(line.spread), line.weight
+    return _Lines(line.intercept, line.offset, mean, scale, weight)
+
+
+def _forest(trees: Trees) -> _Forest:
+    place = np.array([COLUMN_NAMES.index(name) for name in trees.columns], np.int64)
+    return _Forest(
+        np.array(trees.roots, np.int64),
+        place[np.array(trees.column, np.int64)],
+        np.array(trees.threshold),
+        np.array(trees.missing_left, np.int64),
+        np.array(trees.left, np.int64),
+        np.array(trees.right, np.int64),
+        np.array(trees.value),
+    )

@@ -1,0 +1,249 @@
+"""Training the churn model: cut-offs inside the history, three members, a blend fitted out of fold, one small file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+from sklearn.metrics import log_loss, roc_auc_score
+
+from handlers.batch import I8
+from handlers.churn_design import FIRST_DECLARED, design
+from handlers.churn_inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
+from handlers.churn_model import FORMAT, ChurnModel, Linear, Scorer, Training, Trees, sigmoid
+from handlers.drift import reference
+from handlers.jit import F8
+from handlers.purchase_models import PurchaseModel
+from learning import purchase_fit
+from learning.churn_members import (
+    SEEDS,
+    STAGES,
+    boosted,
+    columns_for,
+    corrected,
+    exported,
+    fit_penalised,
+    linear_logits,
+    logistic,
+    no_trees,
+    tree_places,
+)
+from learning.history import History, HistoryError
+from learning.label_plan import CUTOFFS, Plan, plan
+from learning.snapshots import Snapshot, silent_within, snapshots
+from schemas.units import rfc3339
+
+ROWS_MAX = 200_000
+_FITTED_MAX = 50_000
+_FOLDS = 4
+_STRENGTHS = (0.001, 0.005, 0.02)
+_SILENCE_DAYS_MIN = 3
+_SEVERAL = 40
+"""Fewer of those who left or who stayed in the labels: nothing but the purchase models is learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model, and every customer at the end of the history that it was trained on."""
+
+    model: ChurnModel
+    last: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Customers at cut-offs with what came after. (n, columns), (n,) and so on."""
+
+    columns: F8
+    silent: F8
+    customer: I8
+    horizon: I8
+
+
+def train(
+    history: History,
+    until: int,
+    horizon_days: int,
+    name: str = "churn",
+    folded: Callable[[int], None] = lambda events: None,
+    said: Callable[[str], None] = lambda text: None,
+) -> Trained:
+    """Learns from what was known before `until` (epoch ms): no label, figure or parameter looks past it.
+
+    `folded` is told the events folded so far; `said` what is being done. Raises HistoryError where nothing happened
+    before `until`.
+    """
+    known = history.until(until)
+    if not len(known):
+        raise HistoryError(f"there is no transaction before {rfc3339(until)}")
+    labels = plan(int(known.clock[0]), until, horizon_days)
+    cutoffs = sorted({cutoff for cutoff, _ in labels.pairs})
+    most = ROWS_MAX // max(len(labels.pairs), 1)
+    taken = snapshots(known, [*cutoffs, until], folded, lambda seen: seen[:: -(-len(seen) // most) or 1])
+    at = {snapshot.at: snapshot for snapshot in taken}
+    said("fitting BG/NBD and MBG/NBD")
+    fits = {snapshot.at: _purchase_models(snapshot) for snapshot in taken}
+    rows = _rows(known, at, fits, labels.pairs)
+    bg, mbg = fits[until]
+    if rows is None or min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
+        parts = _without_labels()
+        said("too few labels: the purchase models stand alone")
+        rows = None
+    else:
+        parts = _members(rows, labels, said)
+    silence = _silence(_rows(known, at, fits, _shorter(labels)))
+    summary = Training(
+        until=rfc3339(until),
+        events=len(known),
+        customers=len(taken[-1].customer),
+        rows=0 if rows is None else len(rows.silent),
+        cutoffs=[rfc3339(cutoff) for cutoff in sorted({cutoff for cutoff, _ in labels.pairs})],
+        horizons_days=sorted({horizon for _, horizon in labels.pairs}),
+        carried=labels.carried,
+        silent_share=0.0 if rows is None else float(rows.silent.mean()),
+        log_loss=parts.log_loss,
+        auc=parts.auc,
+    )
+    model = ChurnModel(
+        format=FORMAT,
+        name=name,
+        version="",
+        horizon_days=horizon_days,
+        leaving=f"no own transaction in {horizon_days} days",
+        bg_nbd=bg,
+        mbg_nbd=mbg,
+        corrected=parts.corrected,
+        logistic=parts.logistic,
+        trees=parts.trees,
+        blend=parts.blend,
+        silence=silence,
+        reference=[],
+        training=summary,
+    )
+    digest = blake2b(msgspec.json.encode(model), digest_size=6).hexdigest()
+    last = taken[-1]
+    scores = Scorer(model).scores(last.inputs)
+    references = [reference("score", scores)]
+    references += [reference(NAMES[c], last.inputs[:, c]) for c in _used(model)]
+    return Trained(msgspec.structs.replace(model, version=digest, reference=references), last)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    corrected: Linear
+    logistic: Linear
+    trees: Trees
+    blend: list[float]
+    log_loss: float
+    auc: float
+
+
+def _without_labels() -> _Parts:
+    return _Parts(_offset_only(), _offset_only(), no_trees(), [0.0, 1.0, 0.0, 0.0], 0.0, 0.0)
+
+
+def _offset_only() -> Linear:
+    return Linear(0.0, 1.0, [], [], [], [])
+
+
+def _members(rows: _Rows, labels: Plan, said: Callable[[str], None]) -> _Parts:
+    """Members on all rows; their settings and the blend by predictions for customers whom they had not seen."""
+    columns, y = rows.columns, rows.silent
+    wanted = columns_for(labels.carried)
+    places = tree_places(columns, wanted)
+    leaves, leaf_share = (6, 1 / 40) if labels.carried else (8, 1 / 200)
+    weight = np.full(len(y), min(0.3, 5_000 / len(y)) if labels.carried else 1.0 / CUTOFFS)
+    fold = rows.customer % _FOLDS
+    by_strength = np.zeros((len(_STRENGTHS), len(y)))
+    by_stage = np.zeros((len(STAGES), len(y)))
+    by_correction = np.zeros(len(y))
+    for k in range(_FOLDS):
+        said(f"members, fold {k + 1} of {_FOLDS}")
+        out, rest = fold == k, fold != k
+        if len(np.unique(y[rest])) < 2 or not out.any():
+            continue
+        by_correction[out] = linear_logits(corrected(columns[rest], y[rest], weight[rest]), columns[out])
+        for place, strength in enumerate(_STRENGTHS):
+            line = logistic(columns[rest], y[rest], wanted, strength)
+            by_strength[place, out] = linear_logits(line, columns[out])
+        model = boosted(columns[rest], y[rest], places, leaves, leaf_share, STAGES[-1], 0)
+        for stage, z in enumerate(model.staged_decision_function(columns[np.ix_(out, places)]), 1):
+            if stage in STAGES:
+                by_stage[STAGES.index(stage), out] = z.ravel()
+    strength = int(np.argmin([_loss(y, z) for z in by_strength]))
+    stage = int(np.argmin([_loss(y, z) for z in by_stage]))
+    said("members on all customers")
+    members = np.stack([by_correction, by_strength[strength], by_stage[stage]], axis=1)
+    blend = _blend(members, y, weight, labels.carried)
+    blended = blend[0] + members @ blend[1:]
+    forests = [boosted(columns, y, places, leaves, leaf_share, STAGES[stage], seed) for seed in SEEDS]
+    return _Parts(
+        corrected(columns, y, weight),
+        logistic(columns, y, wanted, _STRENGTHS[strength]),
+        exported(forests, places),
+        blend.tolist(),
+        _loss(y, blended),
+        float(roc_auc_score(y, blended)),
+    )
+
+
+def _blend(members: F8, y: F8, weight: F8, carried: bool) -> F8:
+    """Intercept and weights, drawn to the equal blend: nearly all the way where the horizon is another."""
+    x = np.concatenate([np.ones((len(y), 1)), members], axis=1)
+    equal = np.array([0.0, *[1 / members.shape[1]] * members.shape[1]])
+    penalty = np.array([1e6, *[1e5] * 3]) if carried else np.array([1.0, *[100.0] * 3])
+    return fit_penalised(x, np.zeros(len(y)), y, weight, equal, penalty)
+
+
+def _silence(rows: _Rows | None) -> Linear:
+    """Will the present gap last another h days: over all horizons of the plan at once."""
+    if rows is None or min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
+        return _offset_only()
+    return logistic(rows.columns, rows.silent, range(FIRST_DECLARED), _STRENGTHS[1])
+
+
+def _shorter(labels: Plan) -> list[tuple[int, int]]:
+    """For the silence score: each cut-off with a half and a quarter of its horizon too."""
+    parts = {(cutoff, horizon // part) for cutoff, horizon in labels.pairs for part in (1, 2, 4)}
+    return sorted((cutoff, horizon) for cutoff, horizon in parts if horizon >= _SILENCE_DAYS_MIN)
+
+
+def _purchase_models(snapshot: Snapshot) -> tuple[PurchaseModel, PurchaseModel]:
+    """BG/NBD and MBG/NBD of everybody in the snapshot who ever did something."""
+    every = -(-len(snapshot.customer) // _FITTED_MAX) or 1
+    x, t_x, t = (snapshot.inputs[::every, len(DECLARED) + place] for place in (REPEATS, FIRST_TO_LAST, AGE))
+    seen = np.isfinite(x) & (t > 0)
+    if not seen.any():
+        return PurchaseModel(1.0, 30.0, 1.0, 1.0, False), PurchaseModel(1.0, 30.0, 1.0, 1.0, True)
+    x, t_x, t = x[seen], t_x[seen], t[seen]
+    return purchase_fit.fit(x, t_x, t, False), purchase_fit.fit(x, t_x, t, True)
+
+
+def _rows(
+    history: History,
+    at: dict[int, Snapshot],
+    fits: dict[int, tuple[PurchaseModel, PurchaseModel]],
+    pairs: Sequence[tuple[int, int]],
+) -> _Rows | None:
+    """Each cut-off with the purchase models of what was known at it."""
+    if not pairs:
+        return None
+    columns, silent, customers, horizons = [], [], [], []
+    for cutoff, horizon in pairs:
+        snapshot = at[cutoff]
+        columns.append(design(snapshot.inputs, float(horizon), *fits[cutoff]))
+        silent.append(silent_within(history, snapshot, horizon))
+        customers.append(snapshot.customer)
+        horizons.append(np.full(len(snapshot.customer), horizon))
+    return _Rows(np.concatenate(columns), np.concatenate(silent), np.concatenate(customers), np.concatenate(horizons))
+
+
+def _used(model: ChurnModel) -> list[int]:
+    """Places in NAMES of the inputs whose drift is watched: the declared features used, and the rhythm figures."""
+    named = {*model.logistic.columns, *model.trees.columns}
+    return [c for c, name in enumerate(NAMES) if name in named or c >= len(DECLARED)]
+
+
+def _loss(y: F8, z: F8) -> float:
+    return float(log_loss(y, np.clip(sigmoid(z), 1e-7, 1 - 1e-7)))

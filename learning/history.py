@@ -1,0 +1,167 @@
+"""A bank's history in memory, as columns: read once through the same intake as the live stream, then cut by time.
+
+About 110 bytes an event. A file of a stream is in the order of its publication; files are merged by stream time, each
+in its own order. A file in some other order (by customer, say) was never a stream: it is sorted by occurred_at.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from handlers.batch import I8, NONE, Batch, Record
+from handlers.features import BANK_MADE_TYPES
+from handlers.intake import Intake
+from handlers.seen import Seen
+from schemas.units import DAY_MS
+
+CHUNK = 5_000
+_NO_TIMESTAMP = 1 << 60
+_LATE_SHARE_MAX = 0.1
+_COLUMNS = ("at", "amount", "balance", "account", "type", "channel", "undoes_at")
+
+
+class HistoryError(ValueError):
+    """The history can't be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """n events in stream order; columns as in Batch."""
+
+    customers: list[str]
+    """Customer ids; `customer` holds places in it."""
+    customer: I8
+    at: I8
+    amount: I8
+    balance: I8
+    account: I8
+    type: I8
+    channel: I8
+    undoes_at: I8
+    clock: I8
+    """Running maximum of `at`."""
+    refused: int
+    """Records that broke a rule."""
+    first_refusal: str
+    sorted_files: int
+    """Files that were not in the order of a stream."""
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def until(self, moment: int) -> "History":
+        """What was known before `moment` (epoch ms): the events before stream time first reached it."""
+        return self._rows(slice(0, int(np.searchsorted(self.clock, moment))))
+
+    def own(self) -> "OwnTimes":
+        """When the customers themselves did something."""
+        own = ~np.isin(self.type, BANK_MADE_TYPES) & (self.undoes_at == NONE)
+        return OwnTimes(self.customer[own], self.at[own])
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """Events start..stop-1 as the engine takes them."""
+        part = slice(start, stop)
+        seen, row = np.unique(self.customer[part], return_inverse=True)
+        return Batch(
+            customers=[self.customers[place] for place in seen.tolist()],
+            row=row.astype(np.int64),
+            offset=np.arange(start, stop),
+            **{name: getattr(self, name)[part] for name in (*_COLUMNS, "clock")},
+            event_ids=[""] * (stop - start),
+            clock_end=int(self.clock[stop - 1]),
+            dead_letters=[],
+            duplicates=0,
+            unknown_types=0,
+            unknown_channels=0,
+        )
+
+    def _rows(self, part: slice) -> "History":
+        columns = {name: getattr(self, name)[part] for name in ("customer", *_COLUMNS, "clock")}
+        return History(
+            self.customers,
+            **columns,
+            refused=self.refused,
+            first_refusal=self.first_refusal,
+            sorted_files=self.sorted_files,
+        )
+
+
+class OwnTimes:
+    """The moments of own transactions, to be asked what came next."""
+
+    def __init__(self, customer: I8, at: I8) -> None:
+        """Both (events,)."""
+        self._start = int(at.min()) if len(at) else 0
+        self._span = (int(at.max()) - self._start if len(at) else 0) + 2
+        self._key = np.sort(customer * self._span + (at - self._start))
+
+    def next_after(self, customers: I8, moment: int) -> I8:
+        """Of each customer the first own transaction at or after `moment` (epoch ms); NONE where there is none."""
+        since = min(max(moment - self._start, 0), self._span - 1)
+        place = np.searchsorted(self._key, customers * self._span + since)
+        key = np.append(self._key, -1)[place]
+        found: I8 = np.where(key // self._span == customers, key % self._span + self._start, NONE)
+        return found
+
+    def active_days(self) -> tuple[I8, I8]:
+        """Customer and UTC day of every active day, by customer and day."""
+        customer, at = self._key // self._span, self._key % self._span + self._start
+        day = at // DAY_MS
+        fresh = np.ones(len(day), np.bool_)
+        fresh[1:] = (customer[1:] != customer[:-1]) | (day[1:] != day[:-1])
+        return customer[fresh], day[fresh]
+
+
+def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[int], None]) -> History:
+    """The history in files of JSON lines. `progress` is told the number of events read so far.
+
+    Raises HistoryError where nothing is left.
+    """
+    names: dict[str, int] = {}
+    seen = Seen()
+    parts: dict[str, list[I8]] = {name: [] for name in ("customer", *_COLUMNS, "clock")}
+    refused, first_refusal, unordered, count = 0, "", 0, 0
+    for number, lines in enumerate(files, 1):
+        read_before = len(parts["at"])
+        for batch in _batches(lines, intake, seen):
+            places = np.array([names.setdefault(name, len(names)) for name in batch.customers], np.int64)
+            parts["customer"].append(places[batch.row] if len(batch) else batch.row)
+            for name in _COLUMNS:
+                parts[name].append(getattr(batch, name))
+            if batch.dead_letters:
+                letter = batch.dead_letters[0]
+                where = f"line {letter.offset + 1}" if len(files) == 1 else f"file {number}, line {letter.offset + 1}"
+                first_refusal = first_refusal or f"{where}: {letter.field} {letter.rule}"
+                refused += len(batch.dead_letters)
+            count += len(batch)
+            progress(count)
+        at = _joined(parts["at"][read_before:])
+        clock = np.maximum.accumulate(at) if len(at) else at
+        if len(at) and np.mean(clock - at > DAY_MS) > _LATE_SHARE_MAX:
+            unordered += 1
+            clock = at
+        parts["clock"].append(clock)
+    if not count:
+        raise HistoryError(f"no usable transaction was found{'; ' + first_refusal if first_refusal else ''}")
+    columns = {name: _joined(parts.pop(name)) for name in ("customer", *_COLUMNS, "clock")}
+    if len(files) > 1 or unordered:
+        order = np.argsort(columns["clock"], kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+    columns["clock"] = np.maximum.accumulate(columns["at"])
+    return History(list(names), **columns, refused=refused, first_refusal=first_refusal, sorted_files=unordered)
+
+
+def _batches(lines: Iterable[bytes], intake: Intake, seen: Seen) -> Iterator[Batch]:
+    numbered = enumerate(lines)
+    clock = 0
+    while chunk := list(islice(numbered, CHUNK)):
+        batch = intake.batch(0, [Record(n, _NO_TIMESTAMP, None, line) for n, line in chunk], clock, seen)
+        seen.take()  # nobody stores it
+        clock = batch.clock_end
+        yield batch
+
+
+def _joined(parts: list[I8]) -> I8:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

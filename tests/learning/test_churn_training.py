@@ -1,0 +1,142 @@
+"""The model: no look into the future, the same bytes each time, numpy scores what scikit-learn trained, reasons sum."""
+
+import msgspec
+import numpy as np
+import orjson
+import pytest
+
+from handlers.churn_design import design
+from handlers.churn_inputs import NAMES
+from handlers.churn_model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid
+from handlers.drift import psi, reference
+from learning.backtest import LeakError, backtest, predictions
+from learning.churn_members import boosted, columns_for, exported, linear_logits, tree_places
+from learning.churn_training import Trained, train
+from learning.history import History
+from schemas.units import parse_rfc3339, rfc3339
+from tests.learning.conftest import HORIZON, UNTIL, read_lines
+
+
+def test_what_happens_after_the_split_changes_no_byte_of_model_or_predictions(
+    lines: list[bytes], history: History, trained: Trained
+) -> None:
+    """Every later event is turned into its opposite, thousandfold, or left out; some customers get a planted sign."""
+    tampered = []
+    for number, line in enumerate(lines):
+        row = orjson.loads(line)
+        if parse_rfc3339(row["occurred_at"]) >= UNTIL:
+            if number % 3 == 0:
+                continue
+            row |= {"amount_minor": -1000 * row["amount_minor"], "type": "salary", "balance_minor": 7, "channel": "atm"}
+        tampered.append(orjson.dumps(row))
+    other = backtest(read_lines(tampered), UNTIL, HORIZON)
+    known = backtest(history, UNTIL, HORIZON, trained.model)
+    assert dumps(msgspec.structs.replace(other.model, measured=None)) == dumps(trained.model)
+    assert predictions(other.customers, other.score) == predictions(known.customers, known.score)
+    assert not np.array_equal(other.left, known.left)  # the tampering was seen where it may be: in the outcome
+
+
+def test_a_model_that_has_seen_the_split_or_has_another_horizon_is_refused(history: History, trained: Trained) -> None:
+    with pytest.raises(LeakError, match="after the split"):
+        backtest(history, UNTIL - 1, HORIZON, trained.model)
+    with pytest.raises(LeakError, match="horizon of 30 days, not 31"):
+        backtest(history, UNTIL, 31, trained.model)
+
+
+def test_training_again_gives_the_same_bytes(history: History, trained: Trained) -> None:
+    assert dumps(train(history, UNTIL, HORIZON).model) == dumps(trained.model)
+
+
+def test_the_file_scores_as_the_model_that_was_written(trained: Trained) -> None:
+    data = dumps(trained.model)
+    assert len(data) < 2_000_000
+    again = loads(data)
+    assert again == trained.model
+    inputs = trained.last.inputs
+    assert np.array_equal(Scorer(again).scores(inputs), Scorer(trained.model).scores(inputs))
+
+
+def test_a_row_has_the_score_that_it_has_among_others(trained: Trained) -> None:
+    scorer, inputs = Scorer(trained.model), trained.last.inputs
+    together = scorer.scores(inputs)
+    assert [float(scorer.scores(inputs[k : k + 1])[0]) for k in range(20)] == together[:20].tolist()
+
+
+def test_reasons_sum_to_the_score(trained: Trained) -> None:
+    scorer = Scorer(trained.model)
+    scores = scorer.scores(trained.last.inputs)
+    for k in range(0, len(scores), 17):
+        why = scorer.explained(trained.last.inputs[k])
+        assert why.score == pytest.approx(scores[k], abs=1e-9)
+        assert why.base + sum(why.moved_by.values()) == pytest.approx(why.logit, abs=1e-9)
+        assert set(why.moved_by) <= {*NAMES, "purchase_model"}
+        assert list(map(abs, why.moved_by.values())) == sorted(map(abs, why.moved_by.values()), reverse=True)
+
+
+def test_exported_trees_say_what_scikit_learn_says(trained: Trained) -> None:
+    inputs, model = trained.last.inputs, trained.model
+    columns = design(inputs, float(HORIZON), model.bg_nbd, model.mbg_nbd)
+    y = (np.arange(len(columns)) % 3 == 0).astype(np.float64)
+    places = tree_places(columns, columns_for(carried=False))
+    forests = [boosted(columns, y, places, 8, 0.05, 30, seed) for seed in (0, 1)]
+    only_trees = msgspec.structs.replace(model, trees=exported(forests, places), blend=[0.0, 0.0, 0.0, 1.0])
+    theirs = np.mean([forest.decision_function(columns[:, places]) for forest in forests], axis=0)
+    assert Scorer(only_trees).logits(inputs) == pytest.approx(theirs, abs=1e-9)
+    assert np.isnan(columns[:, places]).any()  # missing values went their way too
+
+
+def test_linear_members_score_in_the_kernel_as_in_training(trained: Trained) -> None:
+    inputs, model = trained.last.inputs, trained.model
+    columns = design(inputs, float(HORIZON), model.bg_nbd, model.mbg_nbd)
+    only = msgspec.structs.replace(model, blend=[0.0, 0.0, 1.0, 0.0])
+    assert Scorer(only).logits(inputs) == pytest.approx(linear_logits(model.logistic, columns), abs=1e-9)
+
+
+def test_silence_that_has_reached_the_gap_is_sure_and_longer_silence_is_likelier(trained: Trained) -> None:
+    scorer = Scorer(trained.model)
+    inputs = np.repeat(trained.last.inputs[:1], 3, axis=0)
+    p = scorer.silence(inputs, np.array([1.0, 29.0, 30.0]), 30.0)
+    assert p[0] < p[1] < p[2]
+    assert p[2] > 0.999
+
+
+def test_too_few_labels_leave_the_purchase_models_alone(lines: list[bytes]) -> None:
+    few = [line for line in lines if orjson.loads(line)["customer_id"] in {f"sim-c-{k}" for k in range(12)}]
+    found = train(read_lines(few), UNTIL, HORIZON)
+    assert found.model.blend == [0.0, 1.0, 0.0, 0.0]
+    scores = Scorer(found.model).scores(found.last.inputs)
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "has format 99"),
+        ({"name": "../x"}, "name and a version"),
+        ({"blend": [0.0, 1.0]}, "must blend 3 members"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(trained: Trained, change: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        loads(msgspec.json.encode(msgspec.structs.replace(trained.model, **change)))
+    with pytest.raises(ModelError, match="is not a churn model"):
+        loads(b"{}")
+
+
+def test_drift_is_zero_against_itself_and_large_for_others(trained: Trained) -> None:
+    inputs = trained.last.inputs
+    for then in trained.model.reference[1:]:
+        assert psi(then, inputs[:, NAMES.index(then.name)]) < 1e-9
+    score = trained.model.reference[0]
+    assert score.name == "score"
+    assert psi(score, sigmoid(np.full(100, 9.0))) > 1
+    half = reference("x", np.array([0.0] * 50 + [1.0] * 50))
+    assert psi(half, np.array([0.0] * 25 + [1.0] * 75)) == pytest.approx(0.25 * np.log(1.5) - 0.25 * np.log(0.5))
+
+
+def test_the_training_summary_says_until_when_and_from_what(trained: Trained, history: History) -> None:
+    summary: ChurnModel = trained.model
+    assert summary.training.until == rfc3339(UNTIL)
+    assert summary.training.events == len(history.until(UNTIL))
+    assert summary.training.customers == len(trained.last.customer)
+    assert summary.training.horizons_days == [HORIZON]
