@@ -154,7 +154,9 @@ class Scene:
         self.settings = Settings(
             **own | {"kafka_bootstrap_servers": kafka.bootstrap_servers, "redis_url": audit_redis_url or redis_url}
         )
-        self.rules = Rules(tuple(sorted(OFFERS, key=lambda offer: offer.offer_id)))
+        offers = tuple(sorted(OFFERS, key=lambda offer: offer.offer_id))
+        key = self.settings.control_key.get_secret_value().encode()
+        self.rules = Rules(offers, partitions=partitions, control_key=key)
         self._undo = ExitStack()
         self.logs = Path(tempfile.mkdtemp(prefix="tracker-faults-"))
         self._workers: list[Worker] = []
