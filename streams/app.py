@@ -38,7 +38,7 @@ from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
-from streams.redis_store import RedisStore, redis_client
+from streams.redis_store import RedisStore, redis_of
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
 from streams.topics import faust_id
@@ -166,7 +166,7 @@ class Worker:
     def _build_loop(self) -> None:
         settings, lock = self._settings, Lock()
         rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
-        client = redis_client(str(settings.redis_url))
+        client = redis_of(settings)
         store = RedisStore(client)
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
         topic = settings.topic_transactions
