@@ -23,7 +23,9 @@ FULL_WAIT_SECONDS = 0.05
 
 
 def publish(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, as `tracker replay` takes them; .gz too; - is standard input.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON Lines, as `tracker replay` takes them; .gz too; - is standard input.")
+    ],
     rate: Annotated[float | None, typer.Option(min=0.001, metavar="EVENTS_PER_S", help="No faster than this.")] = None,
 ) -> None:
     """Publish a file of transactions as core banking would.

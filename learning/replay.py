@@ -21,6 +21,7 @@ from schemas.outcome import AlertOutcome
 _NO_TIMESTAMP = 1 << 60
 """A file's lines were not stamped by a broker: nothing in them is in the future."""
 
+
 class Replay:
     """One pass over JSON Lines, as one partition whose clock is the stream's own.
 

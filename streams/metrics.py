@@ -88,7 +88,9 @@ class Metrics:
             "alerts_suppressed", "Alerts that were not sent, by the rule of the policy that kept them back.", ["rule"]
         )
         self.alerts_suppressed: dict[Rule, Counter] = {rule: suppressed.labels(rule) for rule in RULES}
-        outcomes = self._counter("outcomes", "Answers to offers, told on alert-outcomes, by what became of them.", ["outcome"])
+        outcomes = self._counter(
+            "outcomes", "Answers to offers, told on alert-outcomes, by what became of them.", ["outcome"]
+        )
         self.outcomes: dict[OutcomeKind, Counter] = {kind: outcomes.labels(kind) for kind in get_args(OutcomeKind)}
         self.outcomes_unmatched = self._counter(
             "outcomes_unmatched",

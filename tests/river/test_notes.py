@@ -4,7 +4,6 @@ import json
 import signal
 import time
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -168,7 +167,10 @@ def nothing_open(bank: Bank) -> bool:
     wanted = {TopicPartition(topic, number): latest for topic in topics for number in numbers}
     levels = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED
     committed, all_written = [
-        {log: answer.result(ANSWER_SECONDS_MAX).offset for log, answer in client.list_offsets(wanted, isolation_level=level).items()}
+        {
+            log: answer.result(ANSWER_SECONDS_MAX).offset
+            for log, answer in client.list_offsets(wanted, isolation_level=level).items()
+        }
         for level in levels
     ]
     return committed == all_written

@@ -9,7 +9,9 @@ from streams.settings import Settings
 from streams.store import Offsets, Outgoing
 
 
-@pytest.mark.parametrize("mark", [Mark(7), Mark(7, Back(1, 2, 3)), Mark(7, Back(1, 2, 3, 4, 5))])
+@pytest.mark.parametrize(
+    "mark", [Mark(), Mark(7), Mark(7, Back(1_700_000_000_000, 2, 0)), Mark(7, Back(1, 2, 3, 4, 5))]
+)
 def test_a_mark_is_read_as_it_was_written(mark: Mark) -> None:
     assert Mark.read(str(mark)) == mark
 
@@ -18,9 +20,14 @@ def test_a_mark_of_before_the_topics_beside_is_read() -> None:
     assert Mark.read("7 1 2 3") == Mark(7, Back(1, 2, 3))
 
 
-@pytest.mark.parametrize("text", [None, "", "7 1", "7 1 2 3 4", "seven", "-7"])
+@pytest.mark.parametrize("text", [None, "", "7 1", "7 1 2 x", "7 1 2 3 4", "seven", "-7", "1.5"])
 def test_anything_else_is_no_mark(text: str | None) -> None:
     assert Mark.read(text) is None
+
+
+def test_the_sequence_never_goes_back() -> None:
+    assert Mark(17).up_to(3) == Mark(17)
+    assert Mark(17).up_to(18) == Mark(18)
 
 
 @pytest.mark.parametrize(
