@@ -129,7 +129,10 @@ def replay(
 
 
 def _send_back(letters: Iterable[Letter], reader: Consumer, settings: Settings) -> Counter[str]:
-    """Sends the letters back, and says how many to which topic; raises KafkaException, with all letters of the transaction at hand not sent."""
+    """Sends the letters back, and says how many to which topic.
+
+    Raises KafkaException or Failure, with all letters of the transaction at hand not sent.
+    """
     sender = producer(settings, **{"transactional.id": _group(settings)})
     sender.init_transactions(ANSWER_SECONDS_MAX)
     topics = topics_read(settings)

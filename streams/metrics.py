@@ -94,8 +94,8 @@ class Metrics:
         self.outcomes: dict[OutcomeKind, Counter] = {kind: outcomes.labels(kind) for kind in get_args(OutcomeKind)}
         self.outcomes_unmatched = self._counter(
             "outcomes_unmatched",
-            "Outcomes that changed nothing because the alert they name is not known, or no longer: a marketing tool that"
-            " sends back other ids, or answers months late.",
+            "Outcomes that changed nothing because the alert they name is not known, or no longer: a marketing tool "
+            "that sends back other ids, or answers months late.",
         )
         self.customer_events = self._counter(
             "customer_events", "Changes of consents, time zones and products, told on customer-events."

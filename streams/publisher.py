@@ -1,10 +1,10 @@
 """From the outbox to Kafka, each entry once for a read_committed subscriber.
 
 A transaction holds entries of several partitions and, as the loop's consumer group's offsets of each, where the loop
-stands (for lag tools), with the last published sequence as the metadata of the transactions' offset. So records and sequence are
-committed together or not at all, and whoever owns the partition next goes on after that sequence. The group's
-metadata is taken before the entries: a worker that has been thrown out of the group in between is refused by the
-coordinator, with all its records.
+stands (for lag tools), with the last published sequence as the metadata of the transactions' offset. So records and
+sequence are committed together or not at all, and whoever owns the partition next goes on after that sequence. The
+group's metadata is taken before the entries: a worker that has been thrown out of the group in between is refused by
+the coordinator, with all its records.
 
 The embedded broker forgets offsets committed in a transaction. Where that is seen, the offsets are committed once
 more, after the transaction: a crash just between the two publishes these entries twice, with the same ids.
