@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     kafka_sasl_password: SecretStr | None = None
     kafka_ssl_ca_location: File | None = Field(default=None, description="PEM file with the authorities to trust")
     redis_url: RedisUrl | None = Field(default=None, description="redis://host:port/db, rediss://... or unix://path")
+    redis_sentinels: Servers | None = Field(
+        default=None,
+        description="host:port of Sentinels, separated by commas: they, not TRACKER_REDIS_URL, say where Redis is",
+    )
+    redis_sentinel_master: str = Field(default="mymaster", min_length=1, description="the master's name in Sentinel")
 
     group_id: str = Field(default="customer-tracker", min_length=1, description="consumer group of the loop")
     topic_transactions: TopicName = "transactions"
