@@ -82,7 +82,7 @@ class Line:
         if self._connection is not None:
             self._connection.disconnect()  # type: ignore[no-untyped-call]
             # The pool knows where to connect the next time: with Sentinel that may be another server.
-            self._pool.release(self._connection)  # type: ignore[arg-type, no-untyped-call]
+            self._pool.release(self._connection)  # type: ignore[arg-type]
             self._connection = None
         found = _unavailable(error)
         self._early.extend([found] * (self._unread - 1))
