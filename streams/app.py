@@ -26,6 +26,7 @@ from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
 from streams.batches import Batches
+from streams.beside import Beside, note_intakes
 from streams.cache import RowCache
 from streams.catalog import Catalog
 from streams.claim import Portion
@@ -41,7 +42,7 @@ from streams.publisher import Publisher
 from streams.redis_store import RedisStore, redis_of
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
-from streams.topics import faust_id
+from streams.topics import faust_id, topics_read
 from streams.web import WorkerWeb, add_pages
 
 _AT_A_STRETCH_SECONDS = 0.25
@@ -106,6 +107,7 @@ class Worker:
         self._app = _faust_app(settings, folder)
         self._app.web = WorkerWeb(self._app, settings.web_host, settings.web_port, _say_ready)
         self._consumer = Consumer(consumer_config(settings, self._on_kafka_error))
+        self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error)))
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = _Boot(self._app, self._gate)
         self._catalog = Catalog(self._app, settings, self._health)
@@ -162,6 +164,7 @@ class Worker:
             self.code, self._quiet = 1, False
             return
         await asyncio.to_thread(self._consumer.close)
+        await asyncio.to_thread(self._beside.consumer.close)
 
     def _build_loop(self) -> None:
         settings, lock = self._settings, Lock()
@@ -169,13 +172,13 @@ class Worker:
         client = redis_of(settings)
         store = RedisStore(client)
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
-        topic = settings.topic_transactions
+        topic, notes = settings.topic_transactions, note_intakes(settings)
 
         def open_partition(number: int) -> Partition:
             intake = Intake(topic, settings.base_currency, rates)
             topics = settings.topic_alerts, settings.topic_dead_letters
             return Partition(
-                number, topic, store, intake, self._catalog.rules, *topics, cache, settings.poison_share_max
+                number, topic, store, intake, notes, self._catalog.rules, *topics, cache, settings.poison_share_max
             )
 
         lookback = Lookback(settings, self._on_kafka_error)
@@ -190,9 +193,10 @@ class Worker:
             self._crash_from_thread,
         )
         claims = Claims(
-            topic,
+            topics_read(settings),
             settings.retry_seconds_max,
             self._consumer,
+            self._beside,
             lock,
             open_partition,
             cache.drop,
@@ -203,7 +207,14 @@ class Worker:
         )
         self._work_loop = Loop(lock, store, self._publisher, claims, self._metrics)
         self._river = River(
-            settings, self._consumer, claims, self._health, self._metrics, self._deliver, self._crash_from_thread
+            settings,
+            self._consumer,
+            self._beside,
+            claims,
+            self._health,
+            self._metrics,
+            self._deliver,
+            self._crash_from_thread,
         )
         self._cache = cache
 
