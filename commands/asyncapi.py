@@ -86,7 +86,7 @@ _CHANNELS: dict[str, Json] = {
     "outcomes": {
         "messages": ("outcome",),
         "description": "What marketing tools report of the offers that they were sent. It decides what is offered next,"
-        " and to whom no more. With as many partitions as transactions, by the same partitioner: an outcome takes"
+        " and to whom no more. With as many partitions as transactions, by the same partitioner. An outcome takes"
         " effect where the worker comes upon it between the transactions.",
         "config": {},
     },
