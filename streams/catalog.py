@@ -15,6 +15,7 @@ import faust
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from handlers.catalog import catalogue_of, record_mistake
+from handlers.churn_model import ChurnModel
 from handlers.rules import Rules
 from schemas.offer import OFFERS_MAX
 from schemas.policy import POLICY_KEY
@@ -35,10 +36,11 @@ _log = logging.getLogger("tracker.catalog")
 class Catalog:
     """Belongs to the event loop, but for `rules`, which any thread may call."""
 
-    def __init__(self, app: faust.App, settings: Settings, health: Health) -> None:
+    def __init__(self, app: faust.App, settings: Settings, health: Health, churn: ChurnModel | None) -> None:
         self._settings = settings
         self._health = health
-        self._rules = Rules()
+        self._churn = churn
+        self._rules = Rules(churn=churn)
         self._seen: bytes | None = None
         self._partitions = 1
         plain: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "partitions": 1}
@@ -58,7 +60,7 @@ class Catalog:
         if read_to != self._seen:
             found = catalogue_of({key: value for key, value in self._table.items() if key != _READ_TO})
             key = self._settings.control_key.get_secret_value().encode()
-            self._rules = Rules(found.offers, found.policy, self._partitions, key)
+            self._rules = Rules(found.offers, found.policy, self._partitions, key, self._churn)
             self._seen = read_to
             _log.info("%d offers in the catalogue", len(found.offers))
 
