@@ -28,6 +28,7 @@ demo: .venv/.installed ## a bank day by day, with no server needed; DATA=DIR rep
 	$(BIN)/tracker demo $(if $(DATA),--data "$(DATA)")
 
 test: .venv/.installed-dev ## every test; those that need Java 17, Maven or redis-server are skipped where it is missing
+	$(BIN)/python -m handlers
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: .venv/.installed-dev ## what is lost and doubled under every fault; ARGS="--row kill --seed 17" is one of them

@@ -28,6 +28,15 @@ def convert_berka(
     _write(berka.transactions(directory), output)
 
 
+@app.command("berka-products")
+def convert_berka_products(
+    directory: Annotated[Path, typer.Argument(help="Directory with loan.asc, card.asc and disp.asc.")],
+    output: Output,
+) -> None:
+    """Loans and cards of that bank's customers with the day they were taken, for tracker backtest-offers."""
+    _write(berka.products(directory), output)
+
+
 @app.command("cdnow")
 def convert_cdnow(
     file: Annotated[Path, typer.Argument(help="CDNOW_sample.txt.")],

@@ -5,6 +5,7 @@ import typer
 from commands import (
     alerts,
     backtest,
+    backtest_offers,
     bench,
     convert,
     customer,
@@ -56,6 +57,7 @@ run.command("simulate", rich_help_panel=FEED)(convert.simulate)
 
 run.command("train", rich_help_panel=LEARN)(train.train)
 run.command("backtest", rich_help_panel=LEARN)(backtest.backtest)
+run.command("backtest-offers", rich_help_panel=LEARN)(backtest_offers.backtest_offers)
 run.add_typer(models.app, name="models", rich_help_panel=LEARN)
 
 run.command("verify", rich_help_panel=CHECK)(verify.verify)

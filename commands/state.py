@@ -6,13 +6,13 @@ from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.rules import Rules
 from streams.churn import churn_model
-from streams.redis_store import RedisStore, redis_client
+from streams.redis_store import RedisStore, redis_of
 from streams.settings import Settings
 
 
 def store(settings: Settings) -> RedisStore:
     """The state in Redis."""
-    return RedisStore(redis_client(str(settings.redis_url)))
+    return RedisStore(redis_of(settings))
 
 
 def intake(settings: Settings, *, keyed: bool = True) -> Intake:

@@ -32,10 +32,13 @@ def train(
         f" {len(training.cutoffs)} cut-offs, horizons {', '.join(map(str, training.horizons_days)) or 'none'} days;"
         f" {time.monotonic() - started:.1f} s"
     )
-    if training.carried:
+    if not training.rows:
+        out.print("[yellow]The history has too few labels[/]: BG/NBD and MBG/NBD stand alone")
+    elif training.carried:
         out.print(
             f"[yellow]The history is short for {horizon} days[/]: learned at shorter horizons, carried by BG/NBD"
             " and MBG/NBD"
         )
-    out.print(f"out of fold: AUC {training.auc:.4f}, log-loss {training.log_loss:.4f}")
+    if training.rows:
+        out.print(f"out of fold: AUC {training.auc:.4f}, log-loss {training.log_loss:.4f}")
     out.print(f"{learned.name} {learned.version} written to {model}", markup=False)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.batch import I8
-from handlers.churn_watch import Watch, crossing, number
+from handlers.churn_watch import Watch, next_look, number
 from handlers.fold import fold, raise_churn
 from handlers.fold import new_work as new_room
 from handlers.jit import jit
@@ -130,7 +130,7 @@ def advance(
             due = _earliest(s)
             if due != 0 and due <= clock:
                 if s.life[DUE] == due and horizon != 0 and number(s, churn, due, work.room) < churn.raise_at:
-                    s.life[DUE] = crossing(s, churn, due, work.room)
+                    s.life[DUE] = next_look(s, churn, due, work.room)
                     continue
                 moment[MOMENT_AT] = due
                 moment[MOMENT_EVENT] = order[place - 1] if place > first_event else -1

@@ -1,7 +1,8 @@
 """Churn risk by the model: what the alert says that a silence has caused.
 
-It is raised when the probability of leaving has reached the policy's churn_raise_at, on a day that churn_watch.py finds,
-and taken back when the customer is back and the probability under churn_hold_above; not raised again within the cooldown.
+It is raised when the probability of leaving has reached the policy's churn_raise_at, on a day that churn_watch.py
+finds, and taken back when the customer is back and the probability under churn_hold_above; not raised again within the
+cooldown.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ class Judged(NamedTuple):
 def raised(
     customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot, judged: Judged, scorer: Scorer
 ) -> Alert:
-    """The alert for a silence that lasted until `due` (epoch ms). The score is the probability over the model's horizon.
+    """The alert for a silence that lasted until `due` (epoch ms). The score is the probability of leaving.
 
     `cause` has topic and partition.
     """

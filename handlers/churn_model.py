@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from handlers.churn_design import BG, COLUMN_NAMES, COLUMNS, MBG, SCALE, design_row, parameters
-from handlers.churn_weights import Forest, Lines, Weights, leaf_sum, score_rows, silence_rows, standard
+from handlers.churn_design import COLUMN_NAMES, COLUMNS, parameters
+from handlers.churn_weights import Forest, Lines, Weights, moves, score_rows, silence_rows
 from handlers.jit import F8
 from handlers.purchase_models import PurchaseModel
 
@@ -187,22 +187,8 @@ class Scorer:
 
     def explained(self, inputs: F8) -> Explained:
         """The score of one customer's inputs, (inputs,), and what moved it."""
-        model, weights, row = self.model, self.weights, self._row
-        design_row(inputs, weights.horizon, weights.purchase, SCALE, row)
-        moved = np.zeros(len(COLUMNS))
-        base, offsets = model.blend[0], 0.0
-        for weight, line in ((model.blend[1], weights.corrected), (model.blend[2], weights.logistic)):
-            base += weight * line.intercept
-            offsets += weight * line.offset
-            for c in np.flatnonzero(line.weight).tolist():
-                moved[c] += weight * line.weight[c] * standard(row[c], line.mean[c], line.scale[c])
-        by_trees = np.zeros(len(COLUMNS))
-        leaf_sum(row, weights.forest, by_trees)
-        trees = model.blend[3]
-        base += trees * (model.trees.intercept + sum(model.trees.value[root] for root in model.trees.roots))
-        moved += trees * by_trees
-        moved[BG] += offsets * 0.5 * row[BG]
-        moved[MBG] += offsets * 0.5 * row[MBG]
+        moved = np.empty(len(COLUMNS))
+        base = moves(inputs, self.weights, self._row, moved)
         by_input: dict[str, float] = {}
         for (_, source), amount in zip(COLUMNS, moved.tolist(), strict=True):
             if amount:

@@ -1,7 +1,7 @@
 """The reasons of a churn alert: facts that hold, each with the figure and what is usual, in English and Chinese.
 
-Every rule states a fact about the customer or nothing. The silence comes first; then those facts whose figures have moved
-the number up most. Run-off (run_off.py) is stated also where the model has no figure for it.
+Every rule states a fact about the customer or nothing. The silence comes first; then those facts whose figures have
+moved the number up most. Run-off (run_off.py) is stated also where the model has no figure for it.
 """
 
 from collections.abc import Callable, Mapping

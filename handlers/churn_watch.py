@@ -1,7 +1,8 @@
 """When a customer's churn number is looked at, and when it will reach the band if nothing comes.
 
 An active day sets a first look (fold.next_due), which asks nothing of the model. There the number is made; where it is
-below the band, the next look is the day on which it will have reached it, sought on the same row with nothing arriving.
+below the band, the next look is the day on which it will have reached it, sought on the same row with nothing arriving;
+so the alert comes on that very day. What the bank books by itself doesn't move a look.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from handlers.churn_design import COLUMNS, logit
 from handlers.churn_inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
 from handlers.churn_weights import Forest, Lines, Weights, log_odds
 from handlers.jit import F8, jit
-from handlers.row import Scratch
+from handlers.row import LAST_OWN, Scratch
 from schemas.policy import Policy
 from schemas.units import DAY_MS
 
@@ -56,27 +57,25 @@ def number(s: Scratch, watch: Watch, now: int, room: I8) -> float:
 
 
 @jit
-def crossing(s: Scratch, watch: Watch, now: int, room: I8) -> int:
-    """The day within a horizon after `now` on which the number reaches the band if nothing comes; 0 if on none.
+def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
+    """When to look again at a number that is below the band at `now`; 0 for never, after a silence of a horizon.
 
-    The steps double and the last one is halved, so that a day is found with the number at or above the band and below
-    it on the day before: the first such day where the number rises with silence.
+    That is when the silence will be half as long again; or, where the number will have reached the band by then if
+    nothing comes, a day on which it is there and the day before it isn't, found by halving: the first such day where
+    the number rises with silence. Most customers are back before the next look, so looking no further is cheap.
     """
-    horizon = int(watch.weights.horizon)
-    below, step = 0, 1
-    while below < horizon:
-        above = min(below + step, horizon)
-        if number(s, watch, now + above * DAY_MS, room) >= watch.raise_at:
-            while above - below > 1:
-                middle = (below + above) // 2
-                if number(s, watch, now + middle * DAY_MS, room) >= watch.raise_at:
-                    above = middle
-                else:
-                    below = middle
-            return int(now + above * DAY_MS)
-        below = above
-        step *= 2
-    return 0
+    silence = now // DAY_MS - s.life[LAST_OWN] // DAY_MS
+    if silence >= watch.weights.horizon:
+        return 0
+    below, above = 0, max(silence // 2, 1)
+    if number(s, watch, now + above * DAY_MS, room) >= watch.raise_at:
+        while above - below > 1:
+            middle = (below + above) // 2
+            if number(s, watch, now + middle * DAY_MS, room) >= watch.raise_at:
+                above = middle
+            else:
+                below = middle
+    return int(now + above * DAY_MS)
 
 
 def _no_weights() -> Weights:

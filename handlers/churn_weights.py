@@ -86,6 +86,32 @@ def log_odds(inputs: F8, weights: Weights, row: F8) -> float:
 
 
 @jit
+def moves(inputs: F8, weights: Weights, row: F8, moved: F8) -> float:
+    """Writes what each column moves the log odds into `moved`, (columns,); returns those that nothing has moved."""
+    design_row(inputs, weights.horizon, weights.purchase, SCALE, row)
+    blend, forest = weights.blend, weights.forest
+    moved[:] = 0.0
+    leaf_sum(row, forest, moved)
+    moved *= blend[3]
+    base = blend[0] + blend[3] * weights.trees_intercept
+    for root in forest.roots:
+        base += blend[3] * forest.value[root]
+    base += _line_moves(row, weights.corrected, blend[1], moved)
+    base += _line_moves(row, weights.logistic, blend[2], moved)
+    return float(base)
+
+
+@jit
+def _line_moves(row: F8, line: Lines, share: float, moved: F8) -> float:
+    for c in range(row.shape[0]):
+        if line.weight[c] != 0.0:
+            moved[c] += share * line.weight[c] * standard(row[c], line.mean[c], line.scale[c])
+    moved[BG] += share * line.offset * 0.5 * row[BG]
+    moved[MBG] += share * line.offset * 0.5 * row[MBG]
+    return float(share * line.intercept)
+
+
+@jit
 def score_rows(inputs: F8, weights: Weights, row: F8, out: F8) -> None:
     """Log odds of each customer, (n,), for inputs (n, inputs)."""
     for k in range(inputs.shape[0]):

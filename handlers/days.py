@@ -2,11 +2,13 @@
 
     step        days back from the day before it (the first: from NEWEST's day) << 5 | bytes of the rest; where the one
                 is 7 or more, or the other 31 or more, 7 or 31 stands there and the number follows as a varint
-    head        width of in | width of out << 2 | own << 4 | 64 if the count is not 1 | 128 if more follows
-                own: 0 as many as the count and more than none, 1 none, 2 told
+    head        width of in | width of out << 2 | counts << 4 | 128 if more follows
+                counts: 0 to 2 one to three transactions, all of them the customer's own; 3 so many as told, all own;
+                4 one, not own; 5 so many as told, none own; 6 both told
     more        largest | width of low << 2 | width of high-low << 4 | mix << 6
                 largest: 0 none, 1 as much as in, 2 told in 3 bytes, 3 in 8; mix: 0 none, 1 pairs, 2 list
                 no balance was reported where the width of low is 0
+                where it is left out there is no largest and no balance, and the mix is pairs if any bytes remain
     then        count and own as varints where told; in, out, largest, low, high-low; mix
                 pairs: a byte for each of at most PAIRS_MAX transactions, channel * 32 + type; which channel stands with
                 which type says nothing
@@ -51,6 +53,7 @@ from schemas.units import DAY_MS
 
 PAIRS_MAX = 4
 _BACK_MAX, _LENGTH_MAX = 7, 31
+_TOLD, _ONE_NOT_OWN, _TOLD_NONE_OWN, _BOTH_TOLD = 3, 4, 5, 6
 _MIX_DAYS = 90
 _BALANCE_DAYS = 30
 
@@ -84,12 +87,12 @@ def open_day(s: Scratch, k: int) -> None:
     head = np.int64(row[at])
     more = np.int64(row[at + 1]) if head & 128 else np.int64(0)
     at += 2 if head & 128 else 1
-    day[TILE_COUNT] = 1
-    if head & 64:
+    counts = (head >> 4) & 7
+    day[TILE_COUNT] = counts + 1 if counts < _TOLD else 1
+    if counts == _TOLD or counts >= _TOLD_NONE_OWN:
         day[TILE_COUNT], at = get(row, at)
-    own = (head >> 4) & 3
-    day[DAY_OWN] = day[TILE_COUNT] if own == 0 else 0
-    if own == 2:
+    day[DAY_OWN] = day[TILE_COUNT] if counts <= _TOLD else 0
+    if counts == _BOTH_TOLD:
         day[DAY_OWN], at = get(row, at)
     day[TILE_IN] = _fixed(row, at, head & 3)
     at += _width(head & 3)
@@ -109,6 +112,8 @@ def open_day(s: Scratch, k: int) -> None:
         day[DAY_HIGH] = day[DAY_LOW] + _fixed(row, at, span)
         at += _width(span)
     mix = more >> 6
+    if head < 128 and at < day[DAY_END]:
+        mix = np.int64(1)
     if mix == 1:
         for n in range(day[TILE_COUNT]):
             pair = np.int64(row[at + n])
@@ -155,7 +160,8 @@ def skim_days(s: Scratch, row: U8, at: int, start: int, newest: int) -> int:
         day[TILE] = tile
         day[DAY_STATE] = CLOSED
         day[DAY_START] = at - start
-        day[DAY_OWN] = 1 - ((np.int64(row[at]) >> 4) & 3)  # 1 or 0, or -1 for one that is told
+        counts = (np.int64(row[at]) >> 4) & 7
+        day[DAY_OWN] = 1 if counts <= _TOLD else (-1 if counts == _BOTH_TOLD else 0)
         at += length
         day[DAY_END] = at - start
     s.size[DAYS] = n
@@ -213,11 +219,18 @@ def _stays(s: Scratch, k: int, newest: int) -> bool:
     """Whether the day's bytes are right as stored: it hasn't changed and holds nothing that no window can see."""
     if s.day[k, DAY_STATE] == CHANGED:
         return False
-    start = s.day[k, DAY_START]
-    if s.stored[start] < 128:
+    start, age = s.day[k, DAY_START], newest - s.day[k, TILE]
+    if age < _BALANCE_DAYS:
         return True
-    age, more = newest - s.day[k, TILE], np.int64(s.stored[start + 1])
-    return not ((age >= _BALANCE_DAYS and more & 0x3C) or (age >= _MIX_DAYS and more & 0xC3))
+    head = np.int64(s.stored[start])
+    if head < 128:
+        if age < _MIX_DAYS:
+            return True
+        counts = (head >> 4) & 7
+        plain = counts < _TOLD or counts == _ONE_NOT_OWN  # else what remains behind the amounts isn't known
+        return bool(plain and start + 1 + _width(head & 3) + _width((head >> 2) & 3) == s.day[k, DAY_END])
+    more = np.int64(s.stored[start + 1])
+    return not (more & 0x3C or (age >= _MIX_DAYS and more & 0xC3))
 
 
 @jit
@@ -231,17 +244,22 @@ def _put_day(day: I8, age: int, to: U8, at: int) -> int:
     if age < _BALANCE_DAYS and day[DAY_HAS_BALANCE] != 0:
         low = max(1, _width_of(day[DAY_LOW]))
     span = _width_of(day[DAY_HIGH] - day[DAY_LOW]) if low != 0 else 0
-    own_kind = 1 if own == 0 else (0 if own == count and own > 0 else 2)
+    if own == 0:
+        counts = _ONE_NOT_OWN if count == 1 else _TOLD_NONE_OWN
+    elif own != count or own < 0:
+        counts = _BOTH_TOLD
+    else:
+        counts = count - 1 if count <= _TOLD else _TOLD
     into, out = _width_of(day[TILE_IN]), _width_of(day[TILE_OUT])
-    more = largest | low << 2 | span << 4 | mix << 6
-    to[at] = into | out << 2 | own_kind << 4 | (64 if count != 1 else 0) | (128 if more != 0 else 0)
+    has_more = largest != 0 or low != 0 or mix == 2
+    to[at] = into | out << 2 | counts << 4 | (128 if has_more else 0)
     at += 1
-    if more != 0:
-        to[at] = more
+    if has_more:
+        to[at] = largest | low << 2 | span << 4 | mix << 6
         at += 1
-    if count != 1:
+    if counts == _TOLD or counts >= _TOLD_NONE_OWN:
         at = put(to, at, count)
-    if own_kind == 2:
+    if counts == _BOTH_TOLD:
         at = put(to, at, own)
     at = _put_fixed(to, at, day[TILE_IN], into)
     at = _put_fixed(to, at, day[TILE_OUT], out)

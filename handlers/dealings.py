@@ -39,7 +39,7 @@ OPEN, SHOWN, ACCEPTED, DECLINED, IGNORED, BOUGHT, RETRACTED = range(7)
 ANSWERS = {"shown": SHOWN, "accepted": ACCEPTED, "declined": DECLINED, "ignored": IGNORED, "bought": BOUGHT}
 """By the word in `alert-outcomes`."""
 
-SUPPRESSIONS_MAX = 5
+SUPPRESSIONS_MAX = 3
 PRODUCTS_MAX = 32
 MEMORY_DAYS_MIN = 90
 """A contact is remembered for that long at least, for caps that are yet to be made."""

@@ -51,6 +51,7 @@ from handlers.screen import screen_of
 from handlers.snapshot import Snapshot
 from handlers.upgrade import current
 from schemas.alert import Alert
+from schemas.offer import Offer
 from schemas.units import rfc3339
 
 _BUFFER_BYTES = 16 * ROW_BYTES_MAX
@@ -114,6 +115,8 @@ class Engine:
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
         self._model: ChurnModel | None = None
         self._scorer: Scorer | None = None
+        self._screened: tuple[Offer, ...] = ()
+        self._screen = screen_of(())
 
     def step(
         self,
@@ -142,7 +145,9 @@ class Engine:
         event_ends = np.cumsum(np.bincount(batch.row, minlength=len(customers)), dtype=np.int64)
         due_before, due_after = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
         row_ends, tails = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
-        screen = screen_of(rules.offers)
+        if rules.offers is not self._screened:
+            self._screened, self._screen = rules.offers, screen_of(rules.offers)
+        screen = self._screen
         wanted = RETURNED | int(np.bitwise_or.reduce(screen.offers[:, 0], initial=0))
         tiers = np.array(rules.policy.tiers_minor, np.int64)
         columns = np.stack(

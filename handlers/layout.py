@@ -3,8 +3,9 @@
     version     1 byte
     life        FIRST, LAST-FIRST, LAST-LAST_OWN, NEWEST-LAST, COUNT, IN, OUT, CHANNELS_SEEN, DUE, RAISED_DUE,
                 QUIET_UNTIL, LOOK, TIER
-    accounts    how many; each: length of the id, the id's bytes, balance, NEWEST-at
-    watches     how many; each: length of the account's id, the id's bytes, kind, level, when
+    accounts    how many; each: id, balance, NEWEST-at
+    watches     how many; each: the account's id, kind, level, when
+                id = -bytes shared with the id before it, if these are two or more; how many more; these
     five, hour  how many; each: steps back from the tile before it (the first: from NEWEST's tile), head, in, out
                 head = count << 2 | has in | has out << 1
     day         how many; each: see days.py
@@ -94,25 +95,43 @@ def _get_tiles(row: U8, at: int, tiles: I8, newest: int) -> tuple[int, int]:
 
 
 @jit
-def _put_id(to: U8, at: int, words: I8) -> int:
+def _put_id(to: U8, at: int, entries: I8, k: int) -> int:
+    """Of entry k, by what it shares with the one before."""
+    words = entries[k]
     last = ACCOUNT_WORDS - 1
     while last >= 0 and words[last] == 0:
         last -= 1
     length = 8 * (last + 1)
     while length > 0 and (words[last] >> (((length - 1) & 7) << 3)) & 255 == 0:
         length -= 1
-    at = put(to, at, length)
-    for b in range(length):
-        to[at + b] = (words[b >> 3] >> ((b & 7) << 3)) & 255
-    return at + length
+    shared = 0
+    if k > 0:
+        before = entries[k - 1]
+        while shared < length and ((words[shared >> 3] ^ before[shared >> 3]) >> ((shared & 7) << 3)) & 255 == 0:
+            shared += 1
+    if shared > 1:  # else it would not be shorter
+        at = put(to, at, -shared)
+    else:
+        shared = 0
+    at = put(to, at, length - shared)
+    for b in range(shared, length):
+        to[at + b - shared] = (words[b >> 3] >> ((b & 7) << 3)) & 255
+    return at + length - shared
 
 
 @jit
-def _get_id(row: U8, at: int, words: I8) -> int:
+def _get_id(row: U8, at: int, entries: I8, k: int) -> int:
+    words = entries[k]
     words[:ACCOUNT_WORDS] = 0
     length, at = get(row, at)
-    for b in range(length):
-        words[b >> 3] |= np.int64(row[at + b]) << ((b & 7) << 3)
+    shared = 0
+    if length < 0:
+        shared = -length
+        length, at = get(row, at)
+        for b in range(shared):
+            words[b >> 3] |= entries[k - 1, b >> 3] & (np.int64(255) << ((b & 7) << 3))
+    for b in range(shared, shared + length):
+        words[b >> 3] |= np.int64(row[at + b - shared]) << ((b & 7) << 3)
     return at + length
 
 
@@ -130,12 +149,12 @@ def encode(s: Scratch, to: U8, at: int) -> int:
     at = put(to, at, s.size[ACCOUNTS])
     for k in range(s.size[ACCOUNTS]):
         account = s.accounts[k]
-        at = _put_id(to, at, account)
+        at = _put_id(to, at, s.accounts, k)
         at = put(to, at, account[ACCOUNT_BALANCE])
         at = put(to, at, life[NEWEST] - account[ACCOUNT_AT])
     at = put(to, at, s.size[WATCHES])
     for k in range(s.size[WATCHES]):
-        at = _put_id(to, at, s.watches[k])
+        at = _put_id(to, at, s.watches, k)
         for field in range(WATCH_KIND, WATCH_AT + 1):
             at = put(to, at, s.watches[k, field])
     at = _put_tiles(to, at, s.five, s.size[FIVES], life[NEWEST] // FIVE_MS, FIVE_KEPT)
@@ -160,13 +179,13 @@ def decode(s: Scratch, row: U8, at: int) -> int:
     s.size[ACCOUNTS], at = get(row, at)
     for k in range(s.size[ACCOUNTS]):
         account = s.accounts[k]
-        at = _get_id(row, at, account)
+        at = _get_id(row, at, s.accounts, k)
         account[ACCOUNT_BALANCE], at = get(row, at)
         since, at = get(row, at)
         account[ACCOUNT_AT] = life[NEWEST] - since
     s.size[WATCHES], at = get(row, at)
     for k in range(s.size[WATCHES]):
-        at = _get_id(row, at, s.watches[k])
+        at = _get_id(row, at, s.watches, k)
         for field in range(WATCH_KIND, WATCH_AT + 1):
             s.watches[k, field], at = get(row, at)
     s.size[FIVES], at = _get_tiles(row, at, s.five, life[NEWEST] // FIVE_MS)

@@ -16,7 +16,8 @@ LEDGER = "\0ledger"
 """The row's name. No customer_id may hold that byte."""
 
 OFFERS_KNOWN_MAX = 256
-_VERSION = b"\1"
+_VERSION = b"\xf1"
+"""Unlike that of any customer's row."""
 
 
 class Counts(msgspec.Struct, array_like=True):

@@ -94,11 +94,13 @@ def backtest(
             raise LeakError(f"the model is for a horizon of {model.horizon_days} days, not {horizon_days}")
         trained = Trained(model, snapshots(known, [split], folded)[0])
     model, last = trained.model, trained.last
-    if model.training.carried:
+    if not model.training.rows:
+        remarks.append("The history before the split has too few labels: BG/NBD and MBG/NBD stand alone.")
+    elif model.training.carried:
+        horizons = ", ".join(map(str, model.training.horizons_days))
         remarks.append(
-            "The history before the split is short for this horizon: the model learned at horizons of "
-            f"{', '.join(map(str, model.training.horizons_days)) or 'no'} days and carries that to {horizon_days} days"
-            " by the purchase models."
+            f"The history before the split is short for this horizon: the model learned at horizons of {horizons} days"
+            f" and carries that to {horizon_days} days by the purchase models."
         )
     scorer = Scorer(model)
     score = scorer.scores(last.inputs)

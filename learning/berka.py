@@ -43,6 +43,8 @@ CURRENCY = "CZK"
 
 _TRANS = ("trans_id", "account_id", "date", "type", "operation", "amount", "balance", "k_symbol", "bank", "account")
 _DISP = ("disp_id", "client_id", "account_id", "type")
+_LOAN = ("loan_id", "account_id", "date", "amount", "duration", "payments", "status")
+_CARD = ("card_id", "disp_id", "type", "issued")
 _OPENING_MS = 8 * HOUR_MS
 _DAY_ROWS_MAX = (DAY_MS - _OPENING_MS) // SECOND_MS
 _BANK = re.compile(r"[A-Z]{0,2}")
@@ -136,3 +138,24 @@ def _rows(file: Path, names: tuple[str, ...]) -> Iterator[tuple[Place, dict[str,
                 raise place.refused("heading", "must be " + ";".join(names))
     if line == 0:
         raise Place(file, 1).refused("heading", "must not be missing")
+
+
+def products(directory: Path) -> Iterator[dict[str, object]]:
+    """Loans and cards with the account's owner and the day they were taken, in the files' order; see takeup.Taken.
+
+    Raises as `transactions`.
+    """
+    owners = _owners(directory / "disp.asc")
+    account_of = {row["disp_id"]: row["account_id"] for _, row in _rows(directory / "disp.asc", _DISP)}
+    for product, columns in (("loan", _LOAN), ("card", _CARD)):
+        for place, row in _rows(directory / f"{product}.asc", columns):
+            account = row["account_id"] if product == "loan" else account_of.get(row["disp_id"], "")
+            owner = owners.get(place.number("account_id", account))
+            if owner is None:
+                raise place.refused("account_id", "must have an OWNER in disp.asc")
+            day = row["date"] if product == "loan" else row["issued"].split(" ")[0]
+            yield {
+                "customer_id": f"berka-c-{owner}",
+                "product": product,
+                "taken_at": rfc3339(place.midnight("date", "19" + day)),
+            }

@@ -83,7 +83,7 @@ def train(
     taken = snapshots(known, [*cutoffs, until], folded, lambda seen: seen[:: -(-len(seen) // most) or 1])
     at = {snapshot.at: snapshot for snapshot in taken}
     said("fitting BG/NBD and MBG/NBD")
-    fits = {snapshot.at: _purchase_models(snapshot) for snapshot in taken}
+    fits = {snapshot.at: purchase_models(snapshot) for snapshot in taken}
     rows = _rows(known, at, fits, labels.pairs)
     bg, mbg = fits[until]
     if rows is None or min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
@@ -209,7 +209,7 @@ def _shorter(labels: Plan) -> list[tuple[int, int]]:
     return sorted((cutoff, horizon) for cutoff, horizon in parts if horizon >= _SILENCE_DAYS_MIN)
 
 
-def _purchase_models(snapshot: Snapshot) -> tuple[PurchaseModel, PurchaseModel]:
+def purchase_models(snapshot: Snapshot) -> tuple[PurchaseModel, PurchaseModel]:
     """BG/NBD and MBG/NBD of everybody in the snapshot who ever did something."""
     every = -(-len(snapshot.customer) // _FITTED_MAX) or 1
     x, t_x, t = (snapshot.inputs[::every, len(DECLARED) + place] for place in (REPEATS, FIRST_TO_LAST, AGE))

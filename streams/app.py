@@ -9,6 +9,7 @@ import signal
 import ssl
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any, cast
@@ -39,12 +40,14 @@ from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
-from streams.redis_store import RedisStore, redis_client
-from streams.river import BATCHES_AHEAD, River, consumer_config
+from streams.redis_store import RedisStore, redis_of
+from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
 from streams.topics import faust_id
 from streams.web import WorkerWeb, add_pages
 
+_AT_A_STRETCH_SECONDS = 0.25
+_SWITCH_SECONDS = 0.001
 _WORK_SECONDS_MAX = 2.0
 _PUBLISH_SECONDS_MAX = 1.5
 _STOP_SECONDS_MAX = 4.5
@@ -74,6 +77,8 @@ def run_worker(settings: Settings) -> int:
         logging.getLogger(name).setLevel(logging.CRITICAL if "kafka" in name else logging.ERROR)
     # No per-event object is part of a cycle, so collecting often finds nothing and stops the loop.
     gc.set_threshold(200_000, 20, 50)
+    # Threads hand batches to each other: who is waited for should not wait for another's slice of the interpreter.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with (
         tempfile.TemporaryDirectory(prefix="tracker-faust-") as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
@@ -107,7 +112,7 @@ class Worker:
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = _Boot(self._app, self._gate)
         self._catalog = Catalog(self._app, settings, self._health, churn)
-        self._batches = Batches(self._app, maxsize=BATCHES_AHEAD)
+        self._batches = Batches(self._app, maxsize=0)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
         self._build_loop()
@@ -152,6 +157,8 @@ class Worker:
         """Stop reading, finish the batch in work, publish, acknowledge, leave the group: in this order."""
         self._metrics.agent_up.set(0)
         quiet = await asyncio.to_thread(self._river.stop, _WORK_SECONDS_MAX)
+        if quiet:
+            await self._loop.run_in_executor(self._executor, self._work_loop.settle)
         quiet = await asyncio.to_thread(self._publisher.stop, _PUBLISH_SECONDS_MAX) and quiet
         if not quiet:
             _log.warning("work under way was given up; the next owner of the partitions does it again")
@@ -162,7 +169,7 @@ class Worker:
     def _build_loop(self) -> None:
         settings, lock = self._settings, Lock()
         rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
-        client = redis_client(str(settings.redis_url))
+        client = redis_of(settings)
         store = RedisStore(client)
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
         topic = settings.topic_transactions
@@ -207,27 +214,34 @@ class Worker:
         await asyncio.wait_for(self._app.start(), self._settings.retry_seconds_max)
         await self._app.wait_for_stopped()
 
-    async def _work(self, batches: Any) -> Any:
+    async def _work(self, words: Any) -> Any:
         """The agent: one batch after the other, in its own thread."""
-        async for portions in batches:
-            self._catalog.refresh()
-            self._health.working(True)
-            try:
-                await self._loop.run_in_executor(self._executor, self._work_off, portions)
-            except Exception as error:
-                self._crash(error)
-                raise
-            self._health.working(False)
-            self._river.done()
+        async for _ in words:
+            more = True
+            while more:
+                self._catalog.refresh()
+                try:
+                    more = await self._loop.run_in_executor(self._executor, self._work_off)
+                except Exception as error:
+                    self._crash(error)
+                    raise
             yield
 
-    def _work_off(self, portions: list[Portion]) -> None:
-        self._work_loop.work(portions)
-        if self._batches.empty():
-            self._work_loop.settle()
+    def _work_off(self) -> bool:
+        """Works off what is waiting. True if it stopped for a moment, to let the catalogue be refreshed."""
+        until = time.monotonic() + _AT_A_STRETCH_SECONDS
+        while (portions := self._batches.next()) is not None:
+            self._health.working(True)
+            self._work_loop.work(portions)
+            self._health.working(False)
+            self._river.done()
+            if time.monotonic() >= until:
+                return True
+        self._work_loop.settle()
+        return False
 
     def _deliver(self, portions: list[Portion]) -> None:
-        asyncio.run_coroutine_threadsafe(self._batches.put(cast(Any, portions)), self._loop)
+        self._batches.hand_over(portions, self._loop)
 
     async def _beat(self) -> None:
         while True:

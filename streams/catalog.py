@@ -41,7 +41,8 @@ class Catalog:
         self._health = health
         self._churn = churn
         self._rules = Rules(churn=churn)
-        self._seen: bytes | None = None
+        self._made_of: tuple[bytes | None, int] = None, 1
+        """How far the topic was read, and over how many partitions budgets are divided, for the rules as they are."""
         self._partitions = 1
         plain: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "partitions": 1}
         raw: dict[str, Any] = plain | {"key_serializer": "raw", "value_serializer": "raw"}
@@ -56,12 +57,12 @@ class Catalog:
 
     def refresh(self) -> None:
         """Takes over what the table holds by now."""
-        read_to = self._table.get(_READ_TO)
-        if read_to != self._seen:
+        made_of = self._table.get(_READ_TO), self._partitions
+        if made_of != self._made_of:
             found = catalogue_of({key: value for key, value in self._table.items() if key != _READ_TO})
             key = self._settings.control_key.get_secret_value().encode()
             self._rules = Rules(found.offers, found.policy, self._partitions, key, self._churn)
-            self._seen = read_to
+            self._made_of = made_of
             _log.info("%d offers in the catalogue", len(found.offers))
 
     async def loaded(self) -> None:

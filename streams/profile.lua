@@ -36,7 +36,7 @@ local function add(a, b)
   return min(max(a + b, -ROW.minor_limit), ROW.minor_limit)
 end
 
--- Reads a row from its second byte on: `byte` one byte, `number` a varint of a zigzag.
+-- Reads a row from its second byte on: `byte` one byte, `number` a varint of a zigzag; `place` says where it stands.
 local function reader(row)
   local at = 2
   local function byte()
@@ -54,10 +54,14 @@ local function reader(row)
     end
     return negative and -value - 1 or value
   end
-  local function skip(bytes)
-    at = at + bytes
+  -- The id of an account: how many bytes it shares with the one before, if any, as a negative number; then the others.
+  local function skip_id()
+    local length = number()
+    if length < 0 then length = number() end
+    at = at + length
   end
-  return byte, number, skip
+  local function place() return at end
+  return byte, number, skip_id, place
 end
 
 -- Newest first, as they are stored.
@@ -126,7 +130,7 @@ local function read_days_1(byte, number, tile)
 end
 
 -- The days as handlers/days.py writes them.
-local function read_days(byte, number, tile)
+local function read_days(byte, number, tile, place)
   -- 2, 3 or 8 bytes of a zigzag, lowest first; 0 where the width is 0
   local function fixed(width)
     if width == 0 then return 0 end
@@ -143,14 +147,15 @@ local function read_days(byte, number, tile)
     local step = byte()
     local back, length = floor(step / 32), step % 32
     if back == 7 then back = number() end
-    if length == 31 then number() end
+    if length == 31 then length = number() end
     tile = tile - back
+    local after = place() + length
     local head = byte()
     local more = head >= 128 and byte() or 0
-    local function two(from, place) return floor(from / place) % 4 end
-    local day = { at = tile, floor(head / 64) % 2 == 1 and number() or 1, 0, 0 }
-    local own = two(head, 16)
-    day.own = own == 0 and day[1] or own == 1 and 0 or number()
+    local function two(from, scale) return floor(from / scale) % 4 end
+    local counts = floor(head / 16) % 8
+    local day = { at = tile, counts < 3 and counts + 1 or counts == 4 and 1 or number(), 0, 0 }
+    day.own = counts <= 3 and day[1] or counts == 6 and number() or 0
     day[2] = fixed(head % 4)
     day[3] = fixed(two(head, 4))
     local largest, low = more % 4, two(more, 4)
@@ -160,6 +165,7 @@ local function read_days(byte, number, tile)
       day.high = day.low + fixed(two(more, 16))
     end
     local mix = two(more, 64)
+    if head < 128 and place() < after then mix = 1 end
     day.mix = mix == 0 and {} or mix == 1 and read_pairs(byte, day[1]) or read_list(number, number())
     days[k] = day
   end
@@ -169,7 +175,7 @@ end
 -- What stands behind the days, the customer's dealings, is not looked at.
 local function opened(row)
   local version = row:byte(1)
-  local byte, number, skip = reader(row)
+  local byte, number, skip_id, place = reader(row)
   local s = {}
   s.first = number()
   local last = s.first + number()
@@ -179,7 +185,7 @@ local function opened(row)
   for _ = 1, version == 1 and 4 or ROW.life_after_sums do number() end
   s.balances = {}
   for k = 1, number() do
-    skip(number())
+    skip_id()
     s.balances[k] = number()
     number()
   end
@@ -187,13 +193,13 @@ local function opened(row)
     for _ = 1, 2 * number() do number() end
   else
     for _ = 1, number() do
-      skip(number())
+      skip_id()
       for _ = 1, 3 do number() end
     end
   end
   s.five = read_tiles(number, floor(newest / FIVE_MS))
   s.hour = read_tiles(number, floor(newest / HOUR_MS))
-  s.day = (version == 1 and read_days_1 or read_days)(byte, number, floor(newest / DAY_MS))
+  s.day = (version == 1 and read_days_1 or read_days)(byte, number, floor(newest / DAY_MS), place)
   return s
 end
 

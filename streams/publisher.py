@@ -15,6 +15,7 @@ group's offsets are read with a client of the publisher's own that never joins t
 """
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -43,6 +44,9 @@ QUEUED_BYTES_MAX = 64 * 1024 * 1024
 
 IDLE_SECONDS = 1.0
 """Between acknowledgements when there is nothing to publish."""
+
+REST_SECONDS_MAX = 0.05
+"""Between transactions."""
 
 ANSWER_SECONDS_MAX = 10.0
 _TRANSACTION_SECONDS_MAX = 15
@@ -84,6 +88,8 @@ class Publisher:
         self._backlogs: dict[Claim, Backlog] = {}
         self._sending: frozenset[Claim] = frozenset()
         self._stopping = False
+        self._lasted = 0.0
+        self._acknowledge_at = 0.0
         self._offsets_kept: bool | None = None
         self._unkept: SimpleQueue[list[TopicPartition]] = SimpleQueue()
         self._group: object = None
@@ -150,6 +156,7 @@ class Publisher:
             self._settle()
             while self._publish():
                 self._health.beat("publisher")
+                self._rest()
         except (KafkaException, StoreUnavailable) as error:
             wait = self._failed(error)
             with self._changed:
@@ -159,6 +166,11 @@ class Publisher:
         self._health.fine("publishing")
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._urgent(), IDLE_SECONDS)
+
+    def _rest(self) -> None:
+        """As long as the last transaction took: what comes meanwhile goes with the next, and the broker does fewer."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping, min(self._lasted, REST_SECONDS_MAX))
 
     def _settle(self) -> None:
         """Finds out where partitions new to this publisher were left off."""
@@ -200,9 +212,11 @@ class Publisher:
             self._sending = frozenset(backlog.claim for backlog, *_ in picked)
         if not picked:
             return False
+        started = time.monotonic()
         try:
-            with self._metrics.step_seconds["publish"].time():
-                self._send(producer, group, picked)
+            self._send(producer, group, picked)
+            self._lasted = time.monotonic() - started
+            self._metrics.step_seconds["publish"].observe(self._lasted)
             with self._changed:
                 for backlog, _, offset, mark in picked:
                     backlog.published_up_to(mark, offset)
@@ -219,6 +233,9 @@ class Publisher:
 
     def _pick(self) -> Picked:
         picked: Picked = []
+        acknowledge = self._stopping or time.monotonic() >= self._acknowledge_at
+        if acknowledge:
+            self._acknowledge_at = time.monotonic() + IDLE_SECONDS
         entries_max, bytes_max = ENTRIES_MAX, BYTES_MAX
         for backlog in self._backlogs.values():
             if not backlog.settled:
@@ -226,7 +243,7 @@ class Publisher:
             entries = backlog.head(entries_max, bytes_max) if entries_max and (bytes_max > 0 or not picked) else []
             entries_max -= len(entries)
             bytes_max -= sum(len(outgoing.value or b"") for _, outgoing in entries)
-            if entries or backlog.offset != backlog.acknowledged:
+            if entries or (acknowledge and backlog.offset != backlog.acknowledged):
                 picked.append((backlog, entries, backlog.offset, backlog.mark_after(entries)))
         return picked
 

@@ -81,6 +81,9 @@ class Line:
         """Drops the connection; the error is the answer to the oldest command on it, and to those after it."""
         if self._connection is not None:
             self._connection.disconnect()  # type: ignore[no-untyped-call]
+            # The pool knows where to connect the next time: with Sentinel that may be another server.
+            self._pool.release(self._connection)  # type: ignore[arg-type]
+            self._connection = None
         found = _unavailable(error)
         self._early.extend([found] * (self._unread - 1))
         self._unread = 0

@@ -10,11 +10,14 @@ from typing import Any
 import msgspec
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
 from streams.redis_line import FunctionMissing, LibraryThere, Line
+from streams.settings import Settings
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
@@ -22,6 +25,7 @@ _CLAIM, _COMMIT = b"tracker_claim_1", b"tracker_commit_1"
 _FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock", b"events", b"oldest")
 _SCAN_COUNT = b"1000"
 _TIMEOUT_SECONDS = 5.0
+SENTINEL_SECONDS_MAX = 1.0
 
 
 def redis_client(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.Redis:
@@ -29,15 +33,38 @@ def redis_client(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.R
 
     No answer within `timeout_seconds` is an error. Raises ValueError for another kind of address.
     """
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        client_name="customer-tracker",
-    )
+    return redis.Redis.from_url(url, **_options(timeout_seconds))
+
+
+def redis_of(settings: Settings) -> redis.Redis:
+    """The client that the settings name: of one Redis, or of the one that Sentinel says is the master at the moment of
+    each connection."""
+    url = str(settings.redis_url)
+    if settings.redis_sentinels is None:
+        return redis_client(url)
+    given = parse_url(url)  # type: ignore[no-untyped-call]
+    sentinels = [(host.strip("[]"), int(port)) for host, port in _hosts(settings.redis_sentinels)]
+    asking = {"socket_timeout": SENTINEL_SECONDS_MAX, "socket_connect_timeout": SENTINEL_SECONDS_MAX}
+    secret = {name: given[name] for name in ("username", "password", "db") if name in given}
+    options = {**secret, **_options(_TIMEOUT_SECONDS), "ssl": url.startswith("rediss:")}
+    found = Sentinel(sentinels, sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
+    master: redis.Redis = found.master_for(settings.redis_sentinel_master)  # type: ignore[no-untyped-call]
+    return master
+
+
+def _hosts(servers: str) -> list[tuple[str, str]]:
+    return [(host, port) for host, _, port in (server.rpartition(":") for server in servers.split(","))]
+
+
+def _options(timeout_seconds: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "client_name": "customer-tracker",
+    }
 
 
 class RedisStore:

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     kafka_sasl_password: SecretStr | None = None
     kafka_ssl_ca_location: File | None = Field(default=None, description="PEM file with the authorities to trust")
     redis_url: RedisUrl | None = Field(default=None, description="redis://host:port/db, rediss://... or unix://path")
+    redis_sentinels: Servers | None = Field(
+        default=None,
+        description="host:port of Sentinels, separated by commas: they, not TRACKER_REDIS_URL, say where Redis is",
+    )
+    redis_sentinel_master: str = Field(default="mymaster", min_length=1, description="the master's name in Sentinel")
 
     group_id: str = Field(default="customer-tracker", min_length=1, description="consumer group of the loop")
     topic_transactions: TopicName = "transactions"
@@ -135,7 +140,13 @@ class Settings(BaseSettings):
     poison_share_max: float = Field(
         default=0.5, ge=0, le=1, description="a partition stops when more of its last 1,000 records are refused"
     )
-    session_timeout_ms: int = Field(default=45_000, ge=1_000, le=1_800_000)
+    session_timeout_ms: int = Field(
+        default=6_000,
+        ge=1_000,
+        le=1_800_000,
+        description="a worker that Kafka hears nothing of for so long loses its partitions; short is safe, because a "
+        "worker that comes back is fenced by the store",
+    )
     retry_seconds_max: int = Field(
         default=300, ge=1, le=86_400, description="an outage longer than this ends the worker"
     )

@@ -17,7 +17,6 @@ from handlers.batch import Record
 from handlers.engine import Rules
 from handlers.measures import accounts, profile
 from handlers.seen import Seen
-from schemas.units import DAY_MS
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
 from streams.partition import Partition
@@ -102,9 +101,10 @@ def _recomputed(settings: Settings, state: RedisStore, rules: Rules, number: int
     once = []
     for record in records:
         name = event_id(record.value)
-        if name is None or name not in seen:
+        if name is None or not _is_event(settings, record):
             once.append(record)
-        if name is not None and _is_event(settings, record):
+        elif name not in seen:
+            once.append(record)
             seen.add(name)
     done = [partition.process(once[at : at + BATCH], None) for at in range(0, len(once), BATCH)]
     if stands is not None and settings.clock == "wall":
@@ -167,10 +167,8 @@ def _compare_letters(
 
 
 def _told(row: bytes | None, clock: int) -> object:
-    """Every figure of a row, read at some moments: what no window sees any more may still be in its bytes, or not."""
-    if row is None:
-        return None
-    return [profile(row, clock - days * DAY_MS) for days in (0, 30, 400, 430)], accounts(row)
+    """Every figure of a row: what no window sees any more may still be in its bytes, or not."""
+    return None if row is None else (profile(row, clock), accounts(row))
 
 
 def _count(row: bytes | None, clock: int) -> int:

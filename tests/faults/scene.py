@@ -19,6 +19,7 @@ from typing import Any, Self
 import msgspec
 import urllib3
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from commands.state import store
 from handlers.engine import Rules
@@ -153,12 +154,15 @@ class Scene:
         self.settings = Settings(
             **own | {"kafka_bootstrap_servers": kafka.bootstrap_servers, "redis_url": audit_redis_url or redis_url}
         )
-        self.rules = Rules(tuple(sorted(OFFERS, key=lambda offer: offer.offer_id)))
+        offers = tuple(sorted(OFFERS, key=lambda offer: offer.offer_id))
+        key = self.settings.control_key.get_secret_value().encode()
+        self.rules = Rules(offers, partitions=partitions, control_key=key)
         self._undo = ExitStack()
         self.logs = Path(tempfile.mkdtemp(prefix="tracker-faults-"))
         self._workers: list[Worker] = []
         counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
         kafka.create_topics(counts | {offers_changelog(self.settings): 1})
+        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5, "log_level": 0})
         asking = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": name, "log_level": 0}
         self._group = Consumer(asking)
@@ -230,6 +234,13 @@ class Scene:
         except StoreUnavailable:
             return 0
         return sum(each.version for each in stands if each is not None)
+
+    def configure(self, topic: str, name: str, value: str) -> None:
+        """Changes a property of a topic."""
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        for done in self._admin.incremental_alter_configs([resource]).values():
+            done.result(ANSWER_SECONDS_MAX)
 
     def lag(self, partition: int) -> int:
         """Records of the topic that are not in the store yet."""

@@ -60,9 +60,12 @@ class World:
 
     def scene(self, partitions: int, **changes: Any) -> Scene:
         """On the shared servers, in a database of its own."""
+        return Scene(self.kafka, f"redis://127.0.0.1:{self.redis.port}/{self.database()}", partitions, **changes)
+
+    def database(self) -> int:
+        """The number of a database of the shared Redis that nobody else uses."""
         with self._lock:
-            number = next(self._databases)
-        return Scene(self.kafka, f"redis://127.0.0.1:{self.redis.port}/{number}", partitions, **changes)
+            return next(self._databases)
 
     def _server(self, name: str, make: Callable[[], Any]) -> Any:
         with self._lock:

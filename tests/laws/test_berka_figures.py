@@ -11,6 +11,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
 from handlers.features import FEATURES
+from handlers.ledger import LEDGER
 from handlers.measures import profile
 from learning.berka import transactions
 from schemas.transaction import CHANNELS, TYPES
@@ -84,7 +85,9 @@ def folded(clients: list[str]) -> list[dict[str, dict[str, Any]]]:
         stream = stream[len(seen) :]
         fast.feed(seen)
         rows = fast.rows
-        answers.append({name.removeprefix("berka-c-"): profile(row, now) for name, row in rows.items()})
+        answers.append(
+            {name.removeprefix("berka-c-"): profile(row, now) for name, row in rows.items() if name != LEDGER}
+        )
     return answers
 
 

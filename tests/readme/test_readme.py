@@ -61,11 +61,17 @@ class Shell:
 
 def test_every_command_of_a_block_is_run_here() -> None:
     """What a test below runs; a command that the README gains must be added to one."""
-    assert [*MAKE, *OPERATORS, *SCIENTISTS] == COMMANDS
+    assert [*MAKE, *OPERATORS, *LEARNING, *SCIENTISTS] == COMMANDS
 
 
 MAKE = ["make demo", "make test"]
 OPERATORS = ["tracker topics create", "tracker offers publish commands/offers.toml", "tracker worker"]
+LEARNING = [
+    "tracker convert cdnow ../shared/data/cdnow/CDNOW_sample.txt -o cdnow.jsonl",
+    "tracker backtest cdnow.jsonl --split 1997-10-01 --horizon 273 --predictions scores.csv --report report.html",
+    "tracker train cdnow.jsonl --until 1997-10-01 --horizon 60 --out model.json",
+    "tracker models promote model.json",
+]
 SCIENTISTS = [
     "tracker convert berka ../shared/data/berka -o berka.jsonl",
     "TRACKER_BASE_CURRENCY=CZK tracker replay berka.jsonl --alerts alerts.jsonl --profiles profiles.jsonl",
@@ -103,6 +109,14 @@ def test_data_scientists_can_look_at_history(shell: Shell) -> None:
     assert "49,102 events" in said
     for name in ("alerts.jsonl", "profiles.jsonl"):
         assert json.loads((shell.directory / name).read_text().splitlines()[0])["customer_id"]
+
+
+@pytest.mark.skipif(not BERKA.parent.joinpath("cdnow").is_dir(), reason="the CDNOW sample is not at ../shared/data")
+def test_the_scientists_commands_learn_from_history(shell: Shell) -> None:
+    for line in LEARNING:
+        shell.run(line)
+    assert len((shell.directory / "scores.csv").read_text().splitlines()) == 2_358
+    assert (shell.directory / "models" / "champion").exists()
 
 
 @pytest.mark.parametrize("command", [text for text in MENTIONED if text.startswith("tracker ")])

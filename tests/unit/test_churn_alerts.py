@@ -23,8 +23,8 @@ from tests.models import HORIZON, by_hand
 from tests.unit.test_rhythm import day, every_second_day, paid
 
 MODEL = by_hand(-4 * log(13), 4.0)
-"""One in two when ln(1 + recency) = ln 13, that is after 12 days. At the start of a day recency ends in a half: bookings
-are at noon. So the number reaches the band on the 13th day after the last one."""
+"""One in two when ln(1 + recency) = ln 13, that is after 12 days. At the start of a day recency ends in a half, because
+bookings are at noon. So the number reaches the band on the 13th day after the last one."""
 
 
 def run(**more: Any) -> Fast:
@@ -33,11 +33,12 @@ def run(**more: Any) -> Fast:
 
 
 def test_the_first_look_is_cheap_and_the_next_is_the_day_on_which_the_number_crosses_the_band() -> None:
-    # gaps of 2 days: half of them are no longer; at least 3 days, so looked at on day 12 + 3 + 1
+    # gaps of 2 days: eight in ten are no longer; at least 3 days, so looked at on day 12 + 3 + 1
     bank = run().feed(every_second_day())
     assert bank.due == {"ann": day(16)}
-    bank.feed([day(16)])
-    assert bank.due == {"ann": day(25)}
+    # nothing by the time the silence is half as long again: 4 + 2 days, 6 + 3; of the next 4 the last is the day
+    for look, following in ((16, 18), (18, 21), (21, 25)):
+        assert bank.feed([day(look)]).due == {"ann": day(following)}
     assert bank.alerts == []
 
 
@@ -61,9 +62,10 @@ def test_a_customer_without_a_rhythm_is_looked_at_after_a_quarter_of_the_horizon
     assert alert.reasons[0].sentence == "No transaction for 13 days."
 
 
-def test_a_number_that_never_reaches_the_band_is_not_looked_at_again() -> None:
-    bank = run(churn=by_hand(-9.0, 1.0)).feed([*every_second_day(), day(16)])
-    assert bank.due == {}
+def test_a_number_that_never_reaches_the_band_is_not_looked_at_after_a_horizon() -> None:
+    bank = run(churn=by_hand(-9.0, 1.0)).feed([*every_second_day(), day(12 + HORIZON)])
+    assert bank.due == {"ann": day(54)}  # looked at after 4, 6, 9, 13, 19, 28 and 42 days of silence
+    assert bank.feed([day(54)]).due == {}
     assert bank.feed([day(300)]).alerts == []
 
 

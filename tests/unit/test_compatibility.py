@@ -79,7 +79,7 @@ DEALINGS_1 = bytes.fromhex(
 )
 """One offer, sent and declined, one suppression, a consent, a zone, a product."""
 
-LEDGER_1 = bytes.fromhex("0181a4636172649403810b920301920100cf0000018e042f6a00")
+LEDGER_1 = bytes.fromhex("f181a4636172649403810b920301920100cf0000018e042f6a00")
 
 
 class OldReason(msgspec.Struct):

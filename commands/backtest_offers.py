@@ -1,0 +1,49 @@
+"""`tracker backtest-offers`: can a model tell who takes which product next?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from commands.console import Failure, out, progress
+from commands.learning import Day, Files, history, moment, plain_failures
+from commands.lines import reading
+from learning.takeup import CONTACTED, Taken, takeups
+
+
+def backtest_offers(
+    files: Files,
+    taken: Annotated[Path, typer.Option(help="Products taken: JSON Lines of customer_id, product, taken_at.")],
+    split: Day,
+    horizon: Annotated[int, typer.Option(min=1, help="Days in which a product is taken.")],
+) -> None:
+    """Rank customers by who takes a product next, learned before a day, and compare with what they took after it."""
+    try:
+        with reading(taken) as source:
+            products = [msgspec.json.decode(line, type=Taken) for line in source.lines]
+    except msgspec.DecodeError as error:
+        raise Failure(f"{taken}: {error}") from error
+    with plain_failures():
+        past = history(files)
+        with progress("folding", len(past)) as bar:
+            found = takeups(past, products, moment(split), horizon, bar.at)
+    if not found:
+        out.print("No product has enough takers both before the split and after it: nothing to measure")
+        return
+    table = Table(title=f"the {CONTACTED:.0%} ranked highest, against popularity", title_justify="left")
+    for heading in ("product", "learned from", "takers", "hit rate", "popularity", "lift", "AUC"):
+        table.add_column(heading, justify="left" if heading == "product" else "right")
+    for t in found:
+        table.add_row(
+            t.product,
+            f"{t.learned_from:,}",
+            f"{t.takers:,} of {t.customers:,}",
+            f"{t.hit_rate:.1%}",
+            f"{t.takers / t.customers:.1%}",
+            f"{t.lift:.2f} ({t.lift_interval[0]:.2f} to {t.lift_interval[1]:.2f})",
+            f"{t.auc:.3f} ({t.auc_interval[0]:.3f} to {t.auc_interval[1]:.3f})",
+        )
+    out.print(table)
+    out.print("Intervals are 95 % of the bootstrap over customers; with few takers they are wide.")
