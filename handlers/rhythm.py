@@ -14,11 +14,11 @@ from schemas.units import DAY_MS, rfc3339
 GAPS_MIN = 5
 QUANTILE_TENTHS = 9
 SILENCE_DAYS_MIN = 7
-LOOK_TENTHS = 8
+LOOK_TENTHS = 9
 LOOK_DAYS_MIN = 3
-LOOKS_A_HORIZON = 4
-"""With a churn model the first look comes when a silence is longer than eight in ten of own gaps (at least three days,
-at most a quarter of the horizon, which is also for those whose gaps are too few)."""
+LOOKS_A_HORIZON = 3
+"""With a churn model the first look comes when a silence is longer than nine in ten of own gaps (at least three days,
+at most a third of the horizon, which is also for those whose gaps are too few)."""
 COOLDOWN_DAYS = 30
 HORIZON_DAYS = 30
 VALID_DAYS = 30

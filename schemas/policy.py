@@ -55,7 +55,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ] = {}
     churn_raise_at: Annotated[
         Probability, Meta(description="With a churn model: an alert is raised when the probability has reached this.")
-    ] = 0.5
+    ] = 0.7
     churn_hold_above: Annotated[
         Probability,
         Meta(description="A customer who comes back stays under alert while the probability is at or above this."),

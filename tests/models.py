@@ -3,7 +3,7 @@
 from handlers.churn_model import FORMAT, ChurnModel, Linear, Training, Trees
 from handlers.purchase_models import PurchaseModel
 
-HORIZON = 40
+HORIZON = 30
 
 _NOTHING = Linear(0.0, 0.0, [], [], [], [])
 
