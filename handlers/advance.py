@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from handlers.batch import I8
 from handlers.churn_watch import Watch, next_look, number
-from handlers.fold import fold, raise_churn
+from handlers.fold import fold, next_due, raise_churn
 from handlers.fold import new_work as new_room
 from handlers.jit import jit
 from handlers.layout import decode, encode
@@ -72,6 +72,22 @@ def _earliest(s: Scratch) -> int:
 
 
 @jit
+def _silent(s: Scratch, churn: Watch, due: int, room: I8) -> bool:
+    """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
+    if churn.weights.horizon > 0:
+        if number(s, churn, due, room) >= churn.raise_at:
+            return True
+        s.life[DUE] = next_look(s, churn, due, room)
+        return False
+    if s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS:  # the rhythm is still known to the day
+        own = next_due(s, 0, room)
+        if own == 0 or own > due:  # the look was set by a model that has been taken away
+            s.life[DUE] = own
+            return False
+    return True
+
+
+@jit
 def _holds(s: Scratch, churn: Watch, raised: int, at: int, room: I8) -> bool:
     """Whether the alert raised at `raised` still stands although the customer came back at `at`."""
     return at < raised + VALID_DAYS * DAY_MS and number(s, churn, s.life[NEWEST], room) >= churn.hold_above
@@ -129,8 +145,7 @@ def advance(
             clock = clock_end if last else columns[_CLOCK, event]
             due = _earliest(s)
             if due != 0 and due <= clock:
-                if s.life[DUE] == due and horizon != 0 and number(s, churn, due, work.room) < churn.raise_at:
-                    s.life[DUE] = next_look(s, churn, due, work.room)
+                if s.life[DUE] == due and not _silent(s, churn, due, work.room):
                     continue
                 moment[MOMENT_AT] = due
                 moment[MOMENT_EVENT] = order[place - 1] if place > first_event else -1

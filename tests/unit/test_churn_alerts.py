@@ -11,6 +11,7 @@ from handlers.churn_inputs import NAMES
 from handlers.churn_model import ChurnModel, dumps
 from handlers.churn_reasons import REASONS_MAX, reasons
 from handlers.features import FEATURES, INDEX
+from handlers.rules import Rules
 from handlers.run_off import FIGURES, GROUPS
 from handlers.snapshot import Snapshot
 from schemas.alert import Alert
@@ -95,6 +96,16 @@ def test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low() 
     assert [alert.status for alert in released.alerts] == ["raised", "retracted"]
     # when the alert has expired, coming back ends it whatever the number
     assert [alert.status for alert in held.feed([paid(54)]).alerts] == ["raised", "retracted"]
+
+
+def test_where_the_model_is_taken_away_own_rhythm_goes_on() -> None:
+    bank = run().feed([*every_second_day(), paid(13, "bob")])
+    assert bank.due == {"ann": day(16), "bob": day(24)}
+    bank.rules = Rules(policy=Policy())
+    assert bank.feed([day(19)]).due == {"ann": day(20), "bob": day(24)}
+    assert [(alert.customer_id, alert.raised_at) for alert in bank.feed([day(300)]).alerts] == [
+        ("ann", rfc3339(day(20)))
+    ]
 
 
 def test_model_and_own_rhythm_give_one_silence_one_id() -> None:
