@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from streams.settings import Settings
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
-_CLAIM, _COMMIT = b"tracker_claim_1", b"tracker_commit_1"
-_FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock", b"events", b"oldest")
+_CLAIM, _COMMIT = b"tracker_claim_2", b"tracker_commit_2"
+_FIELDS = tuple(field.name.encode() for field in fields(Position))
 _SCAN_COUNT = b"1000"
 _TIMEOUT_SECONDS = 5.0
 SENTINEL_SECONDS_MAX = 1.0
@@ -127,7 +127,7 @@ class RedisStore:
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         span = [b"%d" % (after + 1), b"+", b"COUNT", b"%d" % limit]
         entries: list[tuple[bytes, list[bytes]]] | None = self._line.ask([b"XRANGE", b"{%d}:outbox" % partition, *span])
-        return [(int(name.partition(b"-")[0]), _outgoing.decode(fields[1])) for name, fields in entries or ()]
+        return [(int(name.partition(b"-")[0]), _outgoing.decode(held[1])) for name, held in entries or ()]
 
     def depths(self, partition: int) -> tuple[int, int]:
         due: int = self._line.ask([b"ZCARD", b"{%d}:due" % partition])
@@ -179,12 +179,12 @@ class RedisStore:
 _outgoing = msgspec.msgpack.Decoder(Outgoing)
 
 
-def _position(fields: Sequence[bytes | None]) -> Position:
-    return Position(*[int(value or 0) for value in fields])
+def _position(found: Sequence[bytes | None]) -> Position:
+    return Position(*[int(value or 0) for value in found])
 
 
 def _commit(partition: int, at: Position, new: Position, changes: Changes) -> list[bytes]:
-    """The call of tracker_commit_1, see commit.lua."""
+    """The call of tracker_commit_2, see commit.lua."""
     prefix = b"{%d}:" % partition
     row, seen = prefix + b"c:", prefix + b"seen:"
     due = [(customer.encode(), when) for customer, when in changes.due.items()]

@@ -212,6 +212,17 @@ def test_a_redis_that_was_emptied_has_moved_and_starts_again(
     assert store.claim(partition) == Position(1, 0, 0, 0, 0, 0, 0)
 
 
+def test_a_partition_of_before_the_topics_beside_is_read_from_their_start(
+    store: RedisStore, admin: redis.Redis, partition: int
+) -> None:
+    seeded(store, partition)
+    admin.hdel(f"{{{partition}}}:pos", "outcomes", "customer_events")
+    at = store.claim(partition)
+    assert at.offsets == (10, 0, 0)
+    assert store.commit(partition, at, 10, 21, Changes(outcomes=4)).offsets == (10, 4, 0)
+    assert store.claim(partition).offsets == (10, 4, 0)
+
+
 def test_workers_that_start_together_all_find_the_functions(server: str, admin: redis.Redis, partition: int) -> None:
     def claim(_: int) -> int:
         with redis_client(server) as client:

@@ -25,6 +25,11 @@ class Broken(NamedTuple):
     changes: tuple[tuple[str, str, str], ...]
 
 
+BEGIN = (
+    "                done = claim.partition.begin("
+    "portion.records, portion.now, portion.outcomes, portion.customer_events)\n"
+)
+
 BUILDS = {
     "no-fence": Broken(
         "a commit is taken whoever owns the partition and wherever it stands",
@@ -59,14 +64,13 @@ BUILDS = {
             ),
             (
                 "streams/loop.py",
-                "                done = claim.partition.begin(portion.records, portion.now)\n",
+                BEGIN,
                 "                import time\n"
                 "                def early(entries):\n"
                 "                    at = claim.partition.position\n"
-                "                    self._publisher.add(claim, entries, at.offset, at.clock)\n"
+                "                    self._publisher.add(claim, entries, at.offsets, at.clock)\n"
                 "                    time.sleep(0.3 if entries else 0)\n"
-                "                claim.partition.early = early\n"
-                "                done = claim.partition.begin(portion.records, portion.now)\n",
+                "                claim.partition.early = early\n" + BEGIN,
             ),
         ),
     ),
