@@ -5,13 +5,13 @@ from handlers.catalog import Catalogue
 from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.rules import Rules
-from streams.redis_store import RedisStore, redis_of
+from streams.redis_store import RedisStore, redis_lines
 from streams.settings import Settings
 
 
 def store(settings: Settings) -> RedisStore:
     """The state in Redis."""
-    return RedisStore(redis_of(settings))
+    return RedisStore(redis_lines(settings))
 
 
 def intake(settings: Settings, *, keyed: bool = True) -> Intake:

@@ -36,7 +36,7 @@ from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
-from streams.redis_store import RedisStore, redis_of
+from streams.redis_store import RedisStore, redis_lines
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
 from streams.topics import topics_read
@@ -165,8 +165,7 @@ class Worker:
     def _build_loop(self) -> None:
         settings, lock = self._settings, Lock()
         rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
-        client = redis_of(settings)
-        store = RedisStore(client)
+        store = RedisStore(redis_lines(settings))
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
         topic, notes = settings.topic_transactions, note_intakes(settings)
 
@@ -181,7 +180,7 @@ class Worker:
         self._publisher = Publisher(
             settings,
             Consumer(consumer_config(settings, self._on_kafka_error)),
-            RedisStore(client),
+            RedisStore(redis_lines(settings)),
             lookback,
             self._health,
             self._metrics,
