@@ -35,11 +35,18 @@ class Beside:
 
     def read(self, number: int, start: Offsets) -> None:
         """From now on `poll` brings the partition's records."""
-        self.consumer.incremental_assign(list(starmap(TopicPartition, self._places(number, start))))
+        logs = list(starmap(TopicPartition, self._places(number, start)))
+        self.consumer.incremental_assign(logs)
+        self.consumer.resume(logs)  # one that was on hold when it was left would still be
 
     def leave(self, number: int) -> None:
         """No more of it comes, nor what was fetched of it already."""
         self.consumer.incremental_unassign(list(starmap(TopicPartition, self._places(number, Offsets()))))
+
+    def hold(self, number: int, wanted: bool) -> None:
+        """Brings no outcomes of the partition for now, or lets them come again."""
+        log = TopicPartition(self._topics.outcomes, number)
+        (self.consumer.pause if wanted else self.consumer.resume)([log])
 
     def poll(self, records_max: int) -> Sequence[Message]:
         """What is there, without waiting."""

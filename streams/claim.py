@@ -42,6 +42,10 @@ class Claim:
     """The store has done what was asked under this claim."""
     caught_up: bool = False
     """Every transaction in the log has been read."""
+    seen_ms: int = 0
+    """Latest Kafka timestamp of a transaction that has been read."""
+    holds: bool = False
+    """So many outcomes wait for transactions that no more are read."""
     high: int = 0
     """Offset after the last transaction that Kafka was lately known to hold."""
     timestamp_ms: int = 0

@@ -4,15 +4,17 @@ Everything but the commit's answer is a function of the records and of what the 
 """
 
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import orjson
 
-from handlers.batch import Record
+from handlers.batch import Batch, Record
 from handlers.dealings import Rule
 from handlers.engine import Engine, Outcome, Rules, needed_rows
 from handlers.intake import Intake
@@ -146,7 +148,7 @@ class Partition:
     ) -> Done:
         """One batch, to its commit, which is sent; no records is a tick.
 
-        Outcomes and customer events take effect after the transactions beside which they came, at their stream time.
+        An outcome takes effect after the transactions that were written before it, a customer event after them all.
         `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time. The
         caller asks for the answer (Store.answered) in the order of the batches, and may begin the next batch before.
         """
@@ -156,7 +158,7 @@ class Partition:
         self._breaker.see(len(records), len(batch.dead_letters))
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
-        notes, letters = self._read_notes(outcomes, customer_events, len(batch), batch.clock_end)
+        notes, letters = self._read_notes(records, outcomes, customer_events, batch)
         batch.dead_letters += letters
         marks.append(clock())
         due = self._due(batch.clock_end, set(batch.customers))
@@ -195,11 +197,20 @@ class Partition:
         )
 
     def _read_notes(
-        self, outcomes: Sequence[Record], customer_events: Sequence[Record], before: int, clock: int
+        self, records: Sequence[Record], outcomes: Sequence[Record], customer_events: Sequence[Record], batch: Batch
     ) -> tuple[list[Note], list[DeadLetter]]:
-        notes, letters = self._notes.outcomes.notes(self.number, outcomes, before, clock)
-        more, bad = self._notes.customer_events.notes(self.number, customer_events, before, clock)
-        return notes + more, letters + bad
+        notes, letters = self._notes.customer_events.notes(self.number, customer_events, len(batch), batch.clock_end)
+        stamps = list(accumulate((record.timestamp_ms for record in records), max)) if outcomes else []
+        for outcome in outcomes:
+            earlier = bisect_right(stamps, outcome.timestamp_ms)
+            before, clock = len(batch), batch.clock_end
+            if earlier < len(records):
+                before = int(np.searchsorted(batch.offset, records[earlier].offset))
+                clock = int(batch.clock[before - 1]) if before else self.position.clock
+            read, refused = self._notes.outcomes.notes(self.number, [outcome], before, clock)
+            notes += read
+            letters += refused
+        return notes, letters
 
     def _due(self, until: int, present: set[str]) -> list[tuple[str, int]]:
         """Who is due. A crowd beyond DUE_MAX is first brought down in commits of its own, the earliest first."""

@@ -127,12 +127,13 @@ class River:
             claim = self._claims.get(_number(message))
             if claim is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
-            topic = message.topic() or ""
+            topic, record = message.topic() or "", record_of(message)
             if topic == self._topic:
                 claim.caught_up = False
-            elif (message.offset() or 0) < claim.read_to[self._topics.index(topic)]:
+                claim.seen_ms = max(claim.seen_ms, record.timestamp_ms)
+            elif record.offset < claim.read_to[self._topics.index(topic)]:
                 continue  # fetched for a claim before this one
-            self._early.setdefault(claim, {}).setdefault(topic, []).append(record_of(message))
+            self._early.setdefault(claim, {}).setdefault(topic, []).append(record)
 
     def _portions(self) -> list[Portion]:
         """Once a second those that are caught up tick as well, and every few seconds all are measured."""
@@ -146,7 +147,7 @@ class River:
         early, self._early = self._early, {}
         portions = []
         for claim in self._claims:
-            its, its_now = early.get(claim, {}), now if claim.caught_up else None
+            its, its_now = self._ripe(claim, early.get(claim, {})), now if claim.caught_up else None
             if measure:
                 log = TopicPartition(self._topic, claim.number)
                 claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
@@ -155,6 +156,24 @@ class River:
                 portions.append(Portion(claim, records, outcomes, customer_events, claim.read_to, its_now, measure))
                 claim.read_to = claim.read_to.after(records, outcomes, customer_events)
         return portions
+
+    def _ripe(self, claim: Claim, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
+        """Without the outcomes that were written after the transactions which have been read: the alerts that they
+        answer may still have to be decided, when a store that has lost much reads all again. They are kept."""
+        outcomes = its.pop(self._topics.outcomes, [])
+        known = len(outcomes)
+        if not claim.caught_up:
+            later = (n for n, outcome in enumerate(outcomes) if outcome.timestamp_ms > claim.seen_ms)
+            known = next(later, known)
+        if outcomes[:known]:
+            its[self._topics.outcomes] = outcomes[:known]
+        if outcomes[known:]:
+            self._early.setdefault(claim, {})[self._topics.outcomes] = outcomes[known:]
+        full = len(outcomes) - known >= self._settings.poll_records_max
+        if full != claim.holds:
+            claim.holds = full
+            self._beside.hold(claim.number, full)
+        return its
 
     def _report(self, message: Message, error: KafkaError) -> None:
         claim = self._claims.get(_number(message))

@@ -90,3 +90,18 @@ def test_a_first_claim_remembers_where_kafka_starts_also_in_topics_that_bring_no
     partition.start = Offsets(100, 10, 20)
     assert partition.process([], None, [], [record(20, event("time_zone", 1, time_zone="UTC"))]).sent
     assert store.claim(0).offsets == (100, 10, 21)
+
+
+def test_an_outcome_takes_effect_after_the_transactions_that_were_written_before_it() -> None:
+    """Both salaries come in one batch; the answer to the first was written between them."""
+    alert = opened(MemoryStore())
+    alert.claim()
+    (raised,) = alert.process([record(0, salary(0))], None).alerts
+    declined = outcome("declined", 1, "savings") | {"alert_id": raised.alert_id}
+    for answered_at, offers in ((150, 1), (250, 2)):
+        partition = opened(MemoryStore())
+        partition.claim()
+        paid = [record(n, salary(5 * n))._replace(timestamp_ms=FUTURE + at) for n, at in enumerate((100, 200))]
+        answer = record(0, declined)._replace(timestamp_ms=FUTURE + answered_at)
+        done = partition.process(paid, None, [answer])
+        assert (len(done.alerts), done.unmatched) == (offers, 0)
