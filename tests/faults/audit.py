@@ -5,7 +5,7 @@ before are left out here, before the tracker's own code sees them, so that its d
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from streams.partition import Partition
 from streams.records import record_of
 from streams.redis_store import RedisStore
 from streams.settings import Settings
+from streams.store import Changes
 from tests.faults.workload import event_id
 
 BATCH = 500
@@ -62,12 +63,22 @@ class Expected(NamedTuple):
     """Partition and offset of each refused record."""
 
 
-def audit(settings: Settings, state: RedisStore, rules: Rules, tell: Callable[[str], None]) -> Figures:
-    """Compares everything. The workers must have come to rest. `tell` is told of each difference."""
+def audit(
+    settings: Settings,
+    state: RedisStore,
+    rules: Rules,
+    inherited: Mapping[int, Changes],
+    tell: Callable[[str], None],
+) -> Figures:
+    """Compares everything. The workers must have come to rest. `tell` is told of each difference; `inherited` is what
+    was in each partition before its first record."""
     reader = consumer(settings)
     try:
         records = _records(reader, settings.topic_transactions)
-        expected = {number: _recomputed(settings, state, rules, number, its) for number, its in records.items()}
+        expected = {
+            number: _recomputed(settings, state, rules, number, its, inherited.get(number))
+            for number, its in records.items()
+        }
         alerts = _values(reader, settings.topic_alerts)
         letters = _letters(reader, settings.topic_dead_letters)
     finally:
@@ -84,9 +95,18 @@ def audit(settings: Settings, state: RedisStore, rules: Rules, tell: Callable[[s
     )
 
 
-def _recomputed(settings: Settings, state: RedisStore, rules: Rules, number: int, records: list[Record]) -> Expected:
+def _recomputed(
+    settings: Settings,
+    state: RedisStore,
+    rules: Rules,
+    number: int,
+    records: list[Record],
+    inherited: Changes | None,
+) -> Expected:
     stands = state.read(number)
     again = MemoryStore()
+    if inherited is not None:
+        again.commit(number, again.claim(number), 0, 0, inherited)
     topics = settings.topic_alerts, settings.topic_dead_letters
     partition = Partition(
         number,

@@ -1,6 +1,13 @@
 """Every row of the table, in the order in which `make faults` runs them."""
 
-from tests.faults import data_rows, kafka_rows, killing, redis_rows, sentinel_rows
+from tests.faults import data_rows, kafka_rows, killing, layout_rows, redis_rows, sentinel_rows
 from tests.faults.world import Row
 
-ROWS: tuple[Row, ...] = (*killing.ROWS, *redis_rows.ROWS, *sentinel_rows.ROWS, *kafka_rows.ROWS, *data_rows.ROWS)
+ROWS: tuple[Row, ...] = (
+    *killing.ROWS,
+    *redis_rows.ROWS,
+    *sentinel_rows.ROWS,
+    *kafka_rows.ROWS,
+    *data_rows.ROWS,
+    *layout_rows.ROWS,
+)

@@ -23,8 +23,9 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from commands.state import store
 from handlers.engine import Rules
+from streams.redis_store import redis_of
 from streams.settings import Settings, variable
-from streams.store import StoreUnavailable
+from streams.store import Changes, StoreUnavailable
 from streams.topics import offers_changelog
 from tests.fast import OFFERS
 from tests.faults import steps
@@ -162,6 +163,7 @@ class Scene:
         self._undo = ExitStack()
         self.logs = Path(tempfile.mkdtemp(prefix="tracker-faults-"))
         self._workers: list[Worker] = []
+        self._inherited: dict[int, Changes] = {}
         counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
         counts |= {f"{name}-outcomes": partitions, f"{name}-customer-events": partitions}
         kafka.create_topics(counts | {offers_changelog(self.settings): 1})
@@ -185,6 +187,16 @@ class Scene:
             headers: Any = record.headers
             self._producer.produce(topic, record.value, record.key, record.partition, headers=headers)
         self._flush()
+
+    def inherit(self, partition: int, changes: Changes) -> None:
+        """What is in a partition before its first record. Nobody may have claimed it yet."""
+        self.state.commit(partition, self.state.claim(partition), 0, 0, changes)
+        self._inherited[partition] = changes
+
+    def put_row(self, partition: int, customer: str, row: bytes) -> None:
+        """Replaces a row, which no worker may hold in memory."""
+        with redis_of(self.settings) as client:
+            client.set(f"{{{partition}}}:c:{customer}", row)
 
     def execute(self, environment: Mapping[str, str]) -> Worker:
         """One more worker, from its start, with more in its environment."""
@@ -253,6 +265,14 @@ class Scene:
             stands.offset if stands else 0
         )
 
+    def reads_all(self, partitions: Sequence[int]) -> bool:
+        """Waits until these are in the store to their end; False if they do not get there."""
+        try:
+            until(lambda: not any(self.lag(number) for number in partitions), REST_SECONDS_MAX, "the end")
+        except TimeoutError:
+            return False
+        return True
+
     def progress(self, commits: int) -> None:
         """Waits for that many commits more, or for the end of all work."""
         least = self.commits() + commits
@@ -284,7 +304,7 @@ class Scene:
 
     def audit(self, tell: Callable[[str], None]) -> Figures:
         """Everything that was lost or doubled; `tell` is told of each."""
-        return audit(self.settings, self.state, self.rules, tell)
+        return audit(self.settings, self.state, self.rules, self._inherited, tell)
 
     def close(self) -> None:
         for worker in self._workers:

@@ -22,6 +22,7 @@ from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.seen import Seen
 from streams.partition import Partition
+from streams.redis_line import Line
 from streams.redis_store import RedisStore
 from streams.settings import load_settings
 
@@ -41,7 +42,8 @@ STEPS = (
     "before trimming the outbox",
     "after claim",
 )
-"""In the order in which the loop comes to them. In commit: Redis is sent it, the worker has not read the answer."""
+"""In the order in which the loop comes to them. In commit: Redis is sent a call that
+writes, the worker has not read the answer; that would be in the middle of a commit that were two calls."""
 
 
 TRANSACTION_SECONDS_MAX = 2
@@ -124,11 +126,18 @@ def _around_commit(hit: _Countdown) -> None:
         hit("before commit")
         if changes.published:
             hit("before trimming the outbox")
-        result = send(self, partition, at, offset, clock, changes)
-        hit("in commit")
-        return result
+        return send(self, partition, at, offset, clock, changes)
 
     store.send = wrapped
+    line: Any = Line
+    speak: Any = Line.send
+
+    def spoken(self: Any, command: list[bytes]) -> None:
+        speak(self, command)
+        if command[1].startswith(b"tracker_commit"):
+            hit("in commit")
+
+    line.send = spoken
     _after(RedisStore, "answered", lambda _: hit("after commit"))
 
 

@@ -1,0 +1,93 @@
+"""Rows: customers as an older version of the program has left them, and as a newer one has (upgrade and rollback)."""
+
+from zlib import crc32
+
+import numpy as np
+
+from handlers.layout import VERSION, decode
+from handlers.row import DUE, new_scratch
+from handlers.upgrade import current
+from streams.store import Changes
+from tests.faults.audit import Figures
+from tests.faults.killing import sliced
+from tests.faults.steps import Kill
+from tests.faults.workload import Plan, records
+from tests.faults.world import Row, Seed
+from tests.unit.test_compatibility import ROW_1
+
+PLAN = Plan(poison=0)
+OF_BEFORE = 8
+"""Customers who are there in layout 1, with an alert that stands and an offer in its cooldown; the others are new."""
+
+
+def older(seed: Seed) -> Figures:
+    """Layout 1 is what the worker finds; it is killed twice while it goes over to the present one."""
+    with seed.world.scene(PLAN.partitions, poll_records_max=seed.chance.randint(5, 40)) as scene:
+        for number in range(PLAN.partitions):
+            names = [name for name in _customers(number) if int(name[1:]) < OF_BEFORE]
+            due = dict.fromkeys(names, _due(ROW_1))
+            scene.inherit(number, Changes(dict.fromkeys(names, ROW_1), {**due}))
+        parts = sliced(records(PLAN, seed.number), 3)
+        for part, step in zip(parts, ("in commit", "after load"), strict=False):
+            scene.publish(part)
+            worker = scene.start(Kill(step, seed.chance.randint(1, 3)))
+            scene.rest(worker=worker)
+            worker.kill()
+        scene.publish(parts[2])
+        scene.start()
+        scene.rest()
+        stored = [row for number in range(PLAN.partitions) for row in scene.state.load(number, _customers(number))]
+        kept = seed.kept({row[0] for row in stored if row} == {VERSION}, "who was there is in the present layout")
+        return scene.audit(seed.notes.append).plus(kept)
+
+
+def newer(seed: Seed) -> Figures:
+    """Rolled back: one customer's row is a newer program's. The partition stands still and says so, the others go on;
+    when the newer program is back, so does it."""
+    with seed.world.scene(PLAN.partitions, poll_records_max=seed.chance.randint(5, 40)) as scene:
+        before, after = sliced(records(PLAN, seed.number), 2)
+        scene.publish(before)
+        worker = scene.start()
+        scene.rest()
+        worker.kill()
+        coming = after[0]
+        number, name = coming.partition, (coming.key or b"").decode()
+        (row,) = scene.state.load(number, [name])
+        assert row is not None
+        scene.put_row(number, name, bytes([VERSION + 1]) + row[1:])
+        stood = scene.state.read(number)
+        scene.publish(after)
+        worker = scene.start()
+        said = worker.complains(f"partition {number}: row layout version {VERSION + 1}")
+        kept = seed.kept(said, "names the partition and the version")
+        others = [each for each in range(PLAN.partitions) if each != number]
+        kept = kept.plus(seed.kept(scene.reads_all(others), "the other partitions go on"))
+        stands, (found,) = scene.state.read(number), scene.state.load(number, [name])
+        assert stood is not None
+        assert stands is not None
+        still = (stands.offset, stands.events, stands.clock) == (stood.offset, stood.events, stood.clock)
+        kept = kept.plus(seed.kept(still, "stands where it stood"))
+        kept = kept.plus(seed.kept(found == bytes([VERSION + 1]) + row[1:], "the row is as the newer program wrote it"))
+        kept = kept.plus(seed.kept(worker.alive(), "goes on being there to be asked"))
+        worker.kill()
+        scene.put_row(number, name, row)  # to this program, the newer one is the one that can read it
+        scene.start()
+        scene.rest()
+        return scene.audit(seed.notes.append).plus(kept)
+
+
+def _customers(number: int) -> list[str]:
+    names = [f"C{each:03}" for each in range(PLAN.customers)]
+    return [name for name in names if crc32(name.encode()) % PLAN.partitions == number]
+
+
+def _due(row: bytes) -> int | None:
+    scratch = new_scratch()
+    decode(scratch, np.frombuffer(current(row), np.uint8), 0)
+    return int(scratch.life[DUE]) or None
+
+
+ROWS = (
+    Row("old-layout", "rows of layout 1, the worker killed twice while it upgrades them", older, 6, 3),
+    Row("new-layout", "rolled back: a row of a newer layout stops its partition until the newer is back", newer, 6, 3),
+)
