@@ -44,7 +44,7 @@ def redis_lines(settings: Settings) -> Lines:
     url = str(settings.redis_url)
     if settings.redis_cluster:
         return ClusterNodes(lambda: redis_cluster(url))
-    return OneServer(redis_client(url) if settings.redis_sentinels is None else _sentinel_client(settings, url))
+    return OneServer(redis_of(settings))
 
 
 def redis_cluster(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.RedisCluster:
@@ -52,7 +52,11 @@ def redis_cluster(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.
     return redis.RedisCluster.from_url(url, **_options(timeout_seconds))
 
 
-def _sentinel_client(settings: Settings, url: str) -> redis.Redis:
+def redis_of(settings: Settings) -> redis.Redis:
+    """The client of the one Redis, or of the one that Sentinel says is the master whenever it connects."""
+    url = str(settings.redis_url)
+    if settings.redis_sentinels is None:
+        return redis_client(url)
     given = parse_url(url)  # type: ignore[no-untyped-call]
     sentinels = [(host.strip("[]"), int(port)) for host, port in _hosts(str(settings.redis_sentinels))]
     asking = {"socket_timeout": SENTINEL_SECONDS_MAX, "socket_connect_timeout": SENTINEL_SECONDS_MAX}
