@@ -104,12 +104,12 @@ def _over_days(s: Scratch, measure: int, hours: int, now: int) -> int:
 
 
 @jit
-def _share(s: Scratch, measure: int, part: int, now: int) -> float:
-    column = DAY_MIX + (part if measure == _CHANNEL else CHANNEL_COUNT + part)
-    last = now // DAY_MS
-    total = _sum(s.day, s.size[DAYS], TILE_COUNT, last - 89, last)
+def _share(s: Scratch, measure: int, part: int, now: int, total: int) -> float:
+    """Of the `total` transactions of 90 d."""
     if total <= 0:
         return np.nan
+    column = DAY_MIX + (part if measure == _CHANNEL else CHANNEL_COUNT + part)
+    last = now // DAY_MS
     return _sum(s.day, s.size[DAYS], column, last - 89, last) / total
 
 
@@ -157,6 +157,7 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
     life = s.life
     open_days(s)
     gaps = sorted_gaps(s, work)
+    total = _sum(s.day, s.size[DAYS], TILE_COUNT, now // DAY_MS - 89, now // DAY_MS)
     for f in range(spec.shape[0]):
         measure, hours, part = spec[f, 0], spec[f, 1], spec[f, 2]
         if _COUNT <= measure <= _OUT:
@@ -164,7 +165,7 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
         elif measure == _NET:
             values[f] = add(_flow(s, _IN, hours, now), -_flow(s, _OUT, hours, now))
         elif _CHANNEL <= measure <= _TYPE:
-            doubles[f] = _share(s, measure, part, now)
+            doubles[f] = _share(s, measure, part, now, total)
         elif _TREND_COUNT <= measure <= _TREND_OUT:
             doubles[f] = _trend(s, TILE_COUNT + measure - _TREND_COUNT, now)
         elif measure == _GAP_Q90:

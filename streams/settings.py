@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     )
     clock: Literal["wall", "stream"] = Field(default="wall", description="what tells that a silent customer is due")
 
+    churn_model: File | None = Field(
+        default=None, description="file of `tracker train`, the same in every worker; without one own rhythm decides"
+    )
     control_key: Annotated[SecretStr, AfterValidator(_key)] = Field(
         default=SecretStr(""),
         description="any text of at most 64 bytes, which decides who is in the control group; the same in every worker",
