@@ -147,7 +147,7 @@ class River:
         early, self._early = self._early, {}
         portions = []
         for claim in self._claims:
-            its, its_now = self._ripe(claim, early.get(claim, {})), now if claim.caught_up else None
+            its, its_now = self.ripe(claim, early.get(claim, {})), now if claim.caught_up else None
             if measure:
                 log = TopicPartition(self._topic, claim.number)
                 claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
@@ -157,7 +157,7 @@ class River:
                 claim.read_to = claim.read_to.after(records, outcomes, customer_events)
         return portions
 
-    def _ripe(self, claim: Claim, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
+    def ripe(self, claim: Claim, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
         """Without the outcomes that were written after the transactions which have been read: the alerts that they
         answer may still have to be decided, when a store that has lost much reads all again. They are kept."""
         outcomes = its.pop(self._topics.outcomes, [])
