@@ -171,34 +171,41 @@ def skim_days(s: Scratch, row: U8, at: int, start: int, newest: int) -> int:
 @jit
 def put_days(s: Scratch, to: U8, at: int, newest: int) -> int:
     """Writes the days that are kept, newest first; returns the place after them."""
+    days, stored = s.day, s.stored
     n = s.size[DAYS]
     first = n
-    while first > 0 and s.day[first - 1, TILE] > newest - DAY_KEPT:
+    while first > 0 and days[first - 1, TILE] > newest - DAY_KEPT:
         first -= 1
     at = put(to, at, n - first)
     before = newest
     k = n - 1
     while k >= first:
-        day = s.day[k]
-        back, age = before - day[TILE], newest - day[TILE]
-        if _stays(s, k, newest):
-            at = _put_step(to, at, back, day[DAY_END] - day[DAY_START])
-            # the days behind it follow in what is stored too, as far as none has changed
-            start = day[DAY_START]
-            while k > first and _stays(s, k - 1, newest):
-                k -= 1
-            for b in range(s.day[k, DAY_END] - start):
-                to[at + b] = s.stored[start + b]
-            at += s.day[k, DAY_END] - start
+        back = before - days[k, TILE]
+        run = k  # the days from k back to `run`, not included, are right as stored, and stand there one after the other
+        while run >= first:
+            start = days[run, DAY_START]
+            head, more = int(np.int64(stored[start])), int(np.int64(stored[start + 1]))
+            length = days[run, DAY_END] - start
+            if not _stays(days[run, DAY_STATE], head, more, newest - days[run, TILE], length):
+                break
+            run -= 1
+        if run < k:
+            start, end = days[k, DAY_START], days[run + 1, DAY_END]
+            at = _put_step(to, at, back, days[k, DAY_END] - start)
+            for b in range(end - start):
+                to[at + b] = stored[start + b]
+            at += end - start
+            k = run + 1
         else:
             open_day(s, k)
-            length = _put_day(day, age, to, at + 1) - at - 1
+            age = newest - days[k, TILE]
+            length = _put_day(days[k], age, to, at + 1) - at - 1
             room = _put_step(to, at, back, length) - at - 1
             if room > 0:  # rare: the step is longer than its byte, and the day must be written behind it
-                _put_day(day, age, to, at + 1 + room)
+                _put_day(days[k], age, to, at + 1 + room)
                 _put_step(to, at, back, length)
             at += 1 + room + length
-        before = s.day[k, TILE]
+        before = days[k, TILE]
         k -= 1
     return at
 
@@ -215,22 +222,20 @@ def _put_step(to: U8, at: int, back: int, length: int) -> int:
 
 
 @jit
-def _stays(s: Scratch, k: int, newest: int) -> bool:
-    """Whether the day's bytes are right as stored: it hasn't changed and holds nothing that no window can see."""
-    if s.day[k, DAY_STATE] == CHANGED:
+def _stays(state: int, head: int, more: int, age: int, length: int) -> bool:
+    """Whether a day's bytes, `length` of them, are right as stored: it hasn't changed, and it holds nothing that no
+    window can see at that age. Of numbers only: handing on a row's arrays would cost more than looking."""
+    if state == CHANGED:
         return False
-    start, age = s.day[k, DAY_START], newest - s.day[k, TILE]
     if age < _BALANCE_DAYS:
         return True
-    head = np.int64(s.stored[start])
-    if head < 128:
-        if age < _MIX_DAYS:
-            return True
-        counts = (head >> 4) & 7
-        plain = counts < _TOLD or counts == _ONE_NOT_OWN  # else what remains behind the amounts isn't known
-        return bool(plain and start + 1 + _width(head & 3) + _width((head >> 2) & 3) == s.day[k, DAY_END])
-    more = np.int64(s.stored[start + 1])
-    return not (more & 0x3C or (age >= _MIX_DAYS and more & 0xC3))
+    if head >= 128:
+        return not (more & 0x3C or (age >= _MIX_DAYS and more & 0xC3))
+    if age < _MIX_DAYS:
+        return True
+    counts = (head >> 4) & 7
+    plain = counts < _TOLD or counts == _ONE_NOT_OWN  # else what remains behind the amounts isn't known
+    return bool(plain and 1 + _width(head & 3) + _width((head >> 2) & 3) == length)
 
 
 @jit
