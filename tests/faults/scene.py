@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import tempfile
 import time
@@ -275,6 +276,7 @@ class Scene:
             if worker.alive():
                 worker.kill()
         self._undo.close()
+        shutil.rmtree(self.logs, ignore_errors=True)
 
     def _flush(self) -> None:
         if left := self._producer.flush(60):
