@@ -264,7 +264,7 @@ class Scene:
                 worker.signal(signal.SIGUSR1)
         time.sleep(0.5)
         return "\n".join(
-            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-60:]) for worker in self._workers[-2:]
+            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-200:]) for worker in self._workers[-2:]
         )
 
     def audit(self, tell: Callable[[str], None]) -> Figures:
