@@ -73,8 +73,8 @@ _CHANNELS: dict[str, Json] = {
     },
     "deadLetters": {
         "messages": ("deadLetter",),
-        "description": "Transactions that could not be used, byte for byte as they came, with the reason in headers."
-        " `tracker dead-letters` lists them and sends them back after a repair.",
+        "description": "Records that could not be used, byte for byte as they came, with reason and topic in headers."
+        " `tracker dead-letters` lists them and sends them back to their topic after a repair.",
         "config": {"max.message.bytes": RECORD_BYTES_MAX},
     },
     "offers": {
@@ -86,7 +86,8 @@ _CHANNELS: dict[str, Json] = {
     "outcomes": {
         "messages": ("outcome",),
         "description": "What marketing tools report of the offers that they were sent. It decides what is offered next,"
-        " and to whom no more. With as many partitions as transactions.",
+        " and to whom no more. With as many partitions as transactions, by the same partitioner. An outcome takes"
+        " effect where the worker comes upon it between the transactions.",
         "config": {},
     },
     "customerEvents": {
@@ -115,7 +116,7 @@ def _operations() -> Json:
     said = {
         "receiveTransactions": ("receive", "transactions", "Every booking is folded into its customer's figures."),
         "sendAlerts": ("send", "alerts", "Somebody may be leaving, or should be offered something."),
-        "sendDeadLetters": ("send", "deadLetters", "A transaction could not be used."),
+        "sendDeadLetters": ("send", "deadLetters", "A record could not be used."),
         "receiveOffers": ("receive", "offers", "Catalogue and policy change while workers run."),
         "receiveOutcomes": ("receive", "outcomes", "A customer has answered an offer, or taken the product unasked."),
         "receiveCustomerEvents": ("receive", "customerEvents", "A customer's consents or products have changed."),

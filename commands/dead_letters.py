@@ -1,4 +1,4 @@
-"""`tracker dead-letters`: the transactions that could not be used, and their way back after a repair.
+"""`tracker dead-letters`: the records that could not be used, and their way back after a repair.
 
 A consumer group's positions in the dead letter topic say which letters have been dealt with. Letters go back and the
 positions move in one Kafka transaction, so that no crash and no second `replay` sends a letter twice.
@@ -6,6 +6,7 @@ positions move in one Kafka transaction, so that no crash and no second `replay`
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -24,8 +25,9 @@ from schemas.dead_letter import DeadLetter, dead_letter_of
 from schemas.units import rfc3339
 from streams.records import headers_of
 from streams.settings import Settings
+from streams.topics import topics_read
 
-app = typer.Typer(no_args_is_help=True, help="Transactions that could not be used.")
+app = typer.Typer(no_args_is_help=True, help="Records that could not be used.")
 
 TRANSACTION_LETTERS = 500
 SHOWN_CHARACTERS = 160
@@ -36,8 +38,16 @@ class Letter(NamedTuple):
 
     partition: int
     offset: int
+    topic: str
+    """Where it came from."""
     key: bytes | None
     value: bytes | None
+
+
+class Origin(msgspec.Struct):
+    """Where a record came from."""
+
+    topic: str
 
 
 class Line(msgspec.Struct):
@@ -45,6 +55,7 @@ class Line(msgspec.Struct):
 
     partition: int
     offset: int
+    origin: Origin = msgspec.field(name="from")
     key: str | None = None
     value: str | None = None
     key_base64: str | None = None
@@ -85,7 +96,7 @@ def replay(
         Path | None, typer.Argument(help="Repaired lines of `list --json`; none sends all as they are.")
     ] = None,
 ) -> None:
-    """Send dead letters back to the transactions: as they were, or repaired.
+    """Send dead letters back to the topics that they came from: as they were, or repaired.
 
     To repair: `tracker dead-letters list --json > letters.jsonl`, edit each line's `value`, delete the lines that shall
     not go back, then `tracker dead-letters replay letters.jsonl`. A letter goes back once. With a file, all letters up
@@ -98,7 +109,7 @@ def replay(
         if file is None:
             messages = to_the_end(reader, settings.topic_dead_letters, positions)
             letters: Iterable[Letter] = (
-                Letter(_number(message), message.offset() or 0, message.key(), message.value()) for message in messages
+                Letter(_number(m), m.offset() or 0, _letter(m).topic, m.key(), m.value()) for m in messages
             )
             before = 0
         else:
@@ -109,32 +120,41 @@ def replay(
         sent = _send_back(letters, reader, settings)
     finally:
         reader.close()
-    out.print(f"{sent:,} letters sent back to {settings.topic_transactions}")
+    for topic, count in sent.items():
+        out.print(f"{count:,} letters sent back to {topic}")
+    if not sent:
+        out.print("0 letters sent back")
     if before:
         out.print(f"{before:,} had been replayed before and were left out")
 
 
-def _send_back(letters: Iterable[Letter], reader: Consumer, settings: Settings) -> int:
-    """Sends the letters back; raises KafkaException, with all letters of the transaction at hand not sent."""
+def _send_back(letters: Iterable[Letter], reader: Consumer, settings: Settings) -> Counter[str]:
+    """Sends the letters back, and says how many to which topic.
+
+    Raises KafkaException or Failure, with all letters of the transaction at hand not sent.
+    """
     sender = producer(settings, **{"transactional.id": _group(settings)})
     sender.init_transactions(ANSWER_SECONDS_MAX)
-    sent = 0
+    topics = topics_read(settings)
+    sent: Counter[str] = Counter()
     with progress("sending back", None, "letters") as bar:
         for _, some in groupby(enumerate(letters), key=lambda numbered: numbered[0] // TRANSACTION_LETTERS):
             reached: dict[int, int] = {}
             sender.begin_transaction()
             try:
                 for _, letter in some:
-                    sender.produce(settings.topic_transactions, key=letter.key, value=letter.value)
+                    if letter.topic not in topics:
+                        raise Failure(f"A letter came from {letter.topic}, which is none of {', '.join(topics)}")
+                    sender.produce(letter.topic, key=letter.key, value=letter.value)
                     reached[letter.partition] = letter.offset + 1
-                    sent += 1
+                    sent[letter.topic] += 1
                 moved = [TopicPartition(settings.topic_dead_letters, number, at) for number, at in reached.items()]
                 sender.send_offsets_to_transaction(moved, reader.consumer_group_metadata(), ANSWER_SECONDS_MAX)
                 sender.commit_transaction()
             except BaseException:
                 sender.abort_transaction(ANSWER_SECONDS_MAX)
                 raise
-            bar.at(sent)
+            bar.at(sent.total())
     return sent
 
 
@@ -191,7 +211,8 @@ def _repaired(file: Path) -> Iterator[Letter]:
             except (msgspec.DecodeError, UnicodeDecodeError, Base64Error) as error:
                 raise Failure(f"{file}, line {number}: {error}") from error
             customer_id = customer_of(value or b"")
-            yield Letter(line.partition, line.offset, key if customer_id is None else customer_id.encode(), value)
+            key = key if customer_id is None else customer_id.encode()
+            yield Letter(line.partition, line.offset, line.origin.topic, key, value)
 
 
 def _bytes(text: str | None, base64: str | None) -> bytes | None:

@@ -1,6 +1,7 @@
 """Kafka as the commands use it: clients from the settings, and a topic read from its start to its present end."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -9,11 +10,20 @@ from confluent_kafka.admin import AdminClient
 
 from commands.console import Failure
 from streams.clients import RECORD_BYTES_MAX, kafka_client
+from streams.retry import GaveUp, Retry
 from streams.settings import Settings
 
 ANSWER_SECONDS_MAX = 10.0
 SILENCE_SECONDS_MAX = 30.0
 DELIVERY_SECONDS_MAX = 60
+
+_NO_LEADER_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+)
+"""What a topic that was made a moment ago may answer."""
 
 
 class Ends(NamedTuple):
@@ -72,8 +82,18 @@ def partitions(of: Consumer | Producer | AdminClient, topic: str) -> list[int]:
 
 def ends(reader: Consumer, topic: str, partition: int) -> Ends:
     """Where the partition starts and ends now. Raises KafkaException."""
-    low, high = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS_MAX)
-    return Ends(low, high)
+    retry = Retry("looking where a partition ends", ANSWER_SECONDS_MAX)
+    while True:
+        try:
+            return Ends(*reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS_MAX))
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET:
+                raise
+            try:
+                wait = retry.failed(error)
+            except GaveUp:
+                raise error from None
+            Event().wait(wait)
 
 
 def to_the_end(reader: Consumer, topic: str, starts: Mapping[int, int], *, follow: bool = False) -> Iterator[Message]:

@@ -1,4 +1,4 @@
-"""`tracker publish`: transactions from a file into Kafka, just as core banking would send them."""
+"""`tracker publish`: records from a file into Kafka, just as core banking and marketing tools would send them."""
 
 import time
 from collections.abc import Callable
@@ -12,21 +12,26 @@ from confluent_kafka import KafkaException, Message
 from commands.console import Failure, out, progress, settings_with
 from commands.kafka import partitions, producer
 from commands.lines import reading
+from schemas.line import EVENTS, OUTCOMES, record_kind
 from schemas.transaction import HEARTBEAT_HEADER, Moment
 from schemas.units import DAY_MS, EpochMs, epoch_ms, rfc3339
 from streams.settings import Settings
+from streams.topics import topics_read
 
 SHOW_EVERY = 1_000
 FULL_WAIT_SECONDS = 0.05
 
 
 def publish(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, a transaction in each; .gz too; - is standard input.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON Lines, as `tracker replay` takes them; .gz too; - is standard input.")
+    ],
     rate: Annotated[float | None, typer.Option(min=0.001, metavar="EVENTS_PER_S", help="No faster than this.")] = None,
 ) -> None:
     """Publish a file of transactions as core banking would.
 
-    Each line is sent as it is, keyed by its customer_id, so that a customer's events stay in order. A line in which no
+    A line is a transaction, or a record of the topic that its field `record` names (alert-outcomes, customer-events).
+    Each is sent as it is, keyed by its customer_id, so that a customer's events stay in order. A line in which no
     customer_id can be read is sent without a key and ends among the dead letters. At the end every partition is told
     how far time has come, so that silence can be noticed.
     """
@@ -42,7 +47,9 @@ def publish(
                 bar.at(source.at())
         feed.end()
     seconds = max(time.monotonic() - started, 1e-9)
-    out.print(f"{feed.sent:,} lines sent to {settings.topic_transactions} in {seconds:,.1f} s")
+    counts = {topic: count for topic, count in feed.counts.items() if count or topic == settings.topic_transactions}
+    for topic, count in counts.items():
+        out.print(f"{count:,} lines sent to {topic} in {seconds:,.1f} s")
     if feed.without_key:
         out.print(f"{feed.without_key:,} of them have no customer_id: look for them in `tracker dead-letters list`")
     if feed.failed:
@@ -52,13 +59,17 @@ def publish(
 class Feed:
     """What core banking does: one record for each transaction, and a heartbeat when there is nothing more to say.
 
-    Raises Failure if the topic does not exist, KafkaException if there is no broker.
+    Raises Failure if a topic does not exist, KafkaException if there is no broker.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topic_transactions
+        topics = topics_read(settings)
+        self._topic = topics.transactions
+        self._topics = {"": topics.transactions, OUTCOMES: topics.outcomes, EVENTS: topics.customer_events}
         self._producer = producer(settings, on_delivery=self._undelivered)
         self._partitions = partitions(self._producer, self._topic)
+        self.counts = dict.fromkeys(topics, 0)
+        """Lines sent, by topic."""
         self._newest = EpochMs(0)
         self._believable = EpochMs(int(time.time() * 1000) + DAY_MS)
         self.sent = 0
@@ -67,13 +78,15 @@ class Feed:
         self.why = ""
 
     def send(self, line: bytes) -> None:
-        """Hands a transaction to the producer; waits while its queue is full."""
+        """Hands a record to the producer; waits while its queue is full."""
+        topic = self._topics[record_kind(line)]
         customer_id, at = _read(line)
-        if at is not None and self._newest < at < self._believable:
+        if topic == self._topic and at is not None and self._newest < at < self._believable:
             self._newest = at
         self.without_key += customer_id is None
         key = None if customer_id is None else customer_id.encode()
-        self._produce(lambda: self._producer.produce(self._topic, key=key, value=line))
+        self._produce(lambda: self._producer.produce(topic, key=key, value=line))
+        self.counts[topic] += 1
         self.sent += 1
 
     def end(self) -> None:
@@ -113,7 +126,7 @@ class Feed:
 
 
 def customer_of(line: bytes) -> str | None:
-    """The customer_id in a transaction, None if it can't be read: the record's key."""
+    """The customer_id in a record, None if it can't be read: the record's key."""
     return _read(line)[0]
 
 

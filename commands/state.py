@@ -5,13 +5,14 @@ from handlers.catalog import Catalogue
 from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.rules import Rules
-from streams.redis_store import RedisStore, redis_of
+from streams.churn import churn_model
+from streams.redis_store import RedisStore, redis_lines
 from streams.settings import Settings
 
 
 def store(settings: Settings) -> RedisStore:
     """The state in Redis."""
-    return RedisStore(redis_of(settings))
+    return RedisStore(redis_lines(settings))
 
 
 def intake(settings: Settings, *, keyed: bool = True) -> Intake:
@@ -25,8 +26,9 @@ def intake(settings: Settings, *, keyed: bool = True) -> Intake:
 
 
 def rules(settings: Settings, catalogue: Catalogue, partitions: int = 1) -> Rules:
-    """The bank's rules as a worker has them."""
-    return Rules(catalogue.offers, catalogue.policy, partitions, settings.control_key.get_secret_value().encode())
+    """The bank's rules as a worker has them. Raises SettingsError for a churn model that can't be used."""
+    key = settings.control_key.get_secret_value().encode()
+    return Rules(catalogue.offers, catalogue.policy, partitions, key, churn_model(settings))
 
 
 def claimed_partitions(state: RedisStore, settings: Settings) -> list[int]:

@@ -80,6 +80,8 @@ def wanted_topics(settings: Settings) -> list[Topic]:
     compacted = {"cleanup.policy": "compact"}
     return [
         Topic(settings.topic_transactions, settings.partitions, large),
+        Topic(settings.topic_outcomes, settings.partitions, {}),
+        Topic(settings.topic_customer_events, settings.partitions, {}),
         Topic(settings.topic_alerts, settings.partitions, {}),
         Topic(settings.topic_dead_letters, settings.partitions, large),
         Topic(settings.topic_offers, 1, compacted),

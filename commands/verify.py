@@ -10,9 +10,11 @@ from confluent_kafka import Consumer, Message
 from commands.console import Bar, Failure, err, out, print_json, progress, settings_with
 from commands.kafka import consumer, ends, partitions, to_the_end
 from commands.state import intake, store
+from handlers.batch import Record
 from handlers.engine import Rules
 from handlers.intake import Intake
 from handlers.measures import accounts, profile
+from streams.beside import note_intakes
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
 from streams.partition import Partition
@@ -20,6 +22,7 @@ from streams.records import record_of
 from streams.redis_store import RedisStore
 from streams.settings import Settings
 from streams.store import Position
+from streams.topics import topics_read
 
 BATCH = 1_000
 CACHE_BYTES = 64 * 1024 * 1024
@@ -48,6 +51,7 @@ class Checked(NamedTuple):
 def verify(as_json: Annotated[bool, typer.Option("--json", help="Differences as lines of JSON.")] = False) -> None:
     """Recompute every figure of every customer from the topic and compare it with Redis; print each difference.
 
+    Outcomes and customer events change no figure, but a customer may be known by them alone, so they are read too.
     Reads each partition from its start to where Redis stands, in memory; nothing is changed. Ends with 1 when anything
     differs. What the topic no longer holds can't be recomputed, and shows as differences.
     """
@@ -59,7 +63,7 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="Differences as 
     try:
         numbers = partitions(reader, settings.topic_transactions)
         standing = {number: stands for number in numbers if (stands := state.read(number)) is not None}
-        with progress("recomputing", sum(found.offset for found in standing.values())) as bar:
+        with progress("recomputing", sum(sum(found.offsets) for found in standing.values())) as bar:
             for number in standing:
                 results.append(_check(number, state, reader, reading, settings, bar))
                 _tell(results[-1].differences, as_json)
@@ -94,14 +98,12 @@ def _tell(differences: list[Difference], as_json: bool) -> None:
 
 def _check(number: int, state: RedisStore, reader: Consumer, reading: Intake, settings: Settings, bar: Bar) -> Checked:
     position, served = _snapshot(number, state)
-    low = ends(reader, settings.topic_transactions, number).low
-    if low > 0:
-        err.print(f"[yellow]partition {number}: the topic has lost its first {low:,} records[/]")
     partition = Partition(
         number,
         settings.topic_transactions,
         again := MemoryStore(),
         reading,
+        note_intakes(settings),
         Rules,
         settings.topic_alerts,
         settings.topic_dead_letters,
@@ -109,10 +111,16 @@ def _check(number: int, state: RedisStore, reader: Consumer, reading: Intake, se
     )
     partition.claim()
     events = 0
-    records = (record_of(message) for message in _until(reader, settings, number, low, position.offset))
-    for _, batch in groupby(enumerate(records), key=lambda numbered: numbered[0] // BATCH):
-        events += partition.process([record for _, record in batch], None).events
-        bar.add(BATCH)
+    transactions, outcomes, customer_events = [
+        _batches(reader, topic, number, end, bar)
+        for topic, end in zip(topics_read(settings), position.offsets, strict=True)
+    ]
+    for batch in transactions:
+        events += partition.process(batch, None).events
+    for batch in outcomes:
+        partition.process([], None, batch)
+    for batch in customer_events:
+        partition.process([], None, [], batch)
     customers = sorted({*served, *again.customers(number)})
     recomputed = dict(zip(customers, again.load(number, customers), strict=True))
     differences: list[Difference] = []
@@ -140,10 +148,20 @@ def _snapshot(number: int, state: RedisStore) -> tuple[Position, dict[str, bytes
     raise Failure(f"Partition {number} is being written all the time; stop the feed, or the workers, and try again")
 
 
-def _until(reader: Consumer, settings: Settings, number: int, low: int, end: int) -> Iterator[Message]:
+def _batches(reader: Consumer, topic: str, number: int, end: int, bar: Bar) -> Iterator[list[Record]]:
+    low = ends(reader, topic, number).low
+    if low > 0:
+        err.print(f"[yellow]partition {number}: {topic} has lost its first {low:,} records[/]")
+    records = (record_of(message) for message in _until(reader, topic, number, low, end))
+    for _, batch in groupby(enumerate(records), key=lambda numbered: numbered[0] // BATCH):
+        yield [record for _, record in batch]
+        bar.add(BATCH)
+
+
+def _until(reader: Consumer, topic: str, number: int, low: int, end: int) -> Iterator[Message]:
     if low >= end:
         return
-    for message in to_the_end(reader, settings.topic_transactions, {number: low}):
+    for message in to_the_end(reader, topic, {number: low}):
         if (message.offset() or 0) >= end:
             return
         yield message

@@ -124,6 +124,19 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             [("sum by (rule) (increase(tracker_alerts_suppressed_total[5m]))", "{{rule}}")],
         ),
         Chart(
+            "Answers to offers in five minutes",
+            "short",
+            [
+                ("sum by (outcome) (increase(tracker_outcomes_total[5m]))", "{{outcome}}"),
+                ("sum(increase(tracker_outcomes_unmatched_total[5m]))", "of no known alert"),
+            ],
+        ),
+        Chart(
+            "Changes of consents, time zones and products in five minutes",
+            "short",
+            [("sum(increase(tracker_customer_events_total[5m]))", "customer events")],
+        ),
+        Chart(
             "Unusable records in five minutes",
             "short",
             [("sum by (reason) (increase(tracker_dead_letters_total[5m]))", "{{reason}}")],

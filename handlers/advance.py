@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.batch import I8
-from handlers.fold import fold, raise_churn
+from handlers.churn_watch import Watch, next_look, number
+from handlers.fold import fold, next_due, raise_churn
 from handlers.fold import new_work as new_room
 from handlers.jit import jit
 from handlers.layout import decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
 from handlers.moments import LATE, NOTED, RETURNED, looked, watch
-from handlers.row import DUE, LAST_OWN, LOOK, RAISED_DUE, ROW_BYTES_MAX, TIER, Scratch, clear
+from handlers.rhythm import VALID_DAYS
+from handlers.row import DUE, LAST_OWN, LOOK, NEWEST, RAISED_DUE, ROW_BYTES_MAX, TIER, Scratch, clear
+from handlers.run_off import FIGURES, GROUPS, run_off
 from handlers.screen import MAY_FIT, UNFITTING, Screen, screened
 from handlers.varint import U8
 from schemas.units import DAY_MS
@@ -51,11 +54,13 @@ class Work(NamedTuple):
     """The features at the moment, shape (features,)."""
     share: NDArray[np.float64]
     """At SILENT: share of own gaps that are shorter than the silence, shape (1,)."""
+    run_off: I8
+    """At SILENT with a model: see run_off.py, shape (groups, figures)."""
 
 
 def new_work(features: int) -> Work:
     """Empty room for that many features."""
-    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1))
+    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1), np.zeros((GROUPS, FIGURES), np.int64))
 
 
 @jit
@@ -64,6 +69,28 @@ def _earliest(s: Scratch) -> int:
     if s.life[DUE] == 0 or s.life[LOOK] == 0:
         return int(s.life[DUE] + s.life[LOOK])
     return int(min(s.life[DUE], s.life[LOOK]))
+
+
+@jit
+def _silent(s: Scratch, churn: Watch, due: int, room: I8) -> bool:
+    """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
+    if churn.weights.horizon > 0:
+        if number(s, churn, due, room) >= churn.raise_at:
+            return True
+        s.life[DUE] = next_look(s, churn, due, room)
+        return False
+    if s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS:  # the rhythm is still known to the day
+        own = next_due(s, 0, room)
+        if own == 0 or own > due:  # the look was set by a model that has been taken away
+            s.life[DUE] = own
+            return False
+    return True
+
+
+@jit
+def _holds(s: Scratch, churn: Watch, raised: int, at: int, room: I8) -> bool:
+    """Whether the alert raised at `raised` still stands although the customer came back at `at`."""
+    return at < raised + VALID_DAYS * DAY_MS and number(s, churn, s.life[NEWEST], room) >= churn.hold_above
 
 
 @jit
@@ -82,6 +109,7 @@ def advance(
     wanted: int,
     screen: Screen,
     tiers: I8,
+    churn: Watch,
     due_before: I8,
     due_after: I8,
     buffer: U8,
@@ -94,6 +122,7 @@ def advance(
     unread: they are decided on when all customers have been here, in the order of the stream; tails[k] is how long
     customer k's are.
     """
+    horizon = int(churn.weights.horizon)
     while moment[MOMENT_CUSTOMER] < ends.shape[0]:
         k = moment[MOMENT_CUSTOMER]
         first_event = 0 if k == 0 else event_ends[k - 1]
@@ -116,6 +145,8 @@ def advance(
             clock = clock_end if last else columns[_CLOCK, event]
             due = _earliest(s)
             if due != 0 and due <= clock:
+                if s.life[DUE] == due and not _silent(s, churn, due, work.room):
+                    continue
                 moment[MOMENT_AT] = due
                 moment[MOMENT_EVENT] = order[place - 1] if place > first_event else -1
                 moment[MOMENT_TIER] = s.life[TIER]
@@ -125,6 +156,8 @@ def advance(
                     return AT_LOOK
                 silence = due // DAY_MS - s.life[LAST_OWN] // DAY_MS
                 work.share[0] = share_of_shorter_gaps(s, silence, work.room)
+                if horizon != 0:
+                    run_off(s, due, work.run_off)
                 raise_churn(s)
                 return SILENT
             if last:
@@ -153,8 +186,13 @@ def advance(
                 columns[_CHANNEL, event],
                 columns[_UNDOES, event],
                 tiers,
+                horizon,
                 work.room,
             )
+            if bits & RETURNED and horizon != 0 and _holds(s, churn, moment[MOMENT_RAISED], at, work.room):
+                s.life[RAISED_DUE] = moment[MOMENT_RAISED]
+                s.life[DUE] = 0
+                bits &= ~RETURNED
             moment[MOMENT_NEXT] = place + 1
             moment[MOMENT_LATE] += 1 if bits & LATE else 0
             bits &= wanted

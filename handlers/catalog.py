@@ -99,6 +99,8 @@ def policy_mistakes(table: object) -> list[str]:
         mistakes.append("quiet_to: must differ from quiet_from")
     if policy.time_zone not in zone_names():
         mistakes.append("time_zone: must be a name of the IANA time zone database")
+    if policy.churn_hold_above > policy.churn_raise_at:
+        mistakes.append("churn_hold_above: must not be above churn_raise_at")
     if policy.tiers_minor != sorted(set(policy.tiers_minor)):
         mistakes.append("tiers_minor: must ascend")
     return mistakes

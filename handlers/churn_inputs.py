@@ -63,8 +63,8 @@ NAMES: tuple[str, ...] = (*(feature.name for feature in DECLARED), *(name for na
 
 UNITS: tuple[Unit, ...] = (*(feature.unit for feature in DECLARED), *(unit for _, unit, _ in RHYTHM))
 
-_SPEC = SPEC[[FEATURES.index(feature) for feature in DECLARED]]
-_EXACT = np.array([feature.exact for feature in DECLARED], np.int64)
+DECLARED_SPEC = SPEC[[FEATURES.index(feature) for feature in DECLARED]]
+DECLARED_EXACT = np.array([feature.exact for feature in DECLARED], np.int64)
 
 
 @jit
@@ -146,7 +146,7 @@ def inputs_at(rows: Sequence[bytes], now: int) -> F8:
     s = new_scratch()
     raw = np.frombuffer(b"".join(rows), np.uint8)
     ends = np.cumsum([len(row) for row in rows], dtype=np.int64) if rows else np.zeros(0, np.int64)
-    _fill_rows(s, raw, ends, _SPEC, _EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
+    _fill_rows(s, raw, ends, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
     return out
 
 
@@ -158,5 +158,5 @@ def new_room(s: Scratch) -> I8:
 def inputs_of(s: Scratch, now: int) -> F8:
     """The inputs of one open row at `now`, (inputs,)."""
     out = np.empty(len(NAMES))
-    fill(s, _SPEC, _EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
+    fill(s, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
     return out

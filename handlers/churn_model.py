@@ -12,8 +12,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from handlers.churn_design import BG, COLUMN_NAMES, COLUMNS, LOGIT_MAX, MBG, SCALE, design_row, parameters
-from handlers.jit import F8, I8, jit
+from handlers.churn_design import COLUMN_NAMES, COLUMNS, parameters
+from handlers.churn_weights import Forest, Lines, Weights, moves, score_rows, silence_rows
+from handlers.jit import F8
 from handlers.purchase_models import PurchaseModel
 
 FORMAT = 1
@@ -159,100 +160,19 @@ def dumps(model: ChurnModel) -> bytes:
     return msgspec.json.format(msgspec.json.encode(model), indent=1) + b"\n"
 
 
-class _Lines(NamedTuple):
-    """A Linear as arrays over all the columns; weight 0 where a column isn't used."""
-
-    intercept: float
-    offset: float
-    mean: F8
-    scale: F8
-    weight: F8
-
-
-class _Forest(NamedTuple):
-    roots: I8
-    column: I8
-    threshold: F8
-    missing_left: I8
-    left: I8
-    right: I8
-    value: F8
-
-
-@jit
-def _standard(value: float, mean: float, scale: float) -> float:
-    z = (value - mean) * scale
-    return float(min(max(z, -6.0), 6.0) if z == z else 0.0)
-
-
-@jit
-def _linear(row: F8, line: _Lines) -> float:
-    total = line.intercept + line.offset * 0.5 * (row[BG] + row[MBG])
-    for c in range(row.shape[0]):
-        if line.weight[c] != 0.0:
-            total += line.weight[c] * _standard(row[c], line.mean[c], line.scale[c])
-    return float(total)
-
-
-@jit
-def _leaf_sum(row: F8, forest: _Forest, moved: F8) -> float:
-    """Sum of leaf values; what each column moved on the way down is added to `moved` unless that is empty."""
-    total = 0.0
-    for root in forest.roots:
-        node = root
-        while forest.left[node] >= 0:
-            value = row[forest.column[node]]
-            goes_left = value <= forest.threshold[node] if value == value else forest.missing_left[node] != 0
-            below = forest.left[node] if goes_left else forest.right[node]
-            if moved.shape[0] > 0:
-                moved[forest.column[node]] += forest.value[below] - forest.value[node]
-            node = below
-        total += forest.value[node]
-    return total
-
-
-@jit
-def _score_rows(
-    inputs: F8, horizon: float, purchase: F8, scale: I8, blend: F8,
-    corrected: _Lines, logistic: _Lines, forest: _Forest, trees_intercept: float, row: F8, out: F8,
-) -> None:  # fmt: skip
-    nothing = np.empty(0)
-    for k in range(inputs.shape[0]):
-        design_row(inputs[k], horizon, purchase, scale, row)
-        z = blend[0] + blend[1] * _linear(row, corrected) + blend[2] * _linear(row, logistic)
-        out[k] = z + blend[3] * (trees_intercept + _leaf_sum(row, forest, nothing))
-
-
-@jit
-def _silence_rows(inputs: F8, horizon: F8, purchase: F8, scale: I8, line: _Lines, row: F8, out: F8) -> None:
-    for k in range(inputs.shape[0]):
-        if horizon[k] <= 0.0:
-            out[k] = LOGIT_MAX
-        else:
-            design_row(inputs[k], horizon[k], purchase, scale, row)
-            out[k] = _linear(row, line)
-
-
 class Scorer:
     """A model ready to score. Holds no state between calls but room to work in: not for two threads at once."""
 
     def __init__(self, model: ChurnModel) -> None:
         self.model = model
-        self._purchase = parameters(model.bg_nbd, model.mbg_nbd)
-        self._corrected, self._logistic, self._silence = (
-            _lines(line) for line in (model.corrected, model.logistic, model.silence)
-        )
-        self._forest = _forest(model.trees)
-        self._blend = np.array(model.blend)
+        self.weights = weights_of(model)
+        self._silence = _lines(model.silence)
         self._row = np.empty(len(COLUMNS))
 
     def logits(self, inputs: F8) -> F8:
         """Log odds of leaving, (n,), for inputs (n, inputs) as churn_inputs gives them."""
         out = np.empty(len(inputs))
-        _score_rows(
-            inputs, float(self.model.horizon_days), self._purchase, SCALE, self._blend,
-            self._corrected, self._logistic, self._forest, self.model.trees.intercept, self._row, out,
-        )  # fmt: skip
+        score_rows(inputs, self.weights, self._row, out)
         return out
 
     def scores(self, inputs: F8) -> F8:
@@ -262,27 +182,13 @@ class Scorer:
     def silence(self, inputs: F8, silence_days: F8, gap_days: float) -> F8:
         """P(the present gap reaches gap_days), given that it has lasted silence_days (n,); 1 where it has."""
         out = np.empty(len(inputs))
-        _silence_rows(inputs, gap_days - silence_days, self._purchase, SCALE, self._silence, self._row, out)
+        silence_rows(inputs, gap_days - silence_days, self.weights.purchase, self._silence, self._row, out)
         return sigmoid(out)
 
     def explained(self, inputs: F8) -> Explained:
         """The score of one customer's inputs, (inputs,), and what moved it."""
-        model, row = self.model, self._row
-        design_row(inputs, float(model.horizon_days), self._purchase, SCALE, row)
-        moved = np.zeros(len(COLUMNS))
-        base, offsets = model.blend[0], 0.0
-        for weight, line in ((model.blend[1], self._corrected), (model.blend[2], self._logistic)):
-            base += weight * line.intercept
-            offsets += weight * line.offset
-            for c in np.flatnonzero(line.weight).tolist():
-                moved[c] += weight * line.weight[c] * _standard(row[c], line.mean[c], line.scale[c])
-        by_trees = np.zeros(len(COLUMNS))
-        _leaf_sum(row, self._forest, by_trees)
-        trees = model.blend[3]
-        base += trees * (model.trees.intercept + sum(model.trees.value[root] for root in model.trees.roots))
-        moved += trees * by_trees
-        moved[BG] += offsets * 0.5 * row[BG]
-        moved[MBG] += offsets * 0.5 * row[MBG]
+        moved = np.empty(len(COLUMNS))
+        base = moves(inputs, self.weights, self._row, moved)
         by_input: dict[str, float] = {}
         for (_, source), amount in zip(COLUMNS, moved.tolist(), strict=True):
             if amount:
@@ -298,16 +204,29 @@ def sigmoid(z: F8) -> F8:
     return p
 
 
-def _lines(line: Linear) -> _Lines:
+def weights_of(model: ChurnModel) -> Weights:
+    """The model as the kernels read it."""
+    return Weights(
+        float(model.horizon_days),
+        parameters(model.bg_nbd, model.mbg_nbd),
+        np.array(model.blend),
+        _lines(model.corrected),
+        _lines(model.logistic),
+        _forest(model.trees),
+        model.trees.intercept,
+    )
+
+
+def _lines(line: Linear) -> Lines:
     mean, scale, weight = np.zeros(len(COLUMNS)), np.zeros(len(COLUMNS)), np.zeros(len(COLUMNS))
     at = [COLUMN_NAMES.index(name) for name in line.columns]
     mean[at], scale[at], weight[at] = line.mean, 1.0 / np.array(line.spread), line.weight
-    return _Lines(line.intercept, line.offset, mean, scale, weight)
+    return Lines(line.intercept, line.offset, mean, scale, weight)
 
 
-def _forest(trees: Trees) -> _Forest:
+def _forest(trees: Trees) -> Forest:
     place = np.array([COLUMN_NAMES.index(name) for name in trees.columns], np.int64)
-    return _Forest(
+    return Forest(
         np.array(trees.roots, np.int64),
         place[np.array(trees.column, np.int64)],
         np.array(trees.threshold),

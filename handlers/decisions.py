@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from handlers import churn, rhythm
 from handlers import offers as next_best_offer
-from handlers import rhythm
 from handlers.answers import answered, customer_told, withdrawn
 from handlers.arbitration import considered, judged, kept_back, ranked
+from handlers.churn import Judged
+from handlers.churn_model import Scorer
 from handlers.dealings import (
     CONTROL,
     DRY,
@@ -37,8 +39,16 @@ from schemas.units import rfc3339
 class Decisions:
     """Of one step. Every method returns the alerts to send; what was changed is in `dealings` and `ledger`."""
 
-    def __init__(self, topic: str, partition: int, rules: Rules, ledger: Ledger, tail: Callable[[str], bytes]) -> None:
-        """`tail` gives a customer's dealings as they are stored."""
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        rules: Rules,
+        ledger: Ledger,
+        tail: Callable[[str], bytes],
+        scorer: Scorer | None = None,
+    ) -> None:
+        """`tail` gives a customer's dealings as they are stored; `scorer` has the rules' churn model."""
         self.dealings: dict[str, Dealings] = {}
         self.ledger = ledger
         self.suppressed: Counter[Rule] = Counter()
@@ -53,12 +63,21 @@ class Decisions:
         self._waiting = [(offer, wanted_bits(offer)) for offer in rules.offers]
         self._offers = {offer.offer_id: offer for offer in rules.offers}
         self._tail = tail
+        self._scorer = scorer
 
-    def silent(self, customer: str, due: int, seen: Snapshot, tier: int, share: float) -> list[Alert]:
-        """A customer's silence has become unusual: a churn alert, and an offer to keep them."""
+    def silent(
+        self, customer: str, due: int, seen: Snapshot, tier: int, share: float, judged: Judged | None = None
+    ) -> list[Alert]:
+        """A customer's silence has become unusual: a churn alert, and an offer to keep them.
+
+        It is by the model where that has judged, by own rhythm otherwise.
+        """
         dealings, modes = self._of(customer), modes_of(customer, self._rules)
         dealings.forget(due, self._rules.policy, self._offers)
-        alert = rhythm.raised(customer, due, self._where, seen, share)
+        if judged is None or self._scorer is None:
+            alert = rhythm.raised(customer, due, self._where, seen, share)
+        else:
+            alert = churn.raised(customer, due, self._where, seen, judged, self._scorer)
         alerts = []
         rule = churn_blocked(dealings, due, self._rules, modes)
         if rule is None:
@@ -87,7 +106,7 @@ class Decisions:
                 continue
             if not contact.offer_id:
                 contact.answer, contact.answered_at = RETRACTED, at
-                alerts.append(rhythm.retracted(customer, due, at, cause))
+                alerts.append(churn.retracted(customer, due, at, cause, self._rules.churn))
             elif contact.stands(at):
                 alerts.append(withdrawn(customer, contact, at, cause, "returned"))
         return alerts

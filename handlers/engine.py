@@ -34,6 +34,9 @@ from handlers.advance import (
     new_work,
 )
 from handlers.batch import I8, Batch
+from handlers.churn import Judged
+from handlers.churn_model import ChurnModel, Scorer
+from handlers.churn_watch import watch_of
 from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
@@ -91,6 +94,7 @@ class _Pending(NamedTuple):
     tier: int = 0
     values: I8 | None = None
     share: float = 0.0
+    judged: Judged | None = None
     note: Note | None = None
 
 
@@ -109,6 +113,8 @@ class Engine:
         self._scratch = new_scratch()
         self._work = new_work(len(FEATURES))
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
+        self._model: ChurnModel | None = None
+        self._scorer: Scorer | None = None
         self._screened: tuple[Offer, ...] = ()
         self._screen = screen_of(())
 
@@ -147,6 +153,9 @@ class Engine:
         columns = np.stack(
             [batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock]
         )
+        if rules.churn is not self._model:
+            self._model, self._scorer = rules.churn, None if rules.churn is None else Scorer(rules.churn)
+        watch = watch_of(None if self._scorer is None else self._scorer.weights, rules.policy)
         moment = np.zeros(MOMENTS, np.int64)
         outcome = Outcome({}, {}, [], batch.clock_end, 0)
         pending = [
@@ -156,7 +165,7 @@ class Engine:
         while True:
             state = advance(
                 self._scratch, self._work, SPEC, moment, raw, ends, order, event_ends, columns, batch.account,
-                batch.clock_end, wanted, screen, tiers, due_before, due_after, self._buffer, row_ends, tails,
+                batch.clock_end, wanted, screen, tiers, watch, due_before, due_after, self._buffer, row_ends, tails,
             )  # fmt: skip
             if state in (FULL, DONE):
                 at = int(moment[MOMENT_CUSTOMER])
@@ -167,7 +176,10 @@ class Engine:
                 if state == DONE:
                     break
                 continue
-            pending.append(self._found(state, customers[moment[MOMENT_CUSTOMER]], batch, moment))
+            found = self._found(state, customers[moment[MOMENT_CUSTOMER]], batch, moment)
+            if state == SILENT and self._scorer is not None:
+                found = found._replace(judged=Judged(watch.inputs.copy(), self._work.run_off.copy()))
+            pending.append(found)
         changed = np.flatnonzero(due_before != due_after)
         outcome.due = {customers[k]: int(due_after[k]) or None for k in changed.tolist()}
         outcome.late = int(moment[MOMENT_LATE])
@@ -203,7 +215,7 @@ class Engine:
             row = outcome.rows[customer]
             return row[len(row) - tails[customer] :]
 
-        decisions = Decisions(self._topic, self._partition, rules, Ledger(rows.get(LEDGER)), tail)
+        decisions = Decisions(self._topic, self._partition, rules, Ledger(rows.get(LEDGER)), tail, self._scorer)
         for one in pending:
             customer, at = one.key[3], one.at
             if one.note is not None:
@@ -212,7 +224,7 @@ class Engine:
             assert one.values is not None
             if one.what == SILENT:
                 seen = Snapshot(one.values)
-                outcome.alerts += decisions.silent(customer, at, seen, one.tier, one.share)
+                outcome.alerts += decisions.silent(customer, at, seen, one.tier, one.share, one.judged)
                 continue
             if one.what == AT_LOOK:
                 name = f"deposit {rfc3339(at)}"

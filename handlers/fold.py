@@ -7,7 +7,15 @@ from handlers.days import day_at, own_days
 from handlers.features import BANK_MADE_TYPES
 from handlers.jit import jit
 from handlers.moments import LATE, RETURNED, moments, watched
-from handlers.rhythm import COOLDOWN_DAYS, GAPS_MIN, QUANTILE_TENTHS, SILENCE_DAYS_MIN
+from handlers.rhythm import (
+    COOLDOWN_DAYS,
+    GAPS_MIN,
+    LOOK_DAYS_MIN,
+    LOOK_TENTHS,
+    LOOKS_A_HORIZON,
+    QUANTILE_TENTHS,
+    SILENCE_DAYS_MIN,
+)
 from handlers.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -117,22 +125,32 @@ def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
 
 
 @jit
-def next_due(s: Scratch, days: I8, counts: I8) -> int:
-    """When the customer's silence becomes unusual for this customer (epoch ms), 0 for never. See rhythm.py."""
+def next_due(s: Scratch, horizon: int, work: I8) -> int:
+    """When the customer's silence is to be looked at (epoch ms), 0 for never. See rhythm.py.
+
+    `horizon` is the churn model's, in days: the first look then; without one, 0, when the silence is unusual.
+    """
     if s.life[RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
         return 0
+    half = work.shape[0] // 2
+    days, counts = work[:half], work[half:]
     n = own_days(s, days) - 1
-    if n < GAPS_MIN:
+    tenths, least = (QUANTILE_TENTHS, SILENCE_DAYS_MIN) if horizon == 0 else (LOOK_TENTHS, LOOK_DAYS_MIN)
+    quantile = horizon // LOOKS_A_HORIZON
+    if n >= GAPS_MIN:
+        counts[:] = 0
+        for k in range(n):
+            counts[days[k + 1] - days[k]] += 1
+        rank = (tenths * n + 9) // 10
+        own = 0
+        while rank > 0:
+            own += 1
+            rank -= counts[own]
+        quantile = own if horizon == 0 else min(own, quantile)
+    elif horizon == 0:
         return 0
-    counts[:] = 0
-    for k in range(n):
-        counts[days[k + 1] - days[k]] += 1
-    rank = (QUANTILE_TENTHS * n + 9) // 10
-    quantile = 0
-    while rank > 0:
-        quantile += 1
-        rank -= counts[quantile]
-    due = (days[n] + max(quantile, SILENCE_DAYS_MIN) + 1) * DAY_MS
+    last = days[n] if horizon == 0 else s.life[LAST_OWN] // DAY_MS
+    due = (last + max(quantile, least) + 1) * DAY_MS
     return int(max(due, s.life[QUIET_UNTIL]))
 
 
@@ -147,11 +165,12 @@ def fold(
     channel: int,
     undoes_at: int,
     tiers: I8,
+    horizon: int,
     work: I8,
 ) -> int:
     """Folds one transaction into the row and keeps DUE right; returns bits of moments.py.
 
-    `tiers` is where tiers begin (Policy.tiers_minor), `work` has 2 x 182 places.
+    `tiers` is where tiers begin (Policy.tiers_minor), `horizon` as for next_due, `work` has 2 x 182 places.
     """
     life = s.life
     reversal = undoes_at != NONE
@@ -210,8 +229,7 @@ def fold(
     if rhythm_moved:
         if bits & RETURNED:
             life[RAISED_DUE] = 0
-        half = work.shape[0] // 2
-        life[DUE] = next_due(s, work[:half], work[half:])
+        life[DUE] = next_due(s, horizon, work)
     return bits
 
 

@@ -27,6 +27,7 @@ from handlers.row import (
     FIVES,
     HOURS,
     LAST_OWN,
+    MIX_FIELDS,
     RAISED_DUE,
     TILE,
     TILE_COUNT,
@@ -104,13 +105,20 @@ def _over_days(s: Scratch, measure: int, hours: int, now: int) -> int:
 
 
 @jit
-def _share(s: Scratch, measure: int, part: int, now: int) -> float:
-    column = DAY_MIX + (part if measure == _CHANNEL else CHANNEL_COUNT + part)
-    last = now // DAY_MS
-    total = _sum(s.day, s.size[DAYS], TILE_COUNT, last - 89, last)
-    if total <= 0:
-        return np.nan
-    return _sum(s.day, s.size[DAYS], column, last - 89, last) / total
+def _mix(s: Scratch, now: int, mix: I8) -> int:
+    """Writes the counts of 90 d by channel and type into `mix`, (mix fields,); returns how many transactions."""
+    mix[:MIX_FIELDS] = 0
+    total = 0
+    for k in range(s.size[DAYS] - 1, -1, -1):
+        day = s.day[k]
+        age = now // DAY_MS - day[TILE]
+        if age >= 90:
+            break
+        if age >= 0:
+            total += day[TILE_COUNT]
+            for c in range(MIX_FIELDS):
+                mix[c] += day[DAY_MIX + c]
+    return int(total)
 
 
 @jit
@@ -157,6 +165,8 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
     life = s.life
     open_days(s)
     gaps = sorted_gaps(s, work)
+    mix = work[work.shape[0] // 2 :]
+    total = _mix(s, now, mix)
     for f in range(spec.shape[0]):
         measure, hours, part = spec[f, 0], spec[f, 1], spec[f, 2]
         if _COUNT <= measure <= _OUT:
@@ -164,7 +174,8 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
         elif measure == _NET:
             values[f] = add(_flow(s, _IN, hours, now), -_flow(s, _OUT, hours, now))
         elif _CHANNEL <= measure <= _TYPE:
-            doubles[f] = _share(s, measure, part, now)
+            column = part if measure == _CHANNEL else CHANNEL_COUNT + part
+            doubles[f] = mix[column] / total if total > 0 else np.nan
         elif _TREND_COUNT <= measure <= _TREND_OUT:
             doubles[f] = _trend(s, TILE_COUNT + measure - _TREND_COUNT, now)
         elif measure == _GAP_Q90:

@@ -14,11 +14,17 @@ from schemas.units import DAY_MS, rfc3339
 GAPS_MIN = 5
 QUANTILE_TENTHS = 9
 SILENCE_DAYS_MIN = 7
+LOOK_TENTHS = 9
+LOOK_DAYS_MIN = 3
+LOOKS_A_HORIZON = 3
+"""With a churn model the first look comes when a silence is longer than nine in ten of own gaps (at least three days,
+at most a third of the horizon, which is also for those whose gaps are too few)."""
 COOLDOWN_DAYS = 30
 HORIZON_DAYS = 30
 VALID_DAYS = 30
 
 RULE = "own_rhythm"
+"""Part of the alert's id, also where a model decides: one silence of one customer has one alert."""
 MODEL = Model(name="own-rhythm", version="1")
 
 
@@ -34,6 +40,7 @@ def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapsh
             f"No transaction for {silence:.0f} days; {_usually(usual)}.",
             silence,
             usual,
+            f"已经{silence:.0f}天没有交易；{_usually_zh(usual)}。",
         )
     ]
     trend = seen.number("trend_count")
@@ -44,6 +51,7 @@ def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapsh
                 f"Activity in the last 30 days is {trend:.0%} of what it was in the 60 days before.",
                 trend,
                 1.0,
+                f"最近30天的交易量是之前60天水平的{trend:.0%}。",
             )
         )
     return Alert(
@@ -68,7 +76,20 @@ def _usually(days: float | None) -> str:
     return f"nine times in ten this customer is back within {days:.0f}"
 
 
-def retracted(customer_id: str, due: int, at: int, cause: Mapping[str, object]) -> Alert:
+def _usually_zh(days: float | None) -> str:
+    if days is None:
+        return "比这位客户平时的间隔都长"
+    return f"这位客户十次有九次会在{days:.0f}天内回来"
+
+
+def retracted(
+    customer_id: str,
+    due: int,
+    at: int,
+    cause: Mapping[str, object],
+    model: Model = MODEL,
+    horizon_days: int = HORIZON_DAYS,
+) -> Alert:
     """Takes back the alert that was raised at `due`: the customer came back at `at`. `cause` names the event."""
     superseded = alert_id(customer_id, RULE, rfc3339(due))
     return Alert(
@@ -79,9 +100,9 @@ def retracted(customer_id: str, due: int, at: int, cause: Mapping[str, object]) 
         raised_at=rfc3339(at),
         expires_at=rfc3339(at + VALID_DAYS * DAY_MS),
         score=0.0,
-        horizon_days=HORIZON_DAYS,
-        reasons=[Reason("returned", "The customer has made a transaction again.")],
+        horizon_days=horizon_days,
+        reasons=[Reason("returned", "The customer has made a transaction again.", sentence_zh="客户又有交易了。")],
         cause=Cause(**cause),  # type: ignore[arg-type]
-        model=MODEL,
+        model=model,
         supersedes=superseded,
     )

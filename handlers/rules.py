@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from handlers.churn_model import ChurnModel
 from schemas.offer import Offer
 from schemas.policy import Policy
 
@@ -18,3 +19,5 @@ class Rules:
     """Over which budgets are divided."""
     control_key: bytes = b""
     """At most 64 bytes. Who knows it can tell who is in the control group."""
+    churn: ChurnModel | None = None
+    """Says who is about to leave; without one own rhythm does."""

@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-import msgspec
-
 from handlers.batch import Batch, Record
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
@@ -17,21 +15,11 @@ from handlers.seen import Seen
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
+from schemas.line import EVENTS, OUTCOMES, record_kind
 from schemas.outcome import AlertOutcome
 
 _NO_TIMESTAMP = 1 << 60
 """A file's lines were not stamped by a broker: nothing in them is in the future."""
-
-
-OUTCOMES, EVENTS = "alert-outcomes", "customer-events"
-"""What a line's field `record` names where it is no transaction: the topic that it would come from."""
-
-
-class _Kind(msgspec.Struct):
-    record: str | None = None
-
-
-_kind = msgspec.json.Decoder(_Kind)
 
 
 class Replay:
@@ -70,7 +58,7 @@ class Replay:
         while chunk := list(islice(numbered, self._size)):
             records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
             for number, line in chunk:
-                records[_topic(line)].append(Record(number, _NO_TIMESTAMP, None, line))
+                records[record_kind(line)].append(Record(number, _NO_TIMESTAMP, None, line))
             batch = self._intake.batch(0, records[""], self.clock, self._seen)
             notes = []
             for topic, intake in self._notes.items():
@@ -111,14 +99,3 @@ class Replay:
                 del self._due_at[customer]
                 passed.append((customer, at))
         return passed
-
-
-def _topic(line: bytes) -> str:
-    """The topic of a line, empty for a transaction."""
-    if b'"record"' not in line:
-        return ""
-    try:
-        kind = _kind.decode(line).record
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-    return kind if kind in (OUTCOMES, EVENTS) else ""

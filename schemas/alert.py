@@ -23,6 +23,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     sentence: Annotated[str, Meta(description="What a bank employee can say aloud.")]
     value: float | None = None
     usual: Annotated[float | None, Meta(description="What this customer usually has for the same figure.")] = None
+    sentence_zh: Annotated[str | None, Meta(description="The same sentence in Chinese.")] = None
 
 
 class OfferReference(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -19,6 +19,7 @@ CONTACTS_MAX = 64
 
 ClockTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Local time, as 21:00.")]
 Days = Annotated[int, Meta(ge=1, le=730)]
+Probability = Annotated[float, Meta(gt=0, lt=1)]
 
 
 class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,6 +53,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         dict[Trigger, Annotated[float, Meta(ge=0, le=10)]],
         Meta(description="How much each moment counts, instead of what handlers/moments.py has."),
     ] = {}
+    churn_raise_at: Annotated[
+        Probability, Meta(description="With a churn model: an alert is raised when the probability has reached this.")
+    ] = 0.7
+    churn_hold_above: Annotated[
+        Probability,
+        Meta(description="A customer who comes back stays under alert while the probability is at or above this."),
+    ] = 0.2
     tiers_minor: Annotated[
         list[Annotated[int, Meta(ge=1, le=10**15)]],
         Meta(max_length=8, description="Money in over 90 d at which each tier above the lowest begins, ascending."),

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import signal
-import ssl
 import sys
 import tempfile
 import time
@@ -14,23 +13,24 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any, cast
 
-import faust
 import uvloop
 from confluent_kafka import Consumer, KafkaError
-from faust.app.base import BootStrategy
-from faust.auth import Credentials
 from mode import Service
 from prometheus_client import CollectorRegistry
 
+from handlers.churn_model import ChurnModel
 from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
 from streams.batches import Batches
+from streams.beside import Beside, note_intakes
 from streams.cache import RowCache
 from streams.catalog import Catalog
+from streams.churn import churn_model
 from streams.claim import Portion
 from streams.claims import Claims
-from streams.clients import bootstrap_servers, sasl_password
+from streams.clients import bootstrap_servers
+from streams.faust_app import Boot, faust_app
 from streams.gate import Gate
 from streams.health import Health
 from streams.lookback import Lookback
@@ -38,10 +38,10 @@ from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
-from streams.redis_store import RedisStore, redis_of
+from streams.redis_store import RedisStore, redis_lines
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
-from streams.topics import faust_id
+from streams.topics import topics_read
 from streams.web import WorkerWeb, add_pages
 
 _AT_A_STRETCH_SECONDS = 0.25
@@ -49,7 +49,6 @@ _SWITCH_SECONDS = 0.001
 _WORK_SECONDS_MAX = 2.0
 _PUBLISH_SECONDS_MAX = 1.5
 _STOP_SECONDS_MAX = 4.5
-_FAUST_SESSION_SECONDS_MAX = 60.0
 """Faust wants it below the 90 s that it waits for an answer."""
 _TROUBLES = {
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
@@ -69,6 +68,7 @@ def run_worker(settings: Settings) -> int:
     if settings.redis_url is None:
         raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    churn = churn_model(settings)
     # The clients of Kafka repeat each failed attempt; an outage is logged once, where it is noticed.
     for name in ("faust", "mode", "streams", "aiokafka", "tracker.kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL if "kafka" in name else logging.ERROR)
@@ -80,11 +80,11 @@ def run_worker(settings: Settings) -> int:
         tempfile.TemporaryDirectory(prefix="tracker-faust-") as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_run(settings, folder))
+        return runner.run(_run(settings, folder, churn))
 
 
-async def _run(settings: Settings, folder: str) -> int:
-    worker = Worker(settings, folder)
+async def _run(settings: Settings, folder: str, churn: ChurnModel | None) -> int:
+    worker = Worker(settings, folder, churn)
     await worker.run()
     return worker.code
 
@@ -92,7 +92,7 @@ async def _run(settings: Settings, folder: str) -> int:
 class Worker:
     """The composition root. Made inside the running event loop; lives for one `run`."""
 
-    def __init__(self, settings: Settings, folder: str) -> None:
+    def __init__(self, settings: Settings, folder: str, churn: ChurnModel | None) -> None:
         self.code = 0
         self._quiet = True
         self._folder = folder
@@ -103,12 +103,13 @@ class Worker:
         self._metrics = Metrics(self._registry)
         self._health = Health()
         self._executor = ThreadPoolExecutor(1, "work")
-        self._app = _faust_app(settings, folder)
+        self._app = faust_app(settings, folder)
         self._app.web = WorkerWeb(self._app, settings.web_host, settings.web_port, _say_ready)
         self._consumer = Consumer(consumer_config(settings, self._on_kafka_error))
+        self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error)))
         self._gate = Gate(settings, self._consumer, self._health)
-        self._app.boot_strategy = _Boot(self._app, self._gate)
-        self._catalog = Catalog(self._app, settings, self._health)
+        self._app.boot_strategy = Boot(self._app, self._gate)
+        self._catalog = Catalog(self._app, settings, self._health, churn)
         self._batches = Batches(self._app, maxsize=0)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
@@ -162,27 +163,27 @@ class Worker:
             self.code, self._quiet = 1, False
             return
         await asyncio.to_thread(self._consumer.close)
+        await asyncio.to_thread(self._beside.consumer.close)
 
     def _build_loop(self) -> None:
         settings, lock = self._settings, Lock()
         rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
-        client = redis_of(settings)
-        store = RedisStore(client)
+        store = RedisStore(redis_lines(settings))
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
-        topic = settings.topic_transactions
+        topic, notes = settings.topic_transactions, note_intakes(settings)
 
         def open_partition(number: int) -> Partition:
             intake = Intake(topic, settings.base_currency, rates)
             topics = settings.topic_alerts, settings.topic_dead_letters
             return Partition(
-                number, topic, store, intake, self._catalog.rules, *topics, cache, settings.poison_share_max
+                number, topic, store, intake, notes, self._catalog.rules, *topics, cache, settings.poison_share_max
             )
 
         lookback = Lookback(settings, self._on_kafka_error)
         self._publisher = Publisher(
             settings,
             Consumer(consumer_config(settings, self._on_kafka_error)),
-            RedisStore(client),
+            RedisStore(redis_lines(settings)),
             lookback,
             self._health,
             self._metrics,
@@ -190,9 +191,10 @@ class Worker:
             self._crash_from_thread,
         )
         claims = Claims(
-            topic,
+            topics_read(settings),
             settings.retry_seconds_max,
             self._consumer,
+            self._beside,
             lock,
             open_partition,
             cache.drop,
@@ -203,7 +205,14 @@ class Worker:
         )
         self._work_loop = Loop(lock, store, self._publisher, claims, self._metrics)
         self._river = River(
-            settings, self._consumer, claims, self._health, self._metrics, self._deliver, self._crash_from_thread
+            settings,
+            self._consumer,
+            self._beside,
+            claims,
+            self._health,
+            self._metrics,
+            self._deliver,
+            self._crash_from_thread,
         )
         self._cache = cache
 
@@ -283,60 +292,6 @@ class _Threads(Service):
 
     async def on_stop(self) -> None:
         await self._worker.stop_threads()
-
-
-class _Boot(BootStrategy):
-    """The web server first, so that health can be asked while Kafka is waited for."""
-
-    def __init__(self, app: faust.App, gate: Service) -> None:
-        super().__init__(app)
-        self._gate = gate
-
-    def server(self) -> Any:
-        return self._chain(
-            self.sensors(),
-            self.web_server(),
-            [self._gate],
-            self.kafka_producer(),
-            self.kafka_consumer(),
-            self.agents(),
-            self.kafka_conductor(),
-            self.tables(),
-        )
-
-
-def _faust_app(settings: Settings, folder: str) -> faust.App:
-    protocol = settings.kafka_security_protocol
-    session_seconds = min(settings.session_timeout_ms / 1_000, _FAUST_SESSION_SECONDS_MAX)
-    context = None
-    if protocol.endswith("ssl"):
-        authorities = settings.kafka_ssl_ca_location
-        context = ssl.create_default_context(cafile=None if authorities is None else str(authorities))
-    credentials: Credentials | None = None
-    if protocol.startswith("sasl"):
-        credentials = faust.SASLCredentials(
-            username=settings.kafka_sasl_username,
-            password=sasl_password(settings),
-            mechanism=settings.kafka_sasl_mechanism,
-            ssl_context=context,
-        )
-    elif context is not None:
-        credentials = faust.SSLCredentials(context)
-    return faust.App(
-        faust_id(settings),
-        broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
-        broker_credentials=credentials,
-        store="memory://",
-        datadir=folder,
-        autodiscover=False,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        topic_partitions=1,
-        # A killed worker is missed as soon here as in the loop's group: the next one waits for both.
-        broker_session_timeout=session_seconds,
-        broker_heartbeat_interval=session_seconds / 3,
-        web_in_thread=True,
-    )
 
 
 def _say_ready(address: str) -> None:

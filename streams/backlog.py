@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from streams.claim import Claim
 from streams.lookback import Name
 from streams.mark import Mark
-from streams.store import Outgoing
+from streams.store import Offsets, Outgoing
 
 Entry = tuple[int, Outgoing]
 
@@ -24,11 +24,11 @@ class Backlog:
         """What is published, as the consumer group knows it."""
         self.said: frozenset[Name] = frozenset()
         """What is on the outbound topics although the store has forgotten it."""
-        self.offset = claim.start
+        self.offsets = claim.start
         """Where the loop stands."""
         self.clock = 0
         """Nobody is due any more up to this time, epoch ms."""
-        self.acknowledged = -1
+        self.acknowledged: Offsets | None = None
         """Where the consumer group has last been told that it stands."""
         self.bytes = 0
         self._entries: deque[Entry] = deque()
@@ -49,9 +49,9 @@ class Backlog:
         self._entries.clear()
         self.settled, self.bytes, self._last = False, 0, 0
 
-    def add(self, entries: Sequence[Entry], offset: int, clock: int) -> None:
+    def add(self, entries: Sequence[Entry], offsets: Offsets, clock: int) -> None:
         """Entries that a commit has written, and where the loop stands after it."""
-        self.offset, self.clock = offset, clock
+        self.offsets, self.clock = offsets, clock
         self._take(entries)
 
     def _take(self, entries: Sequence[Entry]) -> None:
@@ -74,13 +74,13 @@ class Backlog:
     def mark_after(self, entries: Sequence[Entry]) -> Mark:
         """What the group is to know once these, the first entries, are published."""
         mark = self.mark.up_to(entries[-1][0]) if entries else self.mark
-        return mark.at(self.offset, self.clock) if len(entries) == len(self) else mark
+        return mark.at(self.offsets, self.clock) if len(entries) == len(self) else mark
 
-    def published_up_to(self, mark: Mark, offset: int) -> None:
-        """Kafka has what the mark says, and the group stands at `offset`."""
+    def published_up_to(self, mark: Mark, offsets: Offsets) -> None:
+        """Kafka has what the mark says, and the group stands at `offsets`."""
         while self._entries and self._entries[0][0] <= mark.published:
             self.bytes -= _size(self._entries.popleft()[1])
-        self.mark, self.acknowledged = mark, offset
+        self.mark, self.acknowledged = mark, offsets
         if mark.back is None:
             self.said = frozenset()
         self.claim.partition.published = mark.published

@@ -15,6 +15,7 @@ import faust
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from handlers.catalog import catalogue_of, record_mistake
+from handlers.churn_model import ChurnModel
 from handlers.rules import Rules
 from schemas.offer import OFFERS_MAX
 from schemas.policy import POLICY_KEY
@@ -35,10 +36,11 @@ _log = logging.getLogger("tracker.catalog")
 class Catalog:
     """Belongs to the event loop, but for `rules`, which any thread may call."""
 
-    def __init__(self, app: faust.App, settings: Settings, health: Health) -> None:
+    def __init__(self, app: faust.App, settings: Settings, health: Health, churn: ChurnModel | None) -> None:
         self._settings = settings
         self._health = health
-        self._rules = Rules()
+        self._churn = churn
+        self._rules = Rules(churn=churn)
         self._made_of: tuple[bytes | None, int] = None, 1
         """How far the topic was read, and over how many partitions budgets are divided, for the rules as they are."""
         self._partitions = 1
@@ -59,7 +61,7 @@ class Catalog:
         if made_of != self._made_of:
             found = catalogue_of({key: value for key, value in self._table.items() if key != _READ_TO})
             key = self._settings.control_key.get_secret_value().encode()
-            self._rules = Rules(found.offers, found.policy, self._partitions, key)
+            self._rules = Rules(found.offers, found.policy, self._partitions, key, self._churn)
             self._made_of = made_of
             _log.info("%d offers in the catalogue", len(found.offers))
 

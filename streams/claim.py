@@ -12,6 +12,8 @@ from streams.breaker import PoisonFlood
 from streams.lookback import Lookback
 from streams.mark import Mark
 from streams.partition import Partition
+from streams.store import Offsets
+from streams.topics import Topics
 
 _log = logging.getLogger("tracker.claims")
 
@@ -29,21 +31,25 @@ class Claim:
     """A batch carries the claim it was read under; once that is no longer alive, the batch is dropped."""
 
     partition: Partition
-    start: int
-    """Offset of the first record to read."""
+    start: Offsets
+    """Of the first records to read."""
     fresh: bool
     """Nothing was ever committed for the partition, nor published under this claim."""
-    read_to: int
-    """Offset after the last record that was handed on to be worked on."""
+    read_to: Offsets
+    """After the last records that were handed on to be worked on."""
     alive: bool = True
     proved: bool = False
     """The store has done what was asked under this claim."""
     caught_up: bool = False
-    """Everything in the log has been read."""
+    """Every transaction in the log has been read."""
+    seen_ms: int = 0
+    """Latest Kafka timestamp of a transaction that has been read."""
+    holds: bool = False
+    """So many outcomes wait for transactions that no more are read."""
     high: int = 0
-    """Offset after the last record that Kafka was lately known to hold."""
+    """Offset after the last transaction that Kafka was lately known to hold."""
     timestamp_ms: int = 0
-    """Kafka timestamp of the last committed record."""
+    """Kafka timestamp of the last committed transaction."""
 
     @property
     def number(self) -> int:
@@ -55,15 +61,25 @@ class Portion(NamedTuple):
 
     claim: Claim
     records: list[Record]
-    follows: int
-    """Offset after the last record of the portion before: where the store must stand when this one is worked on."""
+    """Transactions."""
+    outcomes: list[Record]
+    customer_events: list[Record]
+    follows: Offsets
+    """After the last records of the portion before: where the store must stand when this one is worked on."""
     now: int | None
     measure: bool
     """Look at the depths of the state, for the metrics."""
 
+    @property
+    def empty(self) -> bool:
+        """No record came."""
+        return not (self.records or self.outcomes or self.customer_events)
 
-def take(consumer: Consumer, topic: str, partition: Partition, lookback: Lookback, seconds_max: float) -> Claim:
+
+def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Lookback, seconds_max: float) -> Claim:
     """Claims the partition in the store and says where to read on: where the store stands, whatever Kafka thinks.
+
+    Each answer of Kafka may take `seconds_max`.
 
     If more is published than the store knows of, it has gone back. Kafka is told before anything else is written, and
     numbers of outbox entries that were published once are not given again.
@@ -71,21 +87,26 @@ def take(consumer: Consumer, topic: str, partition: Partition, lookback: Lookbac
     Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), LostRecords.
     """
     position = partition.claim()
-    log = TopicPartition(topic, partition.number)
-    low, high = consumer.get_watermark_offsets(log, timeout=seconds_max, cached=False)
-    (found,) = consumer.committed([log], timeout=seconds_max)
-    if found.error is not None:
-        raise KafkaException(found.error)
-    mark = Mark.read(found.metadata) or Mark()
+    logs = [TopicPartition(topic, partition.number) for topic in topics]
+    ends = [consumer.get_watermark_offsets(log, timeout=seconds_max, cached=False) for log in logs]
+    told = consumer.committed(logs, timeout=seconds_max)
+    for log in told:
+        if log.error is not None:
+            raise KafkaException(log.error)
+    mark = Mark.read(told[0].metadata) or Mark()
     if mark.published > position.sequence:
-        mark = replace(mark, back=lookback.back(partition.number, position, found.offset, mark.back))
-        told = TopicPartition(topic, partition.number, found.offset, str(mark))
-        consumer.commit(offsets=[told], asynchronous=False)
+        was_at = Offsets(*[max(0, log.offset) for log in told])
+        mark = replace(mark, back=lookback.back(partition.number, position, was_at, mark.back))
+        marked = TopicPartition(topics.transactions, partition.number, was_at.transactions, str(mark))
+        consumer.commit(offsets=[marked], asynchronous=False)
         partition.sequence_min = mark.published
         _log.warning("partition %d: the store has gone back to offset %d", partition.number, position.offset)
-    start = low if position.version == 0 else position.offset
-    if start < low:
-        raise LostRecords(f"offsets {start} to {low - 1} have gone from Kafka before they were processed")
-    if start > high:
-        raise LostRecords(f"offsets {high} to {start - 1} were processed, but Kafka ends before them")
+    if position.version == 0:
+        partition.start = Offsets(*[low for low, _ in ends])
+    start = partition.reached
+    for topic, at, (low, high) in zip(topics, start, ends, strict=True):
+        if at < low:
+            raise LostRecords(f"{topic}: offsets {at} to {low - 1} have gone from Kafka before they were processed")
+        if at > high:
+            raise LostRecords(f"{topic}: offsets {high} to {at - 1} were processed, but Kafka ends before them")
     return Claim(partition, start, position.version == 0, start)

@@ -13,6 +13,7 @@ from threading import Lock
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from streams.beside import Beside
 from streams.claim import STANDING_STILL, Claim, LostRecords, take
 from streams.health import Health
 from streams.lookback import Lookback
@@ -21,6 +22,7 @@ from streams.partition import Partition
 from streams.publisher import Publisher
 from streams.retry import Retry
 from streams.store import Fenced, StoreUnavailable
+from streams.topics import Topics
 
 _ANSWER_SECONDS_MAX = 5.0
 _FENCED_SECONDS = 1.0
@@ -34,9 +36,10 @@ class Claims:
 
     def __init__(
         self,
-        topic: str,
+        topics: Topics,
         retry_seconds_max: float,
         consumer: Consumer,
+        beside: Beside,
         lock: Lock,
         open_partition: Callable[[int], Partition],
         release: Callable[[int], None],
@@ -45,9 +48,11 @@ class Claims:
         health: Health,
         metrics: Metrics,
     ) -> None:
-        self._topic = topic
+        self._topics = topics
+        self._topic = topics.transactions
         self._retry_seconds_max = retry_seconds_max
         self._consumer = consumer
+        self._beside = beside
         self._lock = lock
         self._open_partition = open_partition
         self._release = release
@@ -117,7 +122,7 @@ class Claims:
         self._metrics.rebalances.inc()
         for log in given:
             claim = self._claim(log.partition)
-            log.offset = OFFSET_BEGINNING if claim is None else claim.start
+            log.offset = OFFSET_BEGINNING if claim is None else claim.start.transactions
         consumer.incremental_assign(given)
         # One that was paused when it was taken away would still be paused, which nothing says.
         consumer.resume(given)
@@ -146,6 +151,7 @@ class Claims:
         if claim is not None:
             with self._lock:
                 claim.alive = False
+            self._beside.leave(number)
             self._publisher.drop([claim])
 
     def _claim(self, number: int) -> Claim | None:
@@ -157,7 +163,7 @@ class Claims:
         try:
             with self._lock:
                 partition = self._open_partition(number)
-                claim = take(self._consumer, self._topic, partition, self._lookback, _ANSWER_SECONDS_MAX)
+                claim = take(self._consumer, self._topics, partition, self._lookback, _ANSWER_SECONDS_MAX)
         except (StoreUnavailable, KafkaException) as error:
             self._postpone(number, error)
             return None
@@ -166,6 +172,7 @@ class Claims:
             return None
         self._again_at.pop(number, None)
         self._held[number] = claim
+        self._beside.read(number, claim.start)
         self._publisher.own(claim)
         self._tell_store()
         return claim
@@ -176,9 +183,9 @@ class Claims:
             return
         claim = self._claim(number)
         if claim is not None:
-            self._consumer.seek(TopicPartition(self._topic, number, claim.start))
+            self._consumer.seek(TopicPartition(self._topic, number, claim.start.transactions))
             self._metrics.recoveries.inc()
-            _log.info("partition %d: claimed again, reads on from offset %d", number, claim.start)
+            _log.info("partition %d: claimed again, reads on from offset %d", number, claim.start.transactions)
             if not self._paused:
                 self._consumer.resume([TopicPartition(self._topic, number)])
 

@@ -1,14 +1,14 @@
-#!lua name=tracker_1
+#!lua name=tracker_2
 --[[
-The fenced write of the tracker: tracker_claim_1 and tracker_commit_1. Redis 7.0 or later, or Valkey 7.2 or later.
+The fenced write of the tracker: tracker_claim_2 and tracker_commit_2. Redis 7.0 or later, or Valkey 7.2 or later.
 
 The library and its functions carry a version, for a function's name is global over libraries: a change of arguments or
 of meaning takes the next number and is loaded beside this one, so that old and new workers run together during a
 rolling upgrade. FUNCTION DELETE tracker_<n> once no worker of version n runs.
 
 Keys of partition p, all with the hash tag {p}, so in one slot of Redis Cluster and all declared in KEYS:
-  {p}:pos       hash    epoch, version, offset, sequence, clock, events, oldest: where the partition stands
-                        (streams/store.py, Position)
+  {p}:pos       hash    epoch, version, offset, sequence, clock, events, oldest, outcomes, customer_events: where the
+                        partition stands (streams/store.py, Position)
   {p}:c:<id>    string  the compact row of one customer (handlers/layout.py)
   {p}:due       zset    customer ids scored by the time they must be looked at again, epoch ms
   {p}:seen:<n>  string  hashes of event ids, 8 bytes each, and a stream time at the end (handlers/seen.py)
@@ -33,7 +33,8 @@ No number is computed with but outbox ids and scores, which are exact up to 2^53
 maxmemory-policy must be noeviction (the default): an evicted row is a customer forgotten.
 ]]
 
-local FIELDS = { 'epoch', 'version', 'offset', 'sequence', 'clock', 'events', 'oldest' }
+local FIELDS = { 'epoch', 'version', 'offset', 'sequence', 'clock', 'events', 'oldest', 'outcomes', 'customer_events' }
+local NEW = #FIELDS + 1 -- place of the argument that is the new version; the other new fields follow
 local COUNTS = 2 * #FIELDS -- place of the argument that is the first sequence to keep; four counts follow
 local SPAN = 2000 -- arguments handed to one MSET, ZADD or ZREM; Lua's stack takes fewer than 8000
 
@@ -41,7 +42,7 @@ local function refused(text)
   return redis.error_reply('ERR tracker: ' .. text)
 end
 
--- tracker_claim_1 1 {p}:pos
+-- tracker_claim_2 1 {p}:pos
 -- Raises the epoch by one and answers the fields in their order; nil for a field never written.
 -- Whole: HINCRBY is the one write.
 local function claim(keys)
@@ -96,11 +97,11 @@ local function in_spans(command, key, args, first, last)
   end
 end
 
--- tracker_commit_1 <keys> {p}:pos {p}:due {p}:outbox {p}:seen:<n>... (to write) {p}:seen:<n>... (to forget) {p}:c:<id>...
---   1-7    where the caller believes the partition stands: the fields in their order
---   8-13   the new fields, without the epoch
---   14     the first outbox sequence to keep (0 keeps all)
---   15-18  how many outbox entries, customers that leave the due set, segments to write, segments to forget
+-- tracker_commit_2 <keys> {p}:pos {p}:due {p}:outbox {p}:seen:<n>... (to write) {p}:seen:<n>... (to forget) {p}:c:<id>...
+--   1-9    where the caller believes the partition stands: the fields in their order
+--   10-17  the new fields, without the epoch
+--   18     the first outbox sequence to keep (0 keeps all)
+--   19-22  how many outbox entries, customers that leave the due set, segments to write, segments to forget
 --   then   a row per key, the outbox entries, the customers that leave, start and bytes for each segment to write,
 --          and score, customer of those that are due
 -- Answers OK, FENCED or MOVED; nothing is written but on OK.
@@ -131,7 +132,7 @@ local function commit(keys, args)
   redis.call('XLEN', outbox)
   for i = 1, pieces do redis.call('STRLEN', keys[3 + i]) end
 
-  local sequence = tonumber(args[10]) - entries
+  local sequence = tonumber(args[NEW + 2]) - entries
   for i = 1, entries do
     redis.call('XADD', outbox, string.format('%.0f-0', sequence + i), 'm', args[entry_at + i])
   end
@@ -141,10 +142,13 @@ local function commit(keys, args)
   for i = 1, pieces do redis.call('SETRANGE', keys[3 + i], args[piece_at + 2 * i - 1], args[piece_at + 2 * i]) end
   for i = 1, forgotten do redis.call('DEL', keys[3 + pieces + i]) end
   if args[COUNTS] ~= '0' then redis.call('XTRIM', outbox, 'MINID', args[COUNTS]) end
-  redis.call('HSET', pos, 'version', args[8], 'offset', args[9], 'sequence', args[10], 'clock', args[11],
-    'events', args[12], 'oldest', args[13])
+  local position = {}
+  for i = 2, #FIELDS do
+    position[#position + 1], position[#position + 2] = FIELDS[i], args[NEW + i - 2]
+  end
+  redis.call('HSET', pos, unpack(position))
   return 'OK'
 end
 
-redis.register_function('tracker_claim_1', claim)
-redis.register_function('tracker_commit_1', commit)
+redis.register_function('tracker_claim_2', claim)
+redis.register_function('tracker_commit_2', commit)

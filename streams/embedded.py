@@ -81,7 +81,8 @@ class EmbeddedRedis:
 
     url: str
 
-    def __init__(self, program: str | None = None) -> None:
+    def __init__(self, program: str | None = None, **more: str | int) -> None:
+        """`more` are settings of the server, with _ for -."""
         program = program or _valkey_server()
         port = free_port()
         self.url = f"redis://127.0.0.1:{port}/0"
@@ -89,8 +90,9 @@ class EmbeddedRedis:
             self._directory = tempfile.mkdtemp(prefix="tracker-redis-")
             undo.callback(shutil.rmtree, self._directory, ignore_errors=True)
             log = Path(self._directory, "log")
-            options = {"bind": "127.0.0.1", "port": port, "dir": self._directory, "save": ""}
+            options: dict[str, str | int] = {"bind": "127.0.0.1", "port": port, "dir": self._directory, "save": ""}
             options |= {"appendonly": "yes", "appendfsync": "everysec"}
+            options |= {name.replace("_", "-"): value for name, value in more.items()}
             command = [program, *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
             self._process = TiedProcess(command, log)
             undo.callback(self._process.stop)

@@ -9,7 +9,7 @@ from mode import Service
 from streams.health import Health
 from streams.retry import Retry
 from streams.settings import Settings
-from streams.topics import needed_topics
+from streams.topics import needed_topics, topics_read
 
 _ANSWER_SECONDS_MAX = 3.0
 
@@ -29,6 +29,7 @@ class Gate(Service):
         self._consumer = consumer
         self._health = health
         self._needed = needed_topics(settings)
+        self._together = topics_read(settings)
         self._retry = Retry("waiting for Kafka", settings.retry_seconds_max)
 
     async def on_start(self) -> None:
@@ -47,11 +48,17 @@ class Gate(Service):
     def _look(self) -> None:
         """Each topic is asked for by its name: that is what makes a broker know it to others."""
         wrong = []
+        counts: dict[str, int] = {}
         for name, partitions in self._needed.items():
             found = self._consumer.list_topics(name, timeout=_ANSWER_SECONDS_MAX).topics[name]
             if found.error is not None:
                 wrong.append(f"{name}: {found.error.str()}")
             elif partitions is not None and len(found.partitions) != partitions:
                 wrong.append(f"{name}: has {len(found.partitions)} partitions, must have {partitions}")
+            else:
+                counts[name] = len(found.partitions)
+        if len({counts[name] for name in self._together if name in counts}) > 1:
+            having = ", ".join(f"{name} {counts[name]}" for name in self._together if name in counts)
+            wrong.append(f"a customer's records are in partitions of one number, but there are of {having}")
         if wrong:
             raise MissingTopics(f"{'; '.join(wrong)}; `tracker topics create` makes them")

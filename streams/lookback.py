@@ -2,7 +2,7 @@
 
 Redis fails over to a replica that is behind, or loses its last moments. Then the loop reads again from the older offset
 and comes to the same alerts, for an alert's id is a function of its cause. Those that are on their topic already are
-found there by their ids, dead letters by the position of the record that they hold.
+found there by their ids, dead letters by the place of the record that they hold.
 """
 
 import time
@@ -16,7 +16,7 @@ from streams.clients import RECORD_BYTES_MAX, kafka_client
 from streams.mark import Back
 from streams.records import headers_of
 from streams.settings import Settings
-from streams.store import Outgoing, Position
+from streams.store import Offsets, Outgoing, Position
 
 CLOCKS_APART_MS_MAX = 2 * HOUR_MS
 """The broker itself refuses records that are more than an hour ahead of it; and a worker may be an hour behind."""
@@ -56,12 +56,13 @@ class Lookback:
             "fetch.message.max.bytes": RECORD_BYTES_MAX,
         }
 
-    def back(self, partition: int, position: Position, was_at: int, known: Back | None) -> Back:
-        """The store stands at `position` only, the loop was at offset `was_at`; `known` is from a time before."""
+    def back(self, partition: int, position: Position, was_at: Offsets, known: Back | None) -> Back:
+        """The store stands at `position` only, the loop was at `was_at`; `known` is from a time before."""
         since = self._moment_before(partition, position.offset)
         if known is not None:
-            since, was_at = min(since, known.since), max(was_at, known.offset)
-        return Back(since, was_at, int(time.time() * 1_000) if self._ticks else 0)
+            since, was_at = min(since, known.since), Offsets(*map(max, was_at, known.offsets))
+        offset, *beside = was_at
+        return Back(since, offset, int(time.time() * 1_000) if self._ticks else 0, *beside)
 
     def published(self, partition: int, since: int, beat: Callable[[], None]) -> frozenset[Name]:
         """Names of what is on the outbound topics since then and came from the partition."""
@@ -145,4 +146,4 @@ def _name(headers: Sequence[tuple[str, bytes]]) -> Name | None:
     if (alert_id := found.get("ce_id")) is not None:
         return alert_id
     offset = found.get("dlq_offset")
-    return None if offset is None else b"%b/%b" % (found.get("dlq_partition", b""), offset)
+    return None if offset is None else b"/".join((found.get("dlq_topic", b""), found.get("dlq_partition", b""), offset))

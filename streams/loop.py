@@ -67,10 +67,10 @@ class Loop:
     def _begin(self, portion: Portion) -> None:
         claim = portion.claim
         with self._caught(claim):
-            if portion.records or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
-                if portion.records and portion.follows != max(claim.start, claim.partition.position.offset):
-                    raise Moved(f"partition {claim.number}: what was read before offset {portion.follows} is missing")
-                done = claim.partition.begin(portion.records, portion.now)
+            if not portion.empty or portion.now is not None or portion.measure:  # at rest the outbox is still trimmed
+                if not portion.empty and portion.follows != claim.partition.reached:
+                    raise Moved(f"partition {claim.number}: what was read before {portion.follows} is missing")
+                done = claim.partition.begin(portion.records, portion.now, portion.outcomes, portion.customer_events)
                 if done.sent:
                     self._sent.append((portion, done))
                 else:
@@ -87,7 +87,7 @@ class Loop:
     def _finish(self, portion: Portion, done: Done) -> None:
         self._count(portion, done)
         clock = max(done.position.clock, portion.now or 0)
-        self._publisher.add(portion.claim, done.outbox, done.position.offset, clock)
+        self._publisher.add(portion.claim, done.outbox, done.position.offsets, clock)
         portion.claim.proved = True
 
     @contextmanager
@@ -115,6 +115,7 @@ class Loop:
             committed = metrics.partition(portion.claim.number).committed_timestamp_seconds
             committed.set(portion.claim.timestamp_ms / 1_000)
             metrics.batch_events.observe(len(portion.records))
+        if not portion.empty:
             metrics.commits.inc()
             for step, seconds in done.steps.items():
                 metrics.step_seconds[_STEPS[step]].observe(seconds)
@@ -124,6 +125,10 @@ class Loop:
         metrics.offers_none_fitting.inc(done.unfitting)
         for rule, count in done.suppressed.items():
             metrics.alerts_suppressed[rule].inc(count)
+        for outcome, count in done.outcomes.items():
+            metrics.outcomes[outcome].inc(count)
+        metrics.outcomes_unmatched.inc(done.unmatched)
+        metrics.customer_events.inc(done.customer_events)
         metrics.unknown_types.inc(done.unknown_types)
         metrics.unknown_channels.inc(done.unknown_channels)
         for alert in done.alerts:

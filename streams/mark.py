@@ -6,7 +6,10 @@ so that no crash in between makes anything be published twice.
 """
 
 from dataclasses import dataclass, replace
+from operator import lt
 from typing import NamedTuple
+
+from streams.store import Offsets
 
 
 class Back(NamedTuple):
@@ -18,6 +21,14 @@ class Back(NamedTuple):
     """Where the loop was."""
     clock: int
     """No tick that was forgotten was later, epoch ms."""
+    outcomes: int = 0
+    customer_events: int = 0
+    """Where it was in these topics."""
+
+    @property
+    def offsets(self) -> Offsets:
+        """Where the loop was in each topic."""
+        return Offsets(self.offset, self.outcomes, self.customer_events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,7 @@ class Mark:
     def read(cls, metadata: str | None) -> "Mark | None":
         """None if the text says nothing of the kind."""
         numbers = (metadata or "").split(" ")
-        if len(numbers) not in (1, 4) or not all(number.isdecimal() for number in numbers):
+        if len(numbers) not in (1, 4, 6) or not all(number.isdecimal() for number in numbers):
             return None
         published, *back = map(int, numbers)
         return cls(published, Back(*back) if back else None)
@@ -44,7 +55,8 @@ class Mark:
         """The same with more published."""
         return replace(self, published=max(sequence, self.published))
 
-    def at(self, offset: int, clock: int) -> "Mark":
+    def at(self, offsets: Offsets, clock: int) -> "Mark":
         """The same, when everything that the loop had to publish up to there is published."""
-        there = self.back is not None and offset >= self.back.offset and clock >= self.back.clock
-        return replace(self, back=None) if there else self
+        if self.back is None or clock < self.back.clock or any(map(lt, offsets, self.back.offsets)):
+            return self
+        return replace(self, back=None)

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from handlers.dealings import RULES, Rule
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
+from schemas.outcome import OutcomeKind
 
 Step = Literal["poll", "decode", "load", "decide", "commit", "publish"]
 """The steps of the loop, in order. `decide` is fold and decide."""
@@ -87,6 +88,18 @@ class Metrics:
             "alerts_suppressed", "Alerts that were not sent, by the rule of the policy that kept them back.", ["rule"]
         )
         self.alerts_suppressed: dict[Rule, Counter] = {rule: suppressed.labels(rule) for rule in RULES}
+        outcomes = self._counter(
+            "outcomes", "Answers to offers, told on alert-outcomes, by what became of them.", ["outcome"]
+        )
+        self.outcomes: dict[OutcomeKind, Counter] = {kind: outcomes.labels(kind) for kind in get_args(OutcomeKind)}
+        self.outcomes_unmatched = self._counter(
+            "outcomes_unmatched",
+            "Outcomes that changed nothing because the alert they name is not known, or no longer: a marketing tool "
+            "that sends back other ids, or answers months late.",
+        )
+        self.customer_events = self._counter(
+            "customer_events", "Changes of consents, time zones and products, told on customer-events."
+        )
         letters = self._counter(
             "dead_letters",
             "Records that couldn't be used and went to the dead letter topic, by what was wrong.",

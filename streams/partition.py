@@ -4,29 +4,41 @@ Everything but the commit's answer is a function of the records and of what the 
 """
 
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import orjson
 
-from handlers.batch import Record
+from handlers.batch import Batch, Record
 from handlers.dealings import Rule
 from handlers.engine import Engine, Outcome, Rules, needed_rows
 from handlers.intake import Intake
+from handlers.notes import Note, NoteIntake
 from handlers.seen import SEGMENT, Seen, SeenChanges
 from schemas.alert import Alert, cloud_event_headers
+from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
+from schemas.outcome import AlertOutcome, OutcomeKind
 from streams.breaker import Breaker
 from streams.cache import RowCache
-from streams.store import Changes, Outgoing, Position, Store
+from streams.store import Changes, Offsets, Outgoing, Position, Store
 
 DUE_MAX = 10_000
 """Customers who are looked at in one commit because they are due; more than that take several."""
 
 STEPS = ("decode", "load", "decide", "commit")
+
+
+class NoteIntakes(NamedTuple):
+    """Readers of what arrives beside transactions."""
+
+    outcomes: NoteIntake
+    customer_events: NoteIntake
 
 
 class Done(NamedTuple):
@@ -49,6 +61,10 @@ class Done(NamedTuple):
     """Alerts that were not sent, by rule."""
     unknown_types: int
     unknown_channels: int
+    outcomes: Counter[OutcomeKind]
+    unmatched: int
+    """Outcomes of alerts that are not known, or no longer."""
+    customer_events: int
 
 
 class Partition:
@@ -56,7 +72,7 @@ class Partition:
 
     `process` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote:
     then nothing is written. It raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the
-    owner must `claim` again and seek to the position's offset before it goes on.
+    owner must `claim` again and seek to where it has `reached` before it goes on.
     """
 
     def __init__(
@@ -65,6 +81,7 @@ class Partition:
         topic: str,
         store: Store,
         intake: Intake,
+        notes: NoteIntakes,
         rules: Callable[[], Rules],
         alerts_topic: str,
         dead_letters_topic: str,
@@ -77,9 +94,12 @@ class Partition:
         self.sequence_min = 0
         """Numbers of outbox entries up to this one were given before the store went back."""
         self.position = Position(0, 0, 0, 0, 0, 0, 0)
+        self.start = Offsets()
+        """Where Kafka's topics started when the partition was first claimed."""
         self._seen = Seen()
         self._store = store
         self._intake = intake
+        self._notes = notes
         self._breaker = Breaker(refused_share_max)
         self._rules = rules
         self._alerts_topic = alerts_topic
@@ -90,27 +110,45 @@ class Partition:
         self._trimmed = 0
         self._forget_crowd()
 
+    @property
+    def reached(self) -> Offsets:
+        """The next record of each topic to read."""
+        return Offsets(*map(max, self.start, self.position.offsets))
+
     def claim(self) -> Position:
         """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable."""
         self._cache.drop(self.number)
         self._forget_crowd()
-        self.position = self._store.claim(self.number)
+        self.position, self.start = self._store.claim(self.number), Offsets()
         self._next_due = self._store.next_due(self.number)
         events, oldest = self.position.events, self.position.oldest
         segments = self._store.seen(self.number, range(oldest, events // SEGMENT + 1)) if events else {}
         self._seen = Seen(events, oldest, segments)
         return self.position
 
-    def process(self, records: Sequence[Record], now: int | None) -> Done:
+    def process(
+        self,
+        records: Sequence[Record],
+        now: int | None,
+        outcomes: Sequence[Record] = (),
+        customer_events: Sequence[Record] = (),
+    ) -> Done:
         """One batch, to the end of its commit."""
-        done = self.begin(records, now)
+        done = self.begin(records, now, outcomes, customer_events)
         if done.sent:
             self._store.answered()
         return done
 
-    def begin(self, records: Sequence[Record], now: int | None) -> Done:
+    def begin(
+        self,
+        records: Sequence[Record],
+        now: int | None,
+        outcomes: Sequence[Record] = (),
+        customer_events: Sequence[Record] = (),
+    ) -> Done:
         """One batch, to its commit, which is sent; no records is a tick.
 
+        An outcome takes effect after the transactions that were written before it, a customer event after them all.
         `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time. The
         caller asks for the answer (Store.answered) in the order of the batches, and may begin the next batch before.
         """
@@ -120,18 +158,19 @@ class Partition:
         self._breaker.see(len(records), len(batch.dead_letters))
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
+        notes, letters = self._read_notes(records, outcomes, customer_events, batch)
+        batch.dead_letters += letters
         marks.append(clock())
         due = self._due(batch.clock_end, set(batch.customers))
-        rows = self._load(needed_rows(batch, due))
+        rows = self._load(needed_rows(batch, due, notes))
         marks.append(clock())
-        outcome = self._engine.step(batch, rows, due, self._rules())
+        outcome = self._engine.step(batch, rows, due, self._rules(), notes)
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
         marks.append(clock())
-        offset = records[-1].offset + 1 if records else self.position.offset
+        offsets = self.reached.after(records, outcomes, customer_events)
+        moved = offsets != self.reached
         version = self.position.version
-        entries = self._crowd + self._commit(
-            offset, outcome, outbox, self._seen.take(), bool(records), self._store.send
-        )
+        entries = self._crowd + self._commit(offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
         sent = self.position.version > version
         alerts = self._crowd_alerts + outcome.alerts
         crowd_unfitting, crowd_suppressed = self._crowd_unfitting, self._crowd_suppressed
@@ -152,7 +191,26 @@ class Partition:
             outcome.suppressed + crowd_suppressed,
             batch.unknown_types,
             batch.unknown_channels,
+            Counter(note.said.outcome for note in notes if isinstance(note.said, AlertOutcome)),
+            outcome.unmatched,
+            sum(isinstance(note.said, CustomerEvent) for note in notes),
         )
+
+    def _read_notes(
+        self, records: Sequence[Record], outcomes: Sequence[Record], customer_events: Sequence[Record], batch: Batch
+    ) -> tuple[list[Note], list[DeadLetter]]:
+        notes, letters = self._notes.customer_events.notes(self.number, customer_events, len(batch), batch.clock_end)
+        stamps = list(accumulate((record.timestamp_ms for record in records), max)) if outcomes else []
+        for outcome in outcomes:
+            earlier = bisect_right(stamps, outcome.timestamp_ms)
+            before, clock = len(batch), batch.clock_end
+            if earlier < len(records):
+                before = int(np.searchsorted(batch.offset, records[earlier].offset))
+                clock = int(batch.clock[before - 1]) if before else self.position.clock
+            read, refused = self._notes.outcomes.notes(self.number, [outcome], before, clock)
+            notes += read
+            letters += refused
+        return notes, letters
 
     def _due(self, until: int, present: set[str]) -> list[tuple[str, int]]:
         """Who is due. A crowd beyond DUE_MAX is first brought down in commits of its own, the earliest first."""
@@ -169,7 +227,7 @@ class Partition:
             self._crowd_unfitting += outcome.unfitting
             self._crowd_suppressed += outcome.suppressed
             alerts = [self._alert(alert) for alert in outcome.alerts]
-            self._crowd += self._commit(self.position.offset, outcome, alerts, SeenChanges(), True, self._store.commit)
+            self._crowd += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
@@ -188,7 +246,7 @@ class Partition:
 
     def _commit(
         self,
-        offset: int,
+        offsets: Offsets,
         outcome: Outcome,
         outbox: list[Outgoing],
         seen: SeenChanges,
@@ -199,7 +257,8 @@ class Partition:
         if not moved and not outcome.rows and self.published <= self._trimmed:
             return []
         before, published = self.position, self.published  # which the publisher moves on meanwhile
-        changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen)
+        offset, *beside = offsets
+        changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen, *beside)
         self.position = commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = published
         self._cache.put(self.number, outcome.rows)

@@ -1,10 +1,10 @@
 """From the outbox to Kafka, each entry once for a read_committed subscriber.
 
-A transaction holds entries of several partitions and, as the loop's consumer group's offset of each, where the loop
-stands (for lag tools) with the last published sequence as the offset's metadata. So records and sequence are
-committed together or not at all, and whoever owns the partition next goes on after that sequence. The group's
-metadata is taken before the entries: a worker that has been thrown out of the group in between is refused by the
-coordinator, with all its records.
+A transaction holds entries of several partitions and, as the loop's consumer group's offsets of each, where the loop
+stands (for lag tools), with the last published sequence as the metadata of the transactions' offset. So records and
+sequence are committed together or not at all, and whoever owns the partition next goes on after that sequence. The
+group's metadata is taken before the entries: a worker that has been thrown out of the group in between is refused by
+the coordinator, with all its records.
 
 The embedded broker forgets offsets committed in a transaction. Where that is seen, the offsets are committed once
 more, after the transaction: a crash just between the two publishes these entries twice, with the same ids.
@@ -32,7 +32,8 @@ from streams.mark import Mark
 from streams.metrics import Metrics
 from streams.retry import Retry
 from streams.settings import Settings
-from streams.store import Outgoing, Store, StoreUnavailable
+from streams.store import Offsets, Outgoing, Store, StoreUnavailable
+from streams.topics import topics_read
 
 ENTRIES_MAX = 2_000
 BYTES_MAX = 16 * 1024 * 1024
@@ -55,8 +56,8 @@ _TROUBLE_SECONDS = 3.0
 
 _log = logging.getLogger("tracker.publisher")
 
-Picked = list[tuple[Backlog, list[Entry], int, Mark]]
-"""Backlog, its entries of this transaction, the offset to acknowledge, and what to note beside it."""
+Picked = list[tuple[Backlog, list[Entry], Offsets, Mark]]
+"""Backlog, its entries of this transaction, the offsets to acknowledge, and what to note beside the first."""
 
 
 class Publisher:
@@ -74,7 +75,7 @@ class Publisher:
         on_error: Callable[[KafkaError], None],
         crash: Callable[[BaseException], None],
     ) -> None:
-        self._topic = settings.topic_transactions
+        self._topics = topics_read(settings)
         self._offsets = offsets
         self._store = store
         self._lookback = lookback
@@ -112,12 +113,12 @@ class Publisher:
             self._backlogs[claim] = Backlog(claim)
             self._changed.notify_all()
 
-    def add(self, claim: Claim, entries: Sequence[Entry], offset: int, clock: int) -> None:
-        """Takes what a commit has written; the loop then stands at `offset`, and nobody is due up to `clock`."""
+    def add(self, claim: Claim, entries: Sequence[Entry], offsets: Offsets, clock: int) -> None:
+        """Takes what a commit has written; the loop then stands at `offsets`, and nobody is due up to `clock`."""
         with self._changed:
             backlog = self._backlogs.get(claim)
             if backlog is not None:
-                backlog.add(entries, offset, clock)
+                backlog.add(entries, offsets, clock)
                 self._changed.notify_all()
 
     def drop(self, claims: Sequence[Claim]) -> None:
@@ -195,7 +196,8 @@ class Publisher:
     def _committed(self, claim: Claim) -> Mark:
         """What is published, as the consumer group knows it. Waits for transactions under way."""
         partition = claim.number
-        (found,) = self._offsets.committed([TopicPartition(self._topic, partition)], timeout=ANSWER_SECONDS_MAX)
+        log = TopicPartition(self._topics.transactions, partition)
+        (found,) = self._offsets.committed([log], timeout=ANSWER_SECONDS_MAX)
         if found.error is not None:
             raise KafkaException(found.error)
         mark = Mark.read(found.metadata)
@@ -218,8 +220,8 @@ class Publisher:
             self._lasted = time.monotonic() - started
             self._metrics.step_seconds["publish"].observe(self._lasted)
             with self._changed:
-                for backlog, _, offset, mark in picked:
-                    backlog.published_up_to(mark, offset)
+                for backlog, _, offsets, mark in picked:
+                    backlog.published_up_to(mark, offsets)
         except KafkaException as error:
             self._undo(producer, error, picked)
             raise
@@ -243,8 +245,8 @@ class Publisher:
             entries = backlog.head(entries_max, bytes_max) if entries_max and (bytes_max > 0 or not picked) else []
             entries_max -= len(entries)
             bytes_max -= sum(len(outgoing.value or b"") for _, outgoing in entries)
-            if entries or (acknowledge and backlog.offset != backlog.acknowledged):
-                picked.append((backlog, entries, backlog.offset, backlog.mark_after(entries)))
+            if entries or (acknowledge and backlog.offsets != backlog.acknowledged):
+                picked.append((backlog, entries, backlog.offsets, backlog.mark_after(entries)))
         return picked
 
     def _send(self, producer: Producer, group: object, picked: Picked) -> None:
@@ -254,18 +256,25 @@ class Publisher:
                 if not backlog.said or self._lookback.name(outgoing) not in backlog.said:
                     _produce(producer, outgoing)
         offsets = [
-            TopicPartition(self._topic, backlog.claim.number, offset, str(mark)) for backlog, _, offset, mark in picked
+            log for backlog, _, offsets, mark in picked for log in self._logs(backlog.claim.number, offsets, mark)
         ]
         producer.send_offsets_to_transaction(offsets, group, ANSWER_SECONDS_MAX)
         _until_answered(producer.commit_transaction)
         if self._offsets_kept is None:
             number = offsets[0].partition
-            (found,) = self._offsets.committed([TopicPartition(self._topic, number)], timeout=ANSWER_SECONDS_MAX)
+            log = TopicPartition(self._topics.transactions, number)
+            (found,) = self._offsets.committed([log], timeout=ANSWER_SECONDS_MAX)
             self._offsets_kept = bool(found.metadata)
             if not self._offsets_kept:
                 _log.warning("this broker forgets offsets committed in a transaction: they are committed after it")
         if not self._offsets_kept:
             self._unkept.put(offsets)
+
+    def _logs(self, number: int, offsets: Offsets, mark: Mark) -> list[TopicPartition]:
+        """What the group is told: the mark beside the offset of the transactions; of topics not yet read nothing."""
+        told = [str(mark), "", ""]
+        logs = zip(self._topics, offsets, told, strict=True)
+        return [TopicPartition(topic, number, at, text) for topic, at, text in logs if at or text]
 
     def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:
         """After any failure the committed sequence is read again: only Kafka knows what came of the transaction."""
@@ -306,7 +315,7 @@ class Publisher:
         )
 
     def _done(self) -> bool:
-        return not any(len(backlog) or backlog.offset != backlog.acknowledged for backlog in self._backlogs.values())
+        return not any(len(backlog) or backlog.offsets != backlog.acknowledged for backlog in self._backlogs.values())
 
 
 def producer_config(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, object]:

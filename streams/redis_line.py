@@ -9,6 +9,7 @@ from redis.connection import ConnectionInterface, ConnectionPool
 from streams.store import StoreUnavailable
 
 _REFUSALS = {
+    "ASK": "the partition is on its way to another node of the Redis cluster",
     "BUSY": "Redis is busy with a script",
     "CLUSTERDOWN": "the Redis cluster is down",
     "LOADING": "Redis is still loading its data",
@@ -20,6 +21,7 @@ _REFUSALS = {
     "NOREPLICAS": "Redis has fewer replicas than min-replicas-to-write",
     "OOM": "Redis has reached maxmemory",
     "READONLY": "Redis is a read-only replica",
+    "TRYAGAIN": "the partition is on its way to another node of the Redis cluster",
     "WRONGPASS": "Redis refuses the user name or password",
     "WRONGTYPE": "a key of the tracker holds another type in Redis",
 }
@@ -84,7 +86,7 @@ class Line:
             # The pool knows where to connect the next time: with Sentinel that may be another server.
             self._pool.release(self._connection)  # type: ignore[arg-type]
             self._connection = None
-        found = _unavailable(error)
+        found = unavailable(error)
         self._early.extend([found] * (self._unread - 1))
         self._unread = 0
         return found
@@ -101,7 +103,7 @@ def _packed(parts: list[bytes]) -> bytes:
     return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
+def unavailable(error: Exception) -> StoreUnavailable:
     """What went wrong, in words that hold no key and no value: of the server's own text only the code is used."""
     text = str(error)
     code = getattr(error, "status_code", None) or text.partition(" ")[0]

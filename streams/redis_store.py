@@ -1,11 +1,12 @@
-"""The state in Redis 7, Sentinel's master or Valkey: what commit.lua writes, read and asked for over one connection."""
+"""The state in Redis 7, Sentinel's master, Redis Cluster or Valkey: what commit.lua writes, read and asked for."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import astuple
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 import redis
@@ -17,12 +18,13 @@ from redis.sentinel import Sentinel
 from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
 from streams.redis_line import FunctionMissing, LibraryThere, Line
+from streams.redis_lines import ClusterNodes, Lines, OneServer
 from streams.settings import Settings
-from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
-_CLAIM, _COMMIT = b"tracker_claim_1", b"tracker_commit_1"
-_FIELDS = (b"epoch", b"version", b"offset", b"sequence", b"clock", b"events", b"oldest")
+_CLAIM, _COMMIT = b"tracker_claim_2", b"tracker_commit_2"
+_FIELDS = tuple(field.name.encode() for field in fields(Position))
 _SCAN_COUNT = b"1000"
 _TIMEOUT_SECONDS = 5.0
 SENTINEL_SECONDS_MAX = 1.0
@@ -36,14 +38,27 @@ def redis_client(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.R
     return redis.Redis.from_url(url, **_options(timeout_seconds))
 
 
+def redis_lines(settings: Settings) -> Lines:
+    """The connections that the settings name: to one Redis, to the one that Sentinel says is the master whenever it
+    connects, or to the nodes of a cluster."""
+    url = str(settings.redis_url)
+    if settings.redis_cluster:
+        return ClusterNodes(lambda: redis_cluster(url))
+    return OneServer(redis_of(settings))
+
+
+def redis_cluster(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.RedisCluster:
+    """Asks the node at that address for the others. Raises redis.RedisError if it can't."""
+    return redis.RedisCluster.from_url(url, **_options(timeout_seconds))
+
+
 def redis_of(settings: Settings) -> redis.Redis:
-    """The client that the settings name: of one Redis, or of the one that Sentinel says is the master at the moment of
-    each connection."""
+    """The client of the one Redis, or of the one that Sentinel says is the master whenever it connects."""
     url = str(settings.redis_url)
     if settings.redis_sentinels is None:
         return redis_client(url)
     given = parse_url(url)  # type: ignore[no-untyped-call]
-    sentinels = [(host.strip("[]"), int(port)) for host, port in _hosts(settings.redis_sentinels)]
+    sentinels = [(host.strip("[]"), int(port)) for host, port in _hosts(str(settings.redis_sentinels))]
     asking = {"socket_timeout": SENTINEL_SECONDS_MAX, "socket_connect_timeout": SENTINEL_SECONDS_MAX}
     secret = {name: given[name] for name in ("username", "password", "db") if name in given}
     options = {**secret, **_options(_TIMEOUT_SECONDS), "ssl": url.startswith("rediss:")}
@@ -68,123 +83,148 @@ def _options(timeout_seconds: float) -> dict[str, Any]:
 
 
 class RedisStore:
-    """A Store over a connection of its own, taken from a client made by redis_client (or of Sentinel, set up alike).
+    """A Store over connections of its own, to one Redis or to the nodes of a cluster.
 
     The library is loaded where Redis does not have it (a new server, an empty one after a failover).
     """
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._line = Line(client.connection_pool)
-        self._sent: deque[tuple[int, int]] = deque()
-        """Partition and epoch of each commit that was sent and not asked about."""
-        self._profile_loaded = False
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._sent: deque[tuple[int, int, Line]] = deque()
+        """Partition, epoch and connection of each commit that was sent and not asked about."""
+        self._profiled: WeakSet[Line] = WeakSet()
+        """Connections to servers that have tracker_profile."""
 
     def claim(self, partition: int) -> Position:
-        if not self._profile_loaded:
-            self._load_profile()
-        return _position(self._call([b"FCALL", _CLAIM, b"1", b"{%d}:pos" % partition]))
+        if self._line(partition) not in self._profiled:
+            self._load_profile(partition)
+        return _position(self._call(partition, [b"FCALL", _CLAIM, b"1", b"{%d}:pos" % partition]))
 
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         if not customers:
             return []
         prefix = b"{%d}:c:" % partition
-        rows: list[bytes | None] = self._line.ask([b"MGET", *[prefix + customer.encode() for customer in customers]])
+        rows: list[bytes | None] = self._ask(
+            partition, [b"MGET", *[prefix + customer.encode() for customer in customers]]
+        )
         return rows
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]
-        flat: list[bytes] = self._line.ask([b"ZRANGE", b"{%d}:due" % partition, *bounds])
+        flat: list[bytes] = self._ask(partition, [b"ZRANGE", b"{%d}:due" % partition, *bounds])
         return [(customer.decode(), int(float(at))) for customer, at in zip(flat[::2], flat[1::2], strict=True)]
 
     def next_due(self, partition: int) -> int | None:
-        first: list[bytes] = self._line.ask([b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES"])
+        first: list[bytes] = self._ask(partition, [b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES"])
         return int(float(first[1])) if first else None
 
     def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
         prefix = b"{%d}:seen:" % partition
         found: dict[int, bytes] = {}
         for segment in segments:  # one at a time: half a megabyte each
-            data: bytes | None = self._line.ask([b"GET", prefix + b"%d" % segment])
+            data: bytes | None = self._ask(partition, [b"GET", prefix + b"%d" % segment])
             if data is not None:
                 found[segment] = data
         return found
 
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         new = after(at, offset, clock, changes)
-        _judge(partition, at.epoch, self._call(_commit(partition, at, new, changes)))
+        _judge(partition, at.epoch, self._call(partition, _commit(partition, at, new, changes)))
         return new
 
     def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         new = after(at, offset, clock, changes)
-        self._line.send(_commit(partition, at, new, changes))
-        self._sent.append((partition, at.epoch))
+        line = self._line(partition)
+        line.send(_commit(partition, at, new, changes))
+        self._sent.append((partition, at.epoch, line))
         return new
 
     def answered(self) -> None:
-        partition, epoch = self._sent.popleft()
-        _judge(partition, epoch, self._line.answer())
+        partition, epoch, line = self._sent.popleft()
+        with self._watched():
+            answer = line.answer()
+        _judge(partition, epoch, answer)
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         span = [b"%d" % (after + 1), b"+", b"COUNT", b"%d" % limit]
-        entries: list[tuple[bytes, list[bytes]]] | None = self._line.ask([b"XRANGE", b"{%d}:outbox" % partition, *span])
-        return [(int(name.partition(b"-")[0]), _outgoing.decode(fields[1])) for name, fields in entries or ()]
+        entries: list[tuple[bytes, list[bytes]]] | None = self._ask(
+            partition, [b"XRANGE", b"{%d}:outbox" % partition, *span]
+        )
+        return [(int(name.partition(b"-")[0]), _outgoing.decode(held[1])) for name, held in entries or ()]
 
     def depths(self, partition: int) -> tuple[int, int]:
-        due: int = self._line.ask([b"ZCARD", b"{%d}:due" % partition])
-        outbox: int = self._line.ask([b"XLEN", b"{%d}:outbox" % partition])
+        due: int = self._ask(partition, [b"ZCARD", b"{%d}:due" % partition])
+        outbox: int = self._ask(partition, [b"XLEN", b"{%d}:outbox" % partition])
         return due, outbox
 
     def customers(self, partition: int) -> list[str]:
         start = len(b"{%d}:c:" % partition)
-        names = {key[start:].decode() for key in self._scan(b"{%d}:c:*" % partition)}
+        names = {key[start:].decode() for key in self._scan(partition, b"{%d}:c:*" % partition)}
         return list(names - {LEDGER})
 
     def read(self, partition: int) -> Position | None:
-        found: list[bytes | None] = self._line.ask([b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
+        found: list[bytes | None] = self._ask(partition, [b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
         return None if found[0] is None else _position(found)
 
-    def _scan(self, pattern: bytes) -> Iterator[bytes]:
+    def _scan(self, partition: int, pattern: bytes) -> Iterator[bytes]:
         cursor = b"0"
         while True:
             keys: list[bytes]
-            cursor, keys = self._line.ask([b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT])
+            cursor, keys = self._ask(partition, [b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT])
             yield from keys
             if cursor == b"0":
                 return
 
-    def _call(self, command: list[bytes]) -> Any:
+    def _call(self, partition: int, command: list[bytes]) -> Any:
         try:
-            return self._line.ask(command)
+            return self._ask(partition, command)
         except FunctionMissing:
-            self._load_library()
-            return self._line.ask(command)
+            self._load_library(partition)
+            return self._ask(partition, command)
 
-    def _load_profile(self) -> None:
+    def _load_profile(self, partition: int) -> None:
         """Leaves tracker_profile to readers of every kind, as this program knows the rows and the features."""
         try:
-            loaded: bytes = self._line.ask([b"FCALL_RO", b"tracker_profile_edition", b"0"])
+            loaded: bytes = self._ask(partition, [b"FCALL_RO", b"tracker_profile_edition", b"0"])
             newer = supersedes(loaded.decode())
         except FunctionMissing:
             newer = True
         if newer:
-            self._line.ask([b"FUNCTION", b"LOAD", b"REPLACE", profile_library()])
-        self._profile_loaded = True
+            self._ask(partition, [b"FUNCTION", b"LOAD", b"REPLACE", profile_library()])
+        self._profiled.add(self._line(partition))
 
-    def _load_library(self) -> None:
+    def _load_library(self, partition: int) -> None:
         with suppress(LibraryThere):  # another worker was quicker
-            self._line.ask([b"FUNCTION", b"LOAD", _LIBRARY])
-        self._load_profile()
+            self._ask(partition, [b"FUNCTION", b"LOAD", _LIBRARY])
+        self._load_profile(partition)
+
+    def _ask(self, partition: int, command: list[bytes]) -> Any:
+        with self._watched():
+            return self._line(partition).ask(command)
+
+    def _line(self, partition: int) -> Line:
+        return self._lines.of(partition)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except (FunctionMissing, LibraryThere):
+            raise
+        except StoreUnavailable:
+            self._lines.lost()
+            raise
 
 
 _outgoing = msgspec.msgpack.Decoder(Outgoing)
 
 
-def _position(fields: Sequence[bytes | None]) -> Position:
-    return Position(*[int(value or 0) for value in fields])
+def _position(found: Sequence[bytes | None]) -> Position:
+    return Position(*[int(value or 0) for value in found])
 
 
 def _commit(partition: int, at: Position, new: Position, changes: Changes) -> list[bytes]:
-    """The call of tracker_commit_1, see commit.lua."""
+    """The call of tracker_commit_2, see commit.lua."""
     prefix = b"{%d}:" % partition
     row, seen = prefix + b"c:", prefix + b"seen:"
     due = [(customer.encode(), when) for customer, when in changes.due.items()]

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from handlers.batch import Record
+from streams.beside import Beside
 from streams.claim import Claim, LostRecords, Portion
 from streams.claims import Claims
 from streams.clients import RECORD_BYTES_MAX, kafka_client
@@ -16,6 +17,7 @@ from streams.metrics import Metrics
 from streams.records import record_of
 from streams.retry import Retry
 from streams.settings import Settings
+from streams.topics import topics_read
 
 BATCHES_AHEAD = 2
 """One being worked on, one waiting."""
@@ -37,6 +39,7 @@ class River:
         self,
         settings: Settings,
         consumer: Consumer,
+        beside: Beside,
         claims: Claims,
         health: Health,
         metrics: Metrics,
@@ -44,15 +47,18 @@ class River:
         crash: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
-        self._topic = settings.topic_transactions
+        self._topics = topics_read(settings)
+        self._topic = self._topics.transactions
         self._consumer = consumer
+        self._beside = beside
         self._claims = claims
         self._health = health
         self._metrics = metrics
         self._deliver = deliver
         self._crash = crash
         self._room = Semaphore(BATCHES_AHEAD)
-        self._early: dict[Claim, list[Record]] = {}
+        self._early: dict[Claim, dict[str, list[Record]]] = {}
+        """By topic what has come of a partition and was not handed on yet."""
         self._kafka = Retry("reaching Kafka", settings.retry_seconds_max)
         self._next_tick = self._next_measure = self._next_probe = 0.0
         self._stopping = Event()
@@ -107,6 +113,7 @@ class River:
         self._claims.pause(False)
         started = time.perf_counter()
         self._sort(self._consumer.consume(self._settings.poll_records_max, self._settings.poll_wait_ms / 1_000))
+        self._sort(self._beside.poll(self._settings.poll_records_max))
         portions = self._portions()
         if portions:
             self._metrics.step_seconds["poll"].observe(time.perf_counter() - started)
@@ -123,8 +130,13 @@ class River:
             claim = self._claims.get(_number(message))
             if claim is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
-            claim.caught_up = False
-            self._early.setdefault(claim, []).append(record_of(message))
+            topic, record = message.topic() or "", record_of(message)
+            if topic == self._topic:
+                claim.caught_up = False
+                claim.seen_ms = max(claim.seen_ms, record.timestamp_ms)
+            elif record.offset < claim.read_to[self._topics.index(topic)]:
+                continue  # fetched for a claim before this one
+            self._early.setdefault(claim, {}).setdefault(topic, []).append(record)
 
     def _portions(self) -> list[Portion]:
         """Once a second those that are caught up tick as well, and every few seconds all are measured."""
@@ -135,27 +147,45 @@ class River:
         if measure:
             self._next_measure = at + MEASURE_SECONDS
         now = int(time.time() * 1_000) if tick and self._settings.clock == "wall" else None
-        records, self._early = self._early, {}
+        early, self._early = self._early, {}
         portions = []
         for claim in self._claims:
-            its_records, its_now = records.get(claim, []), now if claim.caught_up else None
+            its, its_now = self.ripe(claim, early.get(claim, {})), now if claim.caught_up else None
             if measure:
                 log = TopicPartition(self._topic, claim.number)
                 claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
-            if its_records or its_now is not None or measure:
-                portions.append(Portion(claim, its_records, claim.read_to, its_now, measure))
-                if its_records:
-                    claim.read_to = its_records[-1].offset + 1
+            if its or its_now is not None or measure:
+                records, outcomes, customer_events = [its.get(topic, []) for topic in self._topics]
+                portions.append(Portion(claim, records, outcomes, customer_events, claim.read_to, its_now, measure))
+                claim.read_to = claim.read_to.after(records, outcomes, customer_events)
         return portions
+
+    def ripe(self, claim: Claim, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
+        """Without the outcomes that were written after the transactions which have been read: the alerts that they
+        answer may still have to be decided, when a store that has lost much reads all again. They are kept."""
+        outcomes = its.pop(self._topics.outcomes, [])
+        known = len(outcomes)
+        if not claim.caught_up:
+            later = (n for n, outcome in enumerate(outcomes) if outcome.timestamp_ms > claim.seen_ms)
+            known = next(later, known)
+        if outcomes[:known]:
+            its[self._topics.outcomes] = outcomes[:known]
+        if outcomes[known:]:
+            self._early.setdefault(claim, {})[self._topics.outcomes] = outcomes[known:]
+        full = len(outcomes) - known >= self._settings.poll_records_max
+        if full != claim.holds:
+            claim.holds = full
+            self._beside.hold(claim.number, full)
+        return its
 
     def _report(self, message: Message, error: KafkaError) -> None:
         claim = self._claims.get(_number(message))
         if error.code() == KafkaError._PARTITION_EOF:
-            if claim is not None:
+            if claim is not None and message.topic() == self._topic:
                 claim.caught_up = True
                 self._claims.see_whether_caught_up()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
-            lost = f"records from offset {claim.partition.position.offset} on are no longer in Kafka"
+            lost = f"{message.topic()}: the records after those that were processed are no longer in Kafka"
             self._claims.lose(claim.number, LostRecords(lost))
         elif error.fatal():
             raise KafkaException(error)
@@ -178,7 +208,7 @@ class River:
 
 
 def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
-    """The loop's consumer."""
+    """The loop's consumer, and that of the topics beside."""
     return kafka_client(settings, on_error) | {
         "group.id": settings.group_id,
         "enable.auto.commit": False,

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
         default=None,
         description="host:port of Sentinels, separated by commas: they, not TRACKER_REDIS_URL, say where Redis is",
     )
+    redis_cluster: bool = Field(default=False, description="whether TRACKER_REDIS_URL is a node of a Redis Cluster")
     redis_sentinel_master: str = Field(default="mymaster", min_length=1, description="the master's name in Sentinel")
 
     group_id: str = Field(default="customer-tracker", min_length=1, description="consumer group of the loop")
@@ -125,6 +126,9 @@ class Settings(BaseSettings):
     )
     clock: Literal["wall", "stream"] = Field(default="wall", description="what tells that a silent customer is due")
 
+    churn_model: File | None = Field(
+        default=None, description="file of `tracker train`, the same in every worker; without one own rhythm decides"
+    )
     control_key: Annotated[SecretStr, AfterValidator(_key)] = Field(
         default=SecretStr(""),
         description="any text of at most 64 bytes, which decides who is in the control group; the same in every worker",
@@ -167,6 +171,13 @@ class Settings(BaseSettings):
         protocol = info.data.get("kafka_security_protocol")
         if given is not None and protocol in ("plaintext", "sasl_plaintext"):
             raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write ssl or sasl_ssl")
+        return given
+
+    @field_validator("redis_cluster")
+    @classmethod
+    def _no_sentinels_in_a_cluster(cls, given: bool, info: ValidationInfo) -> bool:
+        if given and info.data.get("redis_sentinels") is not None:
+            raise ValueError("a Redis Cluster has no Sentinels: leave out one of this and TRACKER_REDIS_SENTINELS")
         return given
 
     @field_validator("topic_alerts", "topic_dead_letters", "topic_offers", "topic_outcomes", "topic_customer_events")

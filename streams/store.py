@@ -5,10 +5,11 @@ One partition's state changes only through `commit`, whole or not at all, and on
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
+from handlers.batch import Record
 from handlers.seen import SeenChanges
 
 
@@ -24,6 +25,18 @@ class StoreUnavailable(Exception):
     """The store could not be reached or could not take the write; nothing is known to have changed."""
 
 
+class Offsets(NamedTuple):
+    """Of the next record to read, by topic."""
+
+    transactions: int = 0
+    outcomes: int = 0
+    customer_events: int = 0
+
+    def after(self, *records: Sequence[Record]) -> "Offsets":
+        """The next ones once these, of each topic, have been read."""
+        return Offsets(*[its[-1].offset + 1 if its else at for at, its in zip(self, records, strict=True)])
+
+
 @dataclass(slots=True, frozen=True)
 class Position:
     """Where a partition stands. A partition never seen stands at Position(epoch, 0, 0, 0, 0, 0, 0)."""
@@ -33,7 +46,7 @@ class Position:
     version: int
     """Commits made so far."""
     offset: int
-    """Offset of the next record to read."""
+    """Offset of the next record of `transactions` to read."""
     sequence: int
     """Number of the last outbox entry written; the first is 1."""
     clock: int
@@ -42,6 +55,15 @@ class Position:
     """Events accepted so far, duplicates left out: where the next event id is remembered (handlers/seen.py)."""
     oldest: int
     """The oldest segment of event ids that is kept."""
+    outcomes: int = 0
+    """Offset of the next record of `alert-outcomes` to read."""
+    customer_events: int = 0
+    """Offset of the next record of `customer-events` to read."""
+
+    @property
+    def offsets(self) -> Offsets:
+        """The next record of each topic."""
+        return Offsets(self.offset, self.outcomes, self.customer_events)
 
 
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -68,6 +90,9 @@ class Changes:
     """The outbox goes on after this sequence, where it stands below it."""
     seen: SeenChanges = field(default_factory=SeenChanges)
     """Event ids to remember, and segments of them to forget."""
+    outcomes: int = 0
+    customer_events: int = 0
+    """Offsets of the next records of these topics, where they have moved on."""
 
 
 def after(at: Position, offset: int, clock: int, changes: Changes) -> Position:
@@ -80,6 +105,8 @@ def after(at: Position, offset: int, clock: int, changes: Changes) -> Position:
         clock,
         at.events + changes.seen.events,
         at.oldest + len(changes.seen.forgotten),
+        max(at.outcomes, changes.outcomes),
+        max(at.customer_events, changes.customer_events),
     )
 
 

@@ -1,6 +1,21 @@
 """Names that the worker gives in Kafka, and what it needs there."""
 
+from typing import NamedTuple
+
 from streams.settings import Settings
+
+
+class Topics(NamedTuple):
+    """What a partition is made of: one partition, of the same number, of each."""
+
+    transactions: str
+    outcomes: str
+    customer_events: str
+
+
+def topics_read(settings: Settings) -> Topics:
+    """In the order of Offsets."""
+    return Topics(settings.topic_transactions, settings.topic_outcomes, settings.topic_customer_events)
 
 
 def faust_id(settings: Settings) -> str:
@@ -14,9 +29,9 @@ def offers_changelog(settings: Settings) -> str:
 
 
 def needed_topics(settings: Settings) -> dict[str, int | None]:
-    """By topic, how many partitions it must have; None where any number will do."""
+    """By topic, how many partitions it must have; None where any number will do (but see topics_read)."""
     return {
-        settings.topic_transactions: None,
+        **dict.fromkeys(topics_read(settings)),
         settings.topic_alerts: None,
         settings.topic_dead_letters: None,
         settings.topic_offers: 1,

@@ -15,7 +15,7 @@ import redis
 
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from tests.live import Bank, OpenBank
-from tests.servers import Kafka, missing_for
+from tests.servers import Kafka, RedisCluster, missing_for
 
 _REAL = ("kafka", "redis_server")
 _missing_for = cache(missing_for)
@@ -70,6 +70,14 @@ def open_bank(kafka: Kafka, redis_server: object, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def redis_cluster_nodes() -> Iterator[RedisCluster]:
+    """Three real redis-servers as a cluster. Shared by the session: take partitions that no other test writes to."""
+    _require("redis_server")
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def _started() -> list[EmbeddedRedis]:
     return []
 
@@ -87,7 +95,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     in_ci = os.environ.get("CI") == "true"
     for item in items:
         for server in _REAL:
-            if server in getattr(item, "fixturenames", ()):
+            if server in getattr(item, "fixturenames", ()) or (
+                server == "redis_server" and "redis_cluster_nodes" in getattr(item, "fixturenames", ())
+            ):
                 item.add_marker(server)
             if item.get_closest_marker(server) and not in_ci:
                 reason = _missing_for(server)

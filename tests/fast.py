@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.batch import Record
+from handlers.churn_model import ChurnModel
 from handlers.dealings import Dealings
 from handlers.engine import Engine, needed_rows
 from handlers.intake import Intake
@@ -54,6 +55,7 @@ class Fast:
         policy: Policy | None = None,
         partitions: int = 1,
         control_key: bytes = b"",
+        churn: ChurnModel | None = None,
     ) -> None:
         self.rows: dict[str, bytes] = {}
         self.due: dict[str, int] = {}
@@ -61,7 +63,7 @@ class Fast:
         self.late = 0
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
-        self.rules = Rules(offers, policy or Policy(), partitions, control_key)
+        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn)
         self._partition = partition
         self._intake = Intake(TOPIC, base_currency, {})
         self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}

@@ -24,6 +24,7 @@ from commands.state import store
 from streams.embedded import TiedProcess
 from streams.redis_store import RedisStore
 from streams.settings import PREFIX, Settings, variable
+from streams.topics import topics_read
 from tests.servers import fresh_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,6 +53,8 @@ class Bank:
             "topic_alerts": f"{name}-alerts",
             "topic_dead_letters": f"{name}-dlq",
             "topic_offers": f"{name}-offers",
+            "topic_outcomes": f"{name}-outcomes",
+            "topic_customer_events": f"{name}-customer-events",
             "session_timeout_ms": 6_000,
             "web_port": 0,
         } | settings
@@ -98,9 +101,10 @@ class Bank:
         stands = {number: position for number in numbers if (position := self.state.read(number)) is not None}
         reader = consumer(self.settings, self.settings.group_id)
         try:
-            starts = {number: position.offset for number, position in stands.items()}
-            if len(stands) < len(numbers) or any(to_the_end(reader, self.settings.topic_transactions, starts)):
-                return False
+            for at, topic in enumerate(topics_read(self.settings)):
+                starts = {number: position.offsets[at] for number, position in stands.items()}
+                if len(stands) < len(numbers) or any(to_the_end(reader, topic, starts)):
+                    return False
             logs = [TopicPartition(self.settings.topic_transactions, number) for number in numbers]
             told = reader.committed(logs, timeout=ANSWER_SECONDS_MAX)
         except KafkaException:  # the broker is still finding out who keeps the group

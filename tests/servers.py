@@ -4,18 +4,21 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
+import redis
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.embedded import TiedProcess, free_port
+from streams.embedded import START_SECONDS_MAX, EmbeddedRedis, TiedProcess, free_port
 
 FETCH_AND_START_SECONDS_MAX = 240
 ANSWER_SECONDS_MAX = 15
@@ -78,6 +81,87 @@ class Kafka:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+class RedisCluster:
+    """Three real Redis servers that share the slots, without replicas, on loopback."""
+
+    NODES = 3
+
+    def __init__(self) -> None:
+        with ExitStack() as undo:
+            buses = [free_port() for _ in range(self.NODES)]
+            more = {"cluster_enabled": "yes", "cluster_announce_ip": "127.0.0.1"}
+            nodes = [EmbeddedRedis("redis-server", **more, cluster_port=bus) for bus in buses]
+            for node in nodes:
+                undo.callback(node.close)
+            self.clients = [undo.enter_context(redis.Redis.from_url(node.url)) for node in nodes]
+            self.url = nodes[0].url
+            self._ports = [int(node.url.split(":")[2].split("/")[0]) for node in nodes]
+            for place, client in enumerate(self.clients):
+                first, end = (16_384 * number // self.NODES for number in (place, place + 1))
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+                self.clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", self._ports[place], buses[place])
+            _until(lambda: all(_whole(client) for client in self.clients), START_SECONDS_MAX)
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Stops the servers."""
+        self._undo.close()
+
+    def node_of(self, key: str) -> int:
+        """Which of the clients has the key's slot."""
+        slot = self.clients[0].execute_command("CLUSTER", "KEYSLOT", key)
+        for first, last, (_, port, *_) in _slots(self.clients[0]):
+            if first <= slot <= last:
+                return self._ports.index(port)
+        raise KeyError(key)
+
+    def begin_move(self, key: str, to: int) -> None:
+        """The key's slot starts to move: no key is moved yet."""
+        slot, source = self.clients[0].execute_command("CLUSTER", "KEYSLOT", key), self.clients[self.node_of(key)]
+        self.clients[to].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", _id(source))
+        source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", _id(self.clients[to]))
+
+    def move_keys(self, key: str, to: int, most: int) -> None:
+        """Moves up to so many of the slot's keys."""
+        slot, source = self.clients[0].execute_command("CLUSTER", "KEYSLOT", key), self.clients[self.node_of(key)]
+        for name in source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, most):
+            source.execute_command("MIGRATE", "127.0.0.1", self._ports[to], name, 0, 5_000)
+
+    def end_move(self, key: str, to: int) -> None:
+        """The slot is the other node's, on every node."""
+        slot = self.clients[0].execute_command("CLUSTER", "KEYSLOT", key)
+        for place in sorted(range(self.NODES), key=lambda place: place != to):
+            self.clients[place].execute_command("CLUSTER", "SETSLOT", slot, "NODE", _id(self.clients[to]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _until(ready: Callable[[], bool], seconds_max: float) -> None:
+    deadline, pause = monotonic() + seconds_max, Event()
+    while not ready():
+        if monotonic() > deadline:
+            raise TimeoutError(f"not ready after {seconds_max:g} s")
+        pause.wait(0.05)
+
+
+def _whole(client: redis.Redis) -> bool:
+    told = client.execute_command("CLUSTER", "INFO")
+    return b"cluster_state:ok" in told and b"cluster_known_nodes:%d" % RedisCluster.NODES in told
+
+
+def _slots(client: redis.Redis) -> list[Any]:
+    return list(client.execute_command("CLUSTER SLOTS"))
+
+
+def _id(client: redis.Redis) -> str:
+    found = client.execute_command("CLUSTER", "MYID")
+    return found.decode() if isinstance(found, bytes) else str(found)
 
 
 def fresh_name(of: str) -> str:

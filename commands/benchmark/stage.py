@@ -120,6 +120,8 @@ class Stage:
             "topic_alerts": f"{name}-alerts",
             "topic_dead_letters": f"{name}-dead-letters",
             "topic_offers": f"{name}-offers",
+            "topic_outcomes": f"{name}-outcomes",
+            "topic_customer_events": f"{name}-customer-events",
             "base_currency": "EUR",
             "clock": "stream",
             "web_port": 0,

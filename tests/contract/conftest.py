@@ -6,13 +6,14 @@ from itertools import count
 import pytest
 
 from streams.memory_store import MemoryStore
-from streams.redis_store import RedisStore, redis_client
+from streams.redis_lines import ClusterNodes, OneServer
+from streams.redis_store import RedisStore, redis_client, redis_cluster
 from streams.store import Store
 
 _partitions = count()
 
-KINDS = ["memory", "embedded", pytest.param("real", marks=pytest.mark.redis_server)]
-SERVERS = KINDS[1:]
+SERVERS = ["embedded", pytest.param("real", marks=pytest.mark.redis_server)]
+KINDS = ["memory", *SERVERS, pytest.param("cluster", marks=pytest.mark.redis_server)]
 
 
 @pytest.fixture
@@ -28,12 +29,16 @@ def owner(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
         shared = MemoryStore()
         yield lambda: shared
         return
+    if request.param == "cluster":
+        url = request.getfixturevalue("redis_cluster_nodes").url
+        yield lambda: RedisStore(ClusterNodes(lambda: redis_cluster(url)))
+        return
     url = _url(request)
     clients = []
 
     def another() -> Store:
         clients.append(redis_client(url))
-        return RedisStore(clients[-1])
+        return RedisStore(OneServer(clients[-1]))
 
     yield another
     for client in clients:

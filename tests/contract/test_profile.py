@@ -48,6 +48,7 @@ from handlers.row import (
 )
 from schemas.units import DAY_MS, HOUR_MS
 from streams.profile import EDITION, supersedes
+from streams.redis_lines import OneServer
 from streams.redis_store import RedisStore, redis_client
 from streams.store import Changes, Position
 
@@ -59,7 +60,7 @@ EXACT = 2**53
 @pytest.fixture
 def store(server: str) -> Iterator[RedisStore]:
     with redis_client(server) as client:
-        yield RedisStore(client)
+        yield RedisStore(OneServer(client))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from streams.embedded import EmbeddedRedis
+from streams.redis_lines import OneServer
 from streams.redis_store import RedisStore, redis_client
 from streams.store import Changes, Moved, Outgoing, Position, StoreUnavailable
 
@@ -28,7 +29,7 @@ def admin(server: str) -> Iterator[redis.Redis]:
 @pytest.fixture
 def store(server: str) -> Iterator[RedisStore]:
     with redis_client(server) as client:
-        yield RedisStore(client)
+        yield RedisStore(OneServer(client))
 
 
 @pytest.fixture(params=[None, pytest.param("redis-server", marks=pytest.mark.redis_server)], ids=["embedded", "real"])
@@ -75,20 +76,20 @@ def test_a_redis_that_is_not_there_cannot_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with redis_client(f"redis://127.0.0.1:{port}/0") as client, pytest.raises(StoreUnavailable, match="be reached"):
-        RedisStore(client).claim(0)
+        RedisStore(OneServer(client)).claim(0)
 
 
 def test_a_redis_that_says_nothing_is_given_up_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
         with redis_client(url, timeout_seconds=0.1) as client, pytest.raises(StoreUnavailable, match="be reached"):
-            RedisStore(client).read(0)
+            RedisStore(OneServer(client)).read(0)
 
 
 def test_a_wrong_password_is_named_without_being_told(server: str) -> None:
     url = server.replace("redis://", "redis://tracker:hidden@")
     with redis_client(url) as client, pytest.raises(StoreUnavailable, match="user name or password") as caught:
-        RedisStore(client).read(0)
+        RedisStore(OneServer(client)).read(0)
     assert "hidden" not in str(caught.value)
 
 
@@ -108,7 +109,7 @@ def test_a_commit_that_fills_redis_is_finished_or_not_begun(fresh_server: str) -
     names = [f"c{n}" for n in range(30_000)]
     changes = Changes(dict.fromkeys(names, b"row"), dict.fromkeys(names, 5), [ENTRY] * 1_000)
     with redis_client(fresh_server) as client:
-        store = RedisStore(client)
+        store = RedisStore(OneServer(client))
         at = seeded(store, 0)
         before = everything(store, 0)
         start = client.info("memory")["used_memory"]
@@ -161,7 +162,7 @@ def test_a_user_who_lacks_a_right_writes_nothing(
     admin.acl_setuser("narrow", enabled=True, reset=True, passwords=["+word"], keys=["*"], commands=rights)
     try:
         with redis_client(server.replace("redis://", "redis://narrow:word@")) as client:
-            refused(RedisStore(client), partition, at, "lacks rights")
+            refused(RedisStore(OneServer(client)), partition, at, "lacks rights")
     finally:
         admin.acl_deluser("narrow")
     assert everything(store, partition) == before
@@ -212,10 +213,21 @@ def test_a_redis_that_was_emptied_has_moved_and_starts_again(
     assert store.claim(partition) == Position(1, 0, 0, 0, 0, 0, 0)
 
 
+def test_a_partition_of_before_the_topics_beside_is_read_from_their_start(
+    store: RedisStore, admin: redis.Redis, partition: int
+) -> None:
+    seeded(store, partition)
+    admin.hdel(f"{{{partition}}}:pos", "outcomes", "customer_events")
+    at = store.claim(partition)
+    assert at.offsets == (10, 0, 0)
+    assert store.commit(partition, at, 10, 21, Changes(outcomes=4)).offsets == (10, 4, 0)
+    assert store.claim(partition).offsets == (10, 4, 0)
+
+
 def test_workers_that_start_together_all_find_the_functions(server: str, admin: redis.Redis, partition: int) -> None:
     def claim(_: int) -> int:
         with redis_client(server) as client:
-            return RedisStore(client).claim(partition).epoch
+            return RedisStore(OneServer(client)).claim(partition).epoch
 
     with ThreadPoolExecutor(8) as pool:
         for turn in range(5):
@@ -225,7 +237,7 @@ def test_workers_that_start_together_all_find_the_functions(server: str, admin: 
 
 def test_a_late_answer_is_never_read_for_another_question(server: str, admin: redis.Redis, partition: int) -> None:
     with redis_client(server, timeout_seconds=0.1) as client:
-        store = RedisStore(client)
+        store = RedisStore(OneServer(client))
         at = seeded(store, partition)
         admin.client_pause(400, all=False)
         with pytest.raises(StoreUnavailable):

@@ -201,6 +201,19 @@ def test_event_ids_are_remembered_and_forgotten_with_the_commit(store: Store, pa
     assert store.seen(partition, [0, 1]) == {1: b"c" * 8}
 
 
+def test_the_topics_beside_move_on_with_the_commit_and_stay_where_nothing_came(owner: Owner, partition: int) -> None:
+    old, new = owner(), owner()
+    at = old.commit(partition, old.claim(partition), 7, 0, Changes(outcomes=3, customer_events=2))
+    assert at.offsets == (7, 3, 2)
+    at = old.commit(partition, at, 8, 0, Changes())
+    at = old.commit(partition, at, 8, 0, Changes(customer_events=5))
+    assert old.read(partition) == at
+    assert new.claim(partition).offsets == (8, 3, 5)
+    with pytest.raises(Fenced):
+        old.commit(partition, at, 8, 0, Changes(outcomes=4))
+    assert new.claim(partition).offsets == (8, 3, 5)
+
+
 def test_commits_that_are_sent_are_answered_in_their_order_whatever_is_asked_meanwhile(
     owner: Owner, partition: int
 ) -> None:
@@ -245,6 +258,7 @@ commits = st.lists(
         st.dictionaries(customer, st.none() | st.integers(-5, 5)),
         st.integers(0, 3),
         st.integers(0, 12),
+        st.integers(0, 12),
         st.booleans(),
     ),
     max_size=12,
@@ -257,16 +271,16 @@ histories = count(10_000)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=commits)
 def test_any_history_reads_as_it_does_in_memory(
-    owner: Owner, steps: list[tuple[dict[str, bytes], dict[str, int | None], int, int, bool]]
+    owner: Owner, steps: list[tuple[dict[str, bytes], dict[str, int | None], int, int, int, bool]]
 ) -> None:
     store, model, number = owner(), MemoryStore(), next(histories)
     at = store.claim(number)
     model.claim(number)
-    for rows, due, entries, published, claims in steps:
+    for rows, due, entries, published, outcomes, claims in steps:
         if claims:
             at = store.claim(number)
             assert model.claim(number) == at
-        changes = Changes(rows, due, [outgoing(str(n)) for n in range(entries)], published)
+        changes = Changes(rows, due, [outgoing(str(n)) for n in range(entries)], published, outcomes=outcomes)
         expected = model.commit(number, at, at.offset + 1, at.clock + 1, changes)
         at = store.commit(number, at, at.offset + 1, at.clock + 1, changes)
         assert at == expected

@@ -17,6 +17,7 @@ from handlers.batch import Record
 from handlers.engine import Rules
 from handlers.measures import accounts, profile
 from handlers.seen import Seen
+from streams.beside import note_intakes
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
 from streams.partition import Partition
@@ -112,6 +113,7 @@ def _recomputed(
         settings.topic_transactions,
         again,
         intake(settings),
+        note_intakes(settings),
         lambda: rules,
         *topics,
         RowCache(1 << 24),

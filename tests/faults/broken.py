@@ -25,6 +25,10 @@ class Broken(NamedTuple):
     changes: tuple[tuple[str, str, str], ...]
 
 
+BEGIN = (
+    "                done = claim.partition.begin("
+    "portion.records, portion.now, portion.outcomes, portion.customer_events)\n"
+)
 _NO_LOOKBACK = ("streams/publisher.py", "if mark.back is not None and not backlog.said:", "if False:")
 
 BUILDS = {
@@ -37,12 +41,12 @@ BUILDS = {
         (
             (
                 "streams/redis_store.py",
-                "        self._line.send(_commit(partition, at, new, changes))\n",
+                "        line.send(_commit(partition, at, new, changes))\n",
                 "        from dataclasses import replace\n"
                 "        from handlers.seen import SeenChanges\n"
                 "        stays = replace(at, sequence=new.sequence)\n"
-                "        self._call(_commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
-                "        self._line.send(_commit(partition, stays, new, Changes(seen=changes.seen)))\n",
+                "        self._call(partition, _commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
+                "        line.send(_commit(partition, stays, new, Changes(seen=changes.seen)))\n",
             ),
         ),
     ),
@@ -63,14 +67,13 @@ BUILDS = {
             ),
             (
                 "streams/loop.py",
-                "                done = claim.partition.begin(portion.records, portion.now)\n",
+                BEGIN,
                 "                import time\n"
                 "                def early(entries):\n"
                 "                    at = claim.partition.position\n"
-                "                    self._publisher.add(claim, entries, at.offset, at.clock)\n"
+                "                    self._publisher.add(claim, entries, at.offsets, at.clock)\n"
                 "                    time.sleep(0.3 if entries else 0)\n"
-                "                claim.partition.early = early\n"
-                "                done = claim.partition.begin(portion.records, portion.now)\n",
+                "                claim.partition.early = early\n" + BEGIN,
             ),
         ),
     ),

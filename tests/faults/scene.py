@@ -121,6 +121,8 @@ class Scene:
             "topic_alerts": f"{name}-alerts",
             "topic_dead_letters": f"{name}-dlq",
             "topic_offers": f"{name}-offers",
+            "topic_outcomes": f"{name}-outcomes",
+            "topic_customer_events": f"{name}-customer-events",
             "partitions": partitions,
             "clock": "stream",
             "session_timeout_ms": SESSION_MS,
@@ -139,6 +141,7 @@ class Scene:
         self._workers: list[Worker] = []
         self._inherited: dict[int, Changes] = {}
         counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
+        counts |= {f"{name}-outcomes": partitions, f"{name}-customer-events": partitions}
         kafka.create_topics(counts | {offers_changelog(self.settings): 1})
         self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5, "log_level": 0})

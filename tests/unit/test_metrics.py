@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from schemas.dead_letter import Reason
+from schemas.outcome import OutcomeKind
 from streams.metrics import Metrics
 
 
@@ -14,6 +15,8 @@ def test_every_reason_and_kind_is_there_at_zero_from_the_start() -> None:
     Metrics(registry)
     for reason in get_args(Reason):
         assert registry.get_sample_value("tracker_dead_letters_total", {"reason": reason}) == 0
+    for outcome in get_args(OutcomeKind):
+        assert registry.get_sample_value("tracker_outcomes_total", {"outcome": outcome}) == 0
     alert = {"kind": "churn_risk", "status": "retracted"}
     assert registry.get_sample_value("tracker_alerts_total", alert) == 0
 

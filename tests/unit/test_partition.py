@@ -1,13 +1,23 @@
 """One owned partition, over the store in memory."""
 
+from typing import Any
+
+import msgspec
+
 from handlers.batch import Record
 from handlers.engine import Rules
 from handlers.intake import Intake
+from streams.beside import note_intakes
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
 from streams.partition import Partition
-from streams.store import Changes, Position
+from streams.settings import Settings
+from streams.store import Changes, Offsets, Position, Store
+from tests.bank import event, offer, outcome, salary
 
+NOTES = note_intakes(Settings())
+FUTURE = 4_102_444_800_000
+"""Kafka timestamp of every record (2100-01-01)."""
 BROKEN = Record(0, 0, b"k", b"not JSON")
 
 
@@ -25,9 +35,73 @@ class Overtaken(MemoryStore):
 def test_what_is_published_during_a_commit_is_removed_at_rest() -> None:
     store = Overtaken()
     intake = Intake("transactions", "EUR", {})
-    store.partition = Partition(0, "transactions", store, intake, Rules, "alerts", "letters", RowCache(1 << 20))
+    store.partition = Partition(0, "transactions", store, intake, NOTES, Rules, "alerts", "letters", RowCache(1 << 20))
     store.partition.claim()
     store.partition.process([BROKEN], None)
     assert len(store.outbox(0, 0, 9)) == 1
     store.partition.process([], None)
     assert store.outbox(0, 0, 9) == []
+
+
+def opened(store: Store) -> Partition:
+    """A partition that offers savings to whoever gets a salary."""
+    rules = Rules((offer("savings", channel="sms"),))
+    intake = Intake("transactions", "EUR", {})
+    return Partition(0, "transactions", store, intake, NOTES, lambda: rules, "alerts", "letters", RowCache(1 << 20))
+
+
+def record(offset: int, told: dict[str, Any]) -> Record:
+    return Record(offset, FUTURE, told["customer_id"].encode(), msgspec.json.encode(told))
+
+
+def test_notes_are_committed_with_their_offsets_beside_transactions_and_alone() -> None:
+    store = MemoryStore()
+    partition = opened(store)
+    partition.claim()
+    accepted, withdrawn = outcome("declined", 1, "savings"), event("consent_withdrawn", 1, channel="sms")
+    first = partition.process([record(4, salary(0))], None, [], [record(2, withdrawn)])
+    (raised, retracted) = first.alerts
+    assert (raised.status, retracted.status, retracted.supersedes) == ("raised", "retracted", raised.alert_id)
+    assert retracted.cause.topic == "customer-events"
+    assert (first.customer_events, store.claim(0).offsets) == (1, (5, 0, 3))
+    partition.claim()
+    known = record(0, accepted | {"alert_id": raised.alert_id})
+    second = partition.process([], None, [known, record(1, accepted | {"alert_id": "strange"})])
+    assert (second.outcomes, second.unmatched, second.position.offsets) == ({"declined": 2}, 1, (5, 2, 3))
+
+
+def test_a_note_that_breaks_a_rule_is_a_letter_of_its_own_topic_and_does_not_stop_the_partition() -> None:
+    store = MemoryStore()
+    partition = opened(store)
+    partition.claim()
+    for offset in range(0, 3_000, 1_000):
+        broken = [record(offset + n, {"customer_id": "ann"}) for n in range(1_000)]
+        done = partition.process([], None, broken)
+    assert (done.events, len(done.dead_letters), done.position.offsets) == (0, 1_000, (0, 3_000, 0))
+    letter = done.dead_letters[-1]
+    assert (letter.topic, letter.partition, letter.offset) == ("alert-outcomes", 0, 2_999)
+    assert len(store.outbox(0, 0, 5_000)) == 3_000
+
+
+def test_a_first_claim_remembers_where_kafka_starts_also_in_topics_that_bring_nothing() -> None:
+    store = MemoryStore()
+    partition = opened(store)
+    partition.claim()
+    partition.start = Offsets(100, 10, 20)
+    assert partition.process([], None, [], [record(20, event("time_zone", 1, time_zone="UTC"))]).sent
+    assert store.claim(0).offsets == (100, 10, 21)
+
+
+def test_an_outcome_takes_effect_after_the_transactions_that_were_written_before_it() -> None:
+    """Both salaries come in one batch; the answer to the first was written between them."""
+    alert = opened(MemoryStore())
+    alert.claim()
+    (raised,) = alert.process([record(0, salary(0))], None).alerts
+    declined = outcome("declined", 1, "savings") | {"alert_id": raised.alert_id}
+    for answered_at, offers in ((150, 1), (250, 2)):
+        partition = opened(MemoryStore())
+        partition.claim()
+        paid = [record(n, salary(5 * n))._replace(timestamp_ms=FUTURE + at) for n, at in enumerate((100, 200))]
+        answer = record(0, declined)._replace(timestamp_ms=FUTURE + answered_at)
+        done = partition.process(paid, None, [answer])
+        assert (len(done.alerts), done.unmatched) == (offers, 0)

@@ -1,0 +1,64 @@
+"""Churn risk by the model: what the alert says that a silence has caused.
+
+It is raised when the probability of leaving has reached the policy's churn_raise_at, on a day that churn_watch.py
+finds, and taken back when the customer is back and the probability under churn_hold_above; not raised again within the
+cooldown.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from handlers import rhythm
+from handlers.batch import I8
+from handlers.churn_model import ChurnModel, Scorer
+from handlers.churn_reasons import reasons
+from handlers.jit import F8
+from handlers.snapshot import Snapshot
+from schemas.alert import Alert, Cause, Model, alert_id
+from schemas.units import DAY_MS, rfc3339
+
+
+class Judged(NamedTuple):
+    """What the kernel has made the number of."""
+
+    inputs: F8
+    """(inputs,), see churn_inputs.py."""
+    run_off: I8
+    """(groups, figures), see run_off.py."""
+
+
+def raised(
+    customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot, judged: Judged, scorer: Scorer
+) -> Alert:
+    """The alert for a silence that lasted until `due` (epoch ms). The score is the probability of leaving.
+
+    `cause` has topic and partition.
+    """
+    why = scorer.explained(judged.inputs)
+    return Alert(
+        alert_id=alert_id(customer_id, rhythm.RULE, rfc3339(due)),
+        kind="churn_risk",
+        status="raised",
+        customer_id=customer_id,
+        raised_at=rfc3339(due),
+        expires_at=rfc3339(due + rhythm.VALID_DAYS * DAY_MS),
+        score=why.score,
+        horizon_days=scorer.model.horizon_days,
+        reasons=reasons(seen, judged.inputs, judged.run_off, why.moved_by),
+        cause=Cause(due_at=rfc3339(due), **cause),  # type: ignore[arg-type]
+        model=_named(scorer.model),
+    )
+
+
+def retracted(customer_id: str, due: int, at: int, cause: Mapping[str, object], model: ChurnModel | None) -> Alert:
+    """Takes back the alert that was raised at `due`, by `model` or by own rhythm: the customer came back at `at`.
+
+    `cause` names the event.
+    """
+    if model is None:
+        return rhythm.retracted(customer_id, due, at, cause)
+    return rhythm.retracted(customer_id, due, at, cause, _named(model), model.horizon_days)
+
+
+def _named(model: ChurnModel) -> Model:
+    return Model(name=model.name, version=model.version)

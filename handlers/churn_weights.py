@@ -1,0 +1,129 @@
+"""The churn model as arrays, and the kernels that score with them: one row at a time, also inside a step."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from handlers.churn_design import BG, LOGIT_MAX, MBG, SCALE, design_row
+from handlers.jit import F8, I8, jit
+
+
+class Lines(NamedTuple):
+    """A Linear as arrays over all the columns; weight 0 where a column isn't used."""
+
+    intercept: float
+    offset: float
+    mean: F8
+    scale: F8
+    weight: F8
+
+
+class Forest(NamedTuple):
+    """Trees as arrays over nodes."""
+
+    roots: I8
+    column: I8
+    threshold: F8
+    missing_left: I8
+    left: I8
+    right: I8
+    value: F8
+
+
+class Weights(NamedTuple):
+    """A whole model."""
+
+    horizon: float
+    """Days."""
+    purchase: F8
+    blend: F8
+    corrected: Lines
+    logistic: Lines
+    forest: Forest
+    trees_intercept: float
+
+
+@jit
+def standard(value: float, mean: float, scale: float) -> float:
+    """In spreads from the mean, held within 6; 0 where missing."""
+    z = (value - mean) * scale
+    return float(min(max(z, -6.0), 6.0) if z == z else 0.0)
+
+
+@jit
+def _linear(row: F8, line: Lines) -> float:
+    total = line.intercept + line.offset * 0.5 * (row[BG] + row[MBG])
+    for c in range(row.shape[0]):
+        if line.weight[c] != 0.0:
+            total += line.weight[c] * standard(row[c], line.mean[c], line.scale[c])
+    return float(total)
+
+
+@jit
+def leaf_sum(row: F8, forest: Forest, moved: F8) -> float:
+    """Sum of leaf values; what each column moved on the way down is added to `moved` unless that is empty."""
+    total = 0.0
+    for root in forest.roots:
+        node = root
+        while forest.left[node] >= 0:
+            value = row[forest.column[node]]
+            goes_left = value <= forest.threshold[node] if value == value else forest.missing_left[node] != 0
+            below = forest.left[node] if goes_left else forest.right[node]
+            if moved.shape[0] > 0:
+                moved[forest.column[node]] += forest.value[below] - forest.value[node]
+            node = below
+        total += forest.value[node]
+    return total
+
+
+@jit
+def log_odds(inputs: F8, weights: Weights, row: F8) -> float:
+    """Log odds of leaving of one customer's inputs, (inputs,). `row` is room for the columns."""
+    design_row(inputs, weights.horizon, weights.purchase, SCALE, row)
+    blend = weights.blend
+    z = blend[0] + blend[1] * _linear(row, weights.corrected) + blend[2] * _linear(row, weights.logistic)
+    return float(z + blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, np.empty(0))))
+
+
+@jit
+def moves(inputs: F8, weights: Weights, row: F8, moved: F8) -> float:
+    """Writes what each column moves the log odds into `moved`, (columns,); returns those that nothing has moved."""
+    design_row(inputs, weights.horizon, weights.purchase, SCALE, row)
+    blend, forest = weights.blend, weights.forest
+    moved[:] = 0.0
+    leaf_sum(row, forest, moved)
+    moved *= blend[3]
+    base = blend[0] + blend[3] * weights.trees_intercept
+    for root in forest.roots:
+        base += blend[3] * forest.value[root]
+    base += _line_moves(row, weights.corrected, blend[1], moved)
+    base += _line_moves(row, weights.logistic, blend[2], moved)
+    return float(base)
+
+
+@jit
+def _line_moves(row: F8, line: Lines, share: float, moved: F8) -> float:
+    for c in range(row.shape[0]):
+        if line.weight[c] != 0.0:
+            moved[c] += share * line.weight[c] * standard(row[c], line.mean[c], line.scale[c])
+    moved[BG] += share * line.offset * 0.5 * row[BG]
+    moved[MBG] += share * line.offset * 0.5 * row[MBG]
+    return float(share * line.intercept)
+
+
+@jit
+def score_rows(inputs: F8, weights: Weights, row: F8, out: F8) -> None:
+    """Log odds of each customer, (n,), for inputs (n, inputs)."""
+    for k in range(inputs.shape[0]):
+        out[k] = log_odds(inputs[k], weights, row)
+
+
+@jit
+def silence_rows(inputs: F8, horizon: F8, purchase: F8, line: Lines, row: F8, out: F8) -> None:
+    """Log odds that a gap lasts another horizon[k] days, (n,)."""
+    for k in range(inputs.shape[0]):
+        if horizon[k] <= 0.0:
+            out[k] = LOGIT_MAX
+        else:
+            design_row(inputs[k], horizon[k], purchase, SCALE, row)
+            out[k] = _linear(row, line)

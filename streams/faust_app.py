@@ -1,0 +1,70 @@
+"""The Faust app as this program uses it: where it connects, how it signs on, and in which order its parts start."""
+
+import ssl
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.auth import Credentials
+from mode import Service
+
+from streams.clients import bootstrap_servers, sasl_password
+from streams.settings import Settings
+from streams.topics import faust_id
+
+_FAUST_SESSION_SECONDS_MAX = 60.0
+
+
+class Boot(BootStrategy):
+    """The web server first, so that health can be asked while Kafka is waited for."""
+
+    def __init__(self, app: faust.App, gate: Service) -> None:
+        super().__init__(app)
+        self._gate = gate
+
+    def server(self) -> Any:
+        return self._chain(
+            self.sensors(),
+            self.web_server(),
+            [self._gate],
+            self.kafka_producer(),
+            self.kafka_consumer(),
+            self.agents(),
+            self.kafka_conductor(),
+            self.tables(),
+        )
+
+
+def faust_app(settings: Settings, folder: str) -> faust.App:
+    """`folder` is its data directory. It keeps its tables in memory and makes no topics."""
+    protocol = settings.kafka_security_protocol
+    session_seconds = min(settings.session_timeout_ms / 1_000, _FAUST_SESSION_SECONDS_MAX)
+    context = None
+    if protocol.endswith("ssl"):
+        authorities = settings.kafka_ssl_ca_location
+        context = ssl.create_default_context(cafile=None if authorities is None else str(authorities))
+    credentials: Credentials | None = None
+    if protocol.startswith("sasl"):
+        credentials = faust.SASLCredentials(
+            username=settings.kafka_sasl_username,
+            password=sasl_password(settings),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=context,
+        )
+    elif context is not None:
+        credentials = faust.SSLCredentials(context)
+    return faust.App(
+        faust_id(settings),
+        broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
+        broker_credentials=credentials,
+        store="memory://",
+        datadir=folder,
+        autodiscover=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=1,
+        # A killed worker is missed as soon here as in the loop's group: the next one waits for both.
+        broker_session_timeout=session_seconds,
+        broker_heartbeat_interval=session_seconds / 3,
+        web_in_thread=True,
+    )

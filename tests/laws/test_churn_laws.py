@@ -1,0 +1,64 @@
+"""The laws of the churn number in the loop: no cut into batches shows, and looks find what a daily scan finds."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers.churn_design import logit
+from handlers.churn_inputs import inputs_at, new_room
+from handlers.churn_model import ChurnModel, Scorer
+from handlers.churn_watch import next_look, watch_of
+from handlers.layout import decode
+from handlers.row import LAST_OWN, new_scratch
+from learning.simulator import START, simulate
+from schemas.policy import Policy
+from schemas.units import DAY_MS
+from tests.fast import Fast
+from tests.laws.test_decisions import OFFERS, POLICY, told_crowds
+from tests.models import HORIZON, by_hand
+
+MODEL = by_hand(-3.0, 1.2, -0.8)
+START_DAY = (START - date(1970, 1, 1)).days
+
+
+def fed(stream: list[dict[str, Any] | int], sizes: list[int]) -> Fast:
+    """The stream through the fast path, with the model."""
+    return Fast(offers=OFFERS, policy=POLICY, control_key=b"key", churn=MODEL).feed(stream, sizes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(told_crowds(), st.lists(st.integers(1, 9), max_size=60))
+def test_the_cut_into_batches_does_not_show_with_a_model(stream: list[dict[str, Any] | int], sizes: list[int]) -> None:
+    whole = fed(stream, [])
+    for other in (fed(stream, sizes), fed(stream, [1] * len(stream))):
+        assert other.alerts == whole.alerts
+        assert other.rows == whole.rows
+        assert other.due == whole.due
+
+
+@pytest.mark.parametrize("band", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("model", [MODEL, by_hand(-6.0, 2.5)])
+def test_the_next_look_is_the_day_on_which_a_daily_scan_finds_the_band(model: ChurnModel, band: float) -> None:
+    bank = Fast(offers=()).feed(list(simulate(customers=60, days=100, seed=5)))
+    today = (START_DAY + 100) * DAY_MS
+    scorer, s = Scorer(model), new_scratch()
+    watch = watch_of(scorer.weights, Policy(churn_raise_at=band))
+    found = 0
+    for row in bank.rows.values():
+        days = [today + k * DAY_MS for k in range(HORIZON + 1)]
+        reached = [float(scorer.logits(inputs_at([row], at))[0]) >= logit(band) for at in days]
+        decode(s, np.frombuffer(row, np.uint8), 0)
+        due = next_look(s, watch, today, new_room(s))
+        if due == 0:
+            assert today // DAY_MS - s.life[LAST_OWN] // DAY_MS >= HORIZON
+            continue
+        k = (due - today) // DAY_MS
+        assert k == 1 or not reached[k - 1]
+        if reached == sorted(reached):  # rising with silence, as it should
+            assert not any(reached[1:k])
+            found += reached[k]
+    assert found > 0

@@ -1,0 +1,46 @@
+"""What the polling thread keeps back, with clients of the embedded broker."""
+
+from typing import Any, cast
+
+from confluent_kafka import Consumer, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from handlers.batch import Record
+from streams.beside import Beside
+from streams.claim import Claim
+from streams.embedded import EmbeddedBroker
+from streams.health import Health
+from streams.metrics import Metrics
+from streams.river import River, consumer_config
+from streams.settings import Settings
+from streams.store import Offsets
+from streams.topics import topics_read
+from tests.servers import fresh_name
+
+
+def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read(
+    embedded_broker: EmbeddedBroker,
+) -> None:
+    name = fresh_name("river")
+    given: dict[str, Any] = {"kafka_bootstrap_servers": embedded_broker.bootstrap_servers, "topic_outcomes": name}
+    settings = Settings(**given, group_id=name, poll_records_max=2)
+    embedded_broker.create_topic(name, 1)
+    consumer = Consumer(consumer_config(settings, lambda _: None))
+    consumer.assign([TopicPartition(name, 0, 0)])
+    nothing = cast(Any, None)
+    beside = Beside(topics_read(settings), consumer)
+    river = River(settings, consumer, beside, nothing, Health(), Metrics(CollectorRegistry()), nothing, nothing)
+    claim = Claim(cast(Any, type("Numbered", (), {"number": 0})), Offsets(), True, Offsets())
+    outcomes = [Record(n, at, b"c", b"{}") for n, at in enumerate((100, 200, 150, 300))]
+
+    def told(waiting: list[Record], seen_ms: int) -> tuple[list[int], bool]:
+        claim.seen_ms = seen_ms
+        ripe = river.ripe(claim, {name: waiting}).get(name, [])
+        return [record.offset for record in ripe], claim.holds
+
+    assert told(outcomes, 0) == ([], True)
+    assert told(outcomes, 150) == ([0], True), "in their order: what stands behind one that waits, waits too"
+    assert told(outcomes[1:], 200) == ([1, 2], False)
+    claim.caught_up = True
+    assert told(outcomes[3:], 0) == ([3], False)
+    consumer.close()
