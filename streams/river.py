@@ -24,6 +24,9 @@ BATCHES_AHEAD = 2
 
 TICK_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
+METADATA_MS_MAX = 10_000
+"""A topic that is deleted is missed as soon as that; otherwise its consumers wait in silence."""
+
 _PATIENCE_SECONDS = 1.0
 """The loop may take that long for a batch before the consumer is paused, so that rebalances are not held up."""
 
@@ -215,6 +218,7 @@ def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) 
         "enable.partition.eof": True,
         "session.timeout.ms": settings.session_timeout_ms,
         "heartbeat.interval.ms": max(300, min(3_000, settings.session_timeout_ms // 3)),
+        "topic.metadata.refresh.interval.ms": METADATA_MS_MAX,
         "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
         "fetch.wait.max.ms": 10,
         "fetch.message.max.bytes": RECORD_BYTES_MAX,

@@ -79,6 +79,36 @@ def overtaken(seed: Seed) -> Figures:
         return kept.plus(Figures(events=len(before) + len(after)))
 
 
+def deleted(seed: Seed) -> Figures:
+    """Somebody deletes the topic under a worker, and makes it anew: the worker says so, and no partition reads a log
+    that is not the one it has come from."""
+    with seed.world.scene(PLAN.partitions) as scene:
+        topic = scene.settings.topic_transactions
+        scene.publish(records(PLAN, seed.number))
+        worker = scene.start()
+        scene.rest()
+        figures = scene.audit(seed.notes.append)
+        stood = [scene.state.read(number) for number in range(PLAN.partitions)]
+        admin = AdminClient({"bootstrap.servers": seed.world.kafka.bootstrap_servers})
+        for gone in admin.delete_topics([topic]).values():
+            gone.result(ANSWER_SECONDS_MAX)
+        kept = seed.kept(worker.complains("topic"), "says that the topic is gone")
+        kept = kept.plus(seed.kept(worker.alive(), "goes on being there to be asked"))
+        seed.world.kafka.create_topics({topic: PLAN.partitions})
+        if seed.number % 2:
+            worker.kill()
+            worker = scene.start()
+        for number, stands in enumerate(stood):
+            assert stands is not None
+            said = worker.complains(f"partition {number}: offsets 0 to {stands.offset - 1} were processed")
+            kept = kept.plus(seed.kept(said, "names what is no longer in Kafka"))
+            now = scene.state.read(number)
+            assert now is not None
+            same = (now.offset, now.events) == (stands.offset, stands.events)
+            kept = kept.plus(seed.kept(same, "stands where it stood"))
+        return figures.plus(kept)
+
+
 def too_large(seed: Seed) -> Figures:
     """The topic of alerts takes only small records: the worker says so, and publishes all when that is mended."""
     with seed.world.scene(PLAN.partitions) as scene:
@@ -97,5 +127,6 @@ ROWS = (
     Row("kafka-cut-out", "nothing from the worker reaches Kafka", lambda s: cut(s, "upstream"), 4, 1, ("toxiproxy",)),
     Row("kafka-cut-in", "no answer of Kafka arrives", lambda s: cut(s, "downstream"), 4, 1, ("toxiproxy",)),
     Row("retention", "records gone before they were read: named, and never jumped over", overtaken, 3, 3),
+    Row("topic-deleted", "the topic deleted under a worker, and made anew", deleted, 3, 3),
     Row("too-large", "alerts larger than their topic takes, until that is mended", too_large, 3, 3),
 )

@@ -113,7 +113,7 @@ def _replica(server: RedisServer, _: Path, seed: Seed) -> Iterator[None]:
 def _no_disk(server: RedisServer, small: Path, seed: Seed) -> Iterator[None]:
     """Where fsync is always done a Redis that cannot write its log ends; it is started again when there is room."""
     filling = small / "filling"
-    with filling.open("wb") as file, suppress(OSError):
+    with filling.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"\0" * 65_536)
     yield

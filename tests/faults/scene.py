@@ -2,12 +2,11 @@
 
 import os
 import re
+import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -51,33 +50,10 @@ def forkserver() -> ForkServerContext:
     return context
 
 
-class Executed:
-    """A worker started as an operator would, with the little of multiprocessing.Process that is needed."""
-
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        command = [sys.executable, "-m", "commands", "worker"]
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=output
-            )
-        self.pid = self._process.pid
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def join(self, seconds_max: float) -> None:
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds_max)
-
-    @property
-    def exitcode(self) -> int | None:
-        return self._process.poll()
-
-
 class Worker:
     """A running worker. What it says is in `log`."""
 
-    def __init__(self, process: ForkServerProcess | Executed, log: Path) -> None:
+    def __init__(self, process: ForkServerProcess, log: Path) -> None:
         self.process, self.log = process, log
 
     def signal(self, number: signal.Signals) -> None:
@@ -198,21 +174,13 @@ class Scene:
         with redis_of(self.settings) as client:
             client.set(f"{{{partition}}}:c:{customer}", row)
 
-    def execute(self, environment: Mapping[str, str]) -> Worker:
-        """One more worker, from its start, with more in its environment."""
-        log = self.logs / f"worker-{len(self._workers)}"
-        own = {variable(key): str(value) for key, value in self._own.items()}
-        worker = Worker(Executed(own | environment, log), log)
-        self._workers.append(worker)
-        return worker
-
-    def start(self, kill: steps.Kill | None = None, **changes: Any) -> Worker:
-        """One more worker, from a warm process."""
+    def start(self, kill: steps.Kill | None = None, clock: Path | None = None, **changes: Any) -> Worker:
+        """One more worker, from a warm process. Its clock is wrong by the seconds that the file `clock` says."""
         log = self.logs / f"worker-{len(self._workers)}"
         values = self._own | changes
         environment = {variable(key): str(value) for key, value in values.items()}
         with _forking:
-            process = CONTEXT.Process(target=steps.forked, args=(environment, kill, log))
+            process = CONTEXT.Process(target=steps.forked, args=(environment, kill, clock, log))
             process.start()
         worker = Worker(process, log)
         self._workers.append(worker)
@@ -295,11 +263,11 @@ class Scene:
     def tail(self) -> str:
         """The end of what the last workers said, and what their threads are about."""
         for worker in self._workers[-2:]:
-            if worker.alive() and not isinstance(worker.process, Executed):
+            if worker.alive():
                 worker.signal(signal.SIGUSR1)
         time.sleep(0.5)
         return "\n".join(
-            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-60:]) for worker in self._workers[-2:]
+            f"--- {worker.log.name}\n" + "\n".join(worker.said().splitlines()[-200:]) for worker in self._workers[-2:]
         )
 
     def audit(self, tell: Callable[[str], None]) -> Figures:
@@ -311,6 +279,7 @@ class Scene:
             if worker.alive():
                 worker.kill()
         self._undo.close()
+        shutil.rmtree(self.logs, ignore_errors=True)
 
     def _flush(self) -> None:
         if left := self._producer.flush(60):

@@ -8,12 +8,15 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, NamedTuple
+
+from confluent_kafka import Producer
 
 import streams.app
 import streams.partition
@@ -60,7 +63,7 @@ class Kill(NamedTuple):
     n: int
 
 
-def forked(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
+def forked(environment: Mapping[str, str], kill: Kill | None, clock: Path | None, log: Path) -> None:
     """The life of a worker in a process just forked. Ends it."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
@@ -73,12 +76,32 @@ def forked(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None
     publishing: Any = streams.publisher
     publishing._TRANSACTION_SECONDS_MAX = TRANSACTION_SECONDS_MAX
     publishing.ENTRIES_MAX = ENTRIES_MAX
+    if clock is not None:
+        put_wrong(clock)
     if kill is not None:
         arm(kill)
     code = streams.app.run_worker(load_settings())
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def put_wrong(clock: Path) -> None:
+    """From now on the clock of this process, and the timestamps of the records that it writes, are wrong by the seconds
+    that the file says. (libfaketime 0.9.10 can't do it: it refuses how Python sleeps.)"""
+    right = time.time
+
+    def wrong() -> float:
+        return right() + float(clock.read_text())
+
+    class Publishing(Producer):
+        def produce(self, *args: Any, **more: Any) -> Any:
+            super().produce(*args, **more, timestamp=int(time.time() * 1_000))
+
+    parts: Any = time
+    parts.time = wrong
+    parts = streams.publisher
+    parts.Producer = Publishing
 
 
 def arm(kill: Kill) -> None:
