@@ -1,5 +1,6 @@
 """`tracker topics create`: the topics with the properties that the program relies on."""
 
+from threading import Event
 from typing import Annotated, NamedTuple
 
 import typer
@@ -10,9 +11,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from commands.console import out, print_json, settings_with
+from commands.console import Failure, out, print_json, settings_with
 from commands.kafka import ANSWER_SECONDS_MAX, admin
 from streams.clients import RECORD_BYTES_MAX
+from streams.retry import GaveUp, Retry
 from streams.settings import Settings
 from streams.topics import offers_changelog
 
@@ -58,12 +60,28 @@ def make_topics(settings: Settings) -> dict[str, list[str] | None]:
     if missing:
         for future in client.create_topics(missing, request_timeout=ANSWER_SECONDS_MAX).values():
             future.result()
+        _until_known(client, {topic.topic for topic in missing})
     return {
         topic.name: _differences(client, topic, len(existing[topic.name].partitions))
         if topic.name in existing
         else None
         for topic in wanted
     }
+
+
+def _until_known(client: AdminClient, names: set[str]) -> None:
+    """Kafka has made them; its brokers hear of that, and of who leads each partition, a moment later."""
+    retry = Retry("waiting for new topics", ANSWER_SECONDS_MAX)
+    while True:
+        known = client.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+        led = {n for n in names & known.keys() if all(p.leader >= 0 for p in known[n].partitions.values())}
+        if led == names:
+            return
+        try:
+            wait = retry.failed(TimeoutError())
+        except GaveUp:
+            raise Failure(f"Kafka has made {', '.join(sorted(names - led))}, but no broker leads it yet") from None
+        Event().wait(wait)
 
 
 class Topic(NamedTuple):
