@@ -14,7 +14,6 @@ from handlers.currency import Exchange
 from handlers.decode import alone, filled, together
 from handlers.refusal import AHEAD_MS_MAX, EARLIEST, EPOCH, LATEST, Refusal, moment_ms, refusal_of, refusal_of_moment
 from handlers.seen import Mask, Seen, event_hashes
-from schemas.dead_letter import DeadLetter
 from schemas.transaction import ACCOUNT_ID_LENGTH, AMOUNT_LIMIT, CHANNELS, TYPES, Moment, Transaction
 from schemas.units import DAY_MS
 
@@ -82,7 +81,7 @@ class Intake:
             clock=clocks[places],
             event_ids=columns.event_ids,
             clock_end=int(clocks[-1]) if records else clock,
-            dead_letters=[self._dead_letter(partition, records[place], refused[place]) for place in sorted(refused)],
+            dead_letters=[refused[place].letter(self._topic, partition, records[place]) for place in sorted(refused)],
             duplicates=duplicates,
             unknown_types=int(np.count_nonzero(columns.type < 0)),
             unknown_channels=int(np.count_nonzero(columns.channel < 0)),
@@ -131,19 +130,6 @@ class Intake:
         if self._keyed and record.key != transaction.customer_id.encode():
             return Refusal("wrong_key", "customer_id", "must be the same as the record's key")
         return refusal_of(transaction, record.timestamp_ms, self._exchange) or transaction
-
-    def _dead_letter(self, partition: int, record: Record, refusal: Refusal) -> DeadLetter:
-        return DeadLetter(
-            reason=refusal.reason,
-            field=refusal.field,
-            rule=refusal.rule,
-            topic=self._topic,
-            partition=partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp_ms,
-            key=record.key,
-            value=record.value,
-        )
 
 
 def _fields(records: Sequence[Record]) -> tuple[tuple[Any, ...], ...]:

@@ -63,19 +63,7 @@ class NoteIntake:
         for record in records:
             read = self._judged(record)
             if isinstance(read, Refusal):
-                letters.append(
-                    DeadLetter(
-                        reason=read.reason,
-                        field=read.field,
-                        rule=read.rule,
-                        topic=self._topic,
-                        partition=partition,
-                        offset=record.offset,
-                        timestamp_ms=record.timestamp_ms,
-                        key=record.key,
-                        value=record.value,
-                    )
-                )
+                letters.append(read.letter(self._topic, partition, record))
             else:
                 notes.append(Note(read, moment_ms(read.occurred_at), self._topic, record.offset, before, clock))
         return notes, letters

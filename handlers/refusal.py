@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from handlers.batch import Record
 from handlers.currency import EXPONENTS, Exchange
-from schemas.dead_letter import Reason
+from schemas.dead_letter import DeadLetter, Reason
 from schemas.transaction import AMOUNT_LIMIT, Moment, Transaction
 from schemas.units import DAY_MS, parse_rfc3339
 
@@ -26,6 +27,20 @@ class Refusal(NamedTuple):
     field: str
     """Path of the field; empty for the whole record."""
     rule: str
+
+    def letter(self, topic: str, partition: int, record: Record) -> DeadLetter:
+        """The dead letter of the record, which came from there."""
+        return DeadLetter(
+            reason=self.reason,
+            field=self.field,
+            rule=self.rule,
+            topic=topic,
+            partition=partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp_ms,
+            key=record.key,
+            value=record.value,
+        )
 
 
 def refusal_of(transaction: Transaction, timestamp_ms: int, exchange: Exchange) -> Refusal | None:
