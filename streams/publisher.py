@@ -49,6 +49,10 @@ IDLE_SECONDS = 1.0
 REST_SECONDS_MAX = 0.05
 """Between transactions."""
 
+RETRY_MS = 5
+"""A transaction that begins while the broker still ends the one before is refused and asked for again after that long,
+with the client's default after 100 ms. Doubles with each refusal."""
+
 ANSWER_SECONDS_MAX = 10.0
 _TRANSACTION_SECONDS_MAX = 15
 _TROUBLE_SECONDS = 3.0
@@ -328,7 +332,8 @@ def producer_config(settings: Settings, on_error: Callable[[KafkaError], None]) 
         "enable.idempotence": True,
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
-        "linger.ms": 2,
+        "linger.ms": 1,
+        "retry.backoff.ms": RETRY_MS,
         "message.max.bytes": RECORD_BYTES_MAX,
     }
 
