@@ -11,7 +11,7 @@ from commands.console import Bar, Failure, err, out, print_json, progress, setti
 from commands.kafka import consumer, ends, partitions, to_the_end
 from commands.state import intake, store
 from handlers.batch import Record
-from handlers.engine import Rules
+from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.measures import accounts, profile
 from streams.beside import note_intakes
@@ -100,9 +100,9 @@ def _check(number: int, state: RedisStore, reader: Consumer, reading: Intake, se
     position, served = _snapshot(number, state)
     partition = Partition(
         number,
-        settings.topic_transactions,
         again := MemoryStore(),
         reading,
+        Engine(settings.topic_transactions),
         note_intakes(settings),
         Rules,
         settings.topic_alerts,

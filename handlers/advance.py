@@ -36,14 +36,21 @@ MOMENT_AT = 4  # time of the moment, epoch ms
 MOMENT_EVENT = 5  # its event (at a due time: the customer's event before, -1 if none)
 MOMENT_BITS = 6
 MOMENT_RAISED = 7  # due time of the churn alert that stood before the event
-MOMENT_LATE = 8  # late events so far
-MOMENT_TIER = 9  # the customer's place among the tiers
-MOMENT_TAIL = 10  # where the customer's dealings start in `raw`
-MOMENT_UNFITTING = 11  # moments so far at which no offer fitted
-MOMENTS = 12
+MOMENT_TIER = 8  # the customer's place among the tiers
+MOMENT_TAIL = 9  # where the customer's dealings start in `raw`
+MOMENTS = 10
 
-# rows of `columns`
-_AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(7)
+# rows of `told`: what is said of each customer
+DUE_BEFORE, DUE_AFTER = 0, 1  # due times, 0 for never
+ROW_END = 2  # of the new row, in the buffer
+TAIL = 3  # length of the dealings at the row's end
+LATES = 4  # late events
+UNFITTINGS = 5  # moments at which no offer fitted
+TOLD = 6
+
+COLUMNS = ("at", "amount", "balance", "type", "channel", "undoes_at", "clock")
+"""Of a batch, as rows of `columns`."""
+_AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(len(COLUMNS))
 
 
 class Work(NamedTuple):
@@ -105,22 +112,20 @@ def advance(
     event_ends: I8,
     columns: I8,
     account: I8,
-    clock_end: int,
+    clock_ends: I8,
     wanted: int,
     screen: Screen,
     tiers: I8,
     churn: Watch,
-    due_before: I8,
-    due_after: I8,
     buffer: U8,
-    row_ends: I8,
-    tails: I8,
+    told: I8,
 ) -> int:
-    """Goes on from `moment`. Customer k's stored row ends at ends[k] in `raw`, its events at event_ends[k] in `order`.
+    """Goes on from `moment`. Customer k's stored row ends at ends[k] in `raw`, its events at event_ends[k] in `order`,
+    and stream time after the whole batch is clock_ends[k] where k's partition is. What is said of k stands in
+    told[:, k].
 
     At a due time the row is already changed (the alert stands), at an event it has been folded. Dealings go through
-    unread: they are decided on when all customers have been here, in the order of the stream; tails[k] is how long
-    customer k's are.
+    unread: they are decided on when all customers have been here, in the order of the stream.
     """
     horizon = int(churn.weights.horizon)
     while moment[MOMENT_CUSTOMER] < ends.shape[0]:
@@ -135,14 +140,14 @@ def advance(
             else:
                 clear(s)
                 moment[MOMENT_TAIL] = start
-            due_before[k] = _earliest(s)
+            told[DUE_BEFORE, k] = _earliest(s)
             moment[MOMENT_NEXT] = first_event
             moment[MOMENT_OPEN] = 1
         while True:
             place = moment[MOMENT_NEXT]
             last = place == event_ends[k]
             event = -1 if last else order[place]
-            clock = clock_end if last else columns[_CLOCK, event]
+            clock = clock_ends[k] if last else columns[_CLOCK, event]
             due = _earliest(s)
             if due != 0 and due <= clock:
                 if s.life[DUE] == due and not _silent(s, churn, due, work.room):
@@ -194,28 +199,28 @@ def advance(
                 s.life[DUE] = 0
                 bits &= ~RETURNED
             moment[MOMENT_NEXT] = place + 1
-            moment[MOMENT_LATE] += 1 if bits & LATE else 0
+            told[LATES, k] += 1 if bits & LATE else 0
             bits &= wanted
             if bits & ~RETURNED:
                 evaluate(s, spec, at, work.values, work.room)
                 found = screened(screen, work.values, bits, at)
                 if found != MAY_FIT:
                     bits &= RETURNED
-                    moment[MOMENT_UNFITTING] += 1 if found == UNFITTING else 0
+                    told[UNFITTINGS, k] += 1 if found == UNFITTING else 0
             if bits != 0:
                 moment[MOMENT_AT] = at
                 moment[MOMENT_EVENT] = event
                 moment[MOMENT_BITS] = bits
                 moment[MOMENT_TIER] = s.life[TIER]
                 return AT_EVENT
-        due_after[k] = _earliest(s)
+        told[DUE_AFTER, k] = _earliest(s)
         moment[MOMENT_OUT] = encode(s, buffer, moment[MOMENT_OUT])
         tail = ends[k] - moment[MOMENT_TAIL]
         for b in range(tail):
             buffer[moment[MOMENT_OUT] + b] = raw[moment[MOMENT_TAIL] + b]
-        tails[k] = tail
+        told[TAIL, k] = tail
         moment[MOMENT_OUT] += tail
-        row_ends[k] = moment[MOMENT_OUT]
+        told[ROW_END, k] = moment[MOMENT_OUT]
         moment[MOMENT_OPEN] = 0
         moment[MOMENT_CUSTOMER] = k + 1
     return DONE

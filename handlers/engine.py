@@ -1,11 +1,13 @@
-"""One step of one partition: a batch of events and the customers who are due, in; rows, due times and alerts, out.
+"""One step: a batch of events and the customers who are due, in; rows, due times and alerts, out.
 
+Several partitions can take a step together, because a step costs by the call; each comes to the same as by itself.
 Pure: the outcome depends on the rows, the events in their order, and stream time; not on how the stream was cut into
 batches. The kernel advances one customer after another, and stops at moments that need a decision; these are decided
 afterwards, in the order of the stream, because a decision may depend on another customer's (budgets, learning). What is
 decided changes a row's dealings only, which the kernel does not read.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,38 +20,41 @@ from handlers.advance import (
     AFTER,
     AT_LOOK,
     DONE,
+    DUE_AFTER,
+    DUE_BEFORE,
     FULL,
+    LATES,
     MOMENT_AT,
     MOMENT_BITS,
     MOMENT_CUSTOMER,
     MOMENT_EVENT,
-    MOMENT_LATE,
     MOMENT_OUT,
     MOMENT_RAISED,
     MOMENT_TIER,
-    MOMENT_UNFITTING,
     MOMENTS,
+    ROW_END,
     SILENT,
+    TAIL,
+    UNFITTINGS,
     advance,
     new_work,
 )
 from handlers.batch import I8, Batch
+from handlers.bundle import Bundle, Part
 from handlers.churn import Judged
 from handlers.churn_model import ChurnModel, Scorer
 from handlers.churn_watch import watch_of
 from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
-from handlers.layout import VERSION
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
 from handlers.moments import DEPOSIT_MATURING, RETURNED
-from handlers.notes import Note, woven
+from handlers.notes import Note
 from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
 from handlers.screen import screen_of
 from handlers.snapshot import Snapshot
-from handlers.upgrade import current
 from schemas.alert import Alert
 from schemas.offer import Offer
 from schemas.units import rfc3339
@@ -98,18 +103,11 @@ class _Pending(NamedTuple):
     note: Note | None = None
 
 
-def needed_rows(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> list[str]:
-    """The rows that a step must be given, each once."""
-    names = [*batch.customers, *(note.said.customer_id for note in notes), *(customer for customer, _ in due), LEDGER]
-    return list(dict.fromkeys(names))
-
-
 class Engine:
-    """Steps of one partition. Holds no customer's state between steps, only room to work in."""
+    """Holds no customer's state between steps, only room to work in."""
 
-    def __init__(self, topic: str, partition: int) -> None:
+    def __init__(self, topic: str) -> None:
         self._topic = topic
-        self._partition = partition
         self._scratch = new_scratch()
         self._work = new_work(len(FEATURES))
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
@@ -118,81 +116,77 @@ class Engine:
         self._screened: tuple[Offer, ...] = ()
         self._screen = screen_of(())
 
-    def step(
-        self,
-        batch: Batch,
-        rows: Mapping[str, bytes | None],
-        due: Sequence[tuple[str, int]],
-        rules: Rules,
-        notes: Sequence[Note] = (),
-    ) -> Outcome:
-        """Folds the batch and lets due times pass up to batch.clock_end.
+    def step(self, part: Part, rules: Rules) -> Outcome:
+        """`steps` of one partition alone."""
+        return self.steps([part], rules)[0]
 
-        `rows` holds what is stored under each of `needed_rows`; `due` names everybody whose due time is not after
-        batch.clock_end. Raises LayoutError for a row of an unknown version.
-        """
-        noted: list[tuple[int, Note]] = []
-        if notes:
-            batch, noted = woven(batch, notes)
-        present = set(batch.customers)
-        customers = batch.customers + [customer for customer, _ in due if customer not in present]
-        stored = [row or b"" for row in map(rows.get, customers)]
-        if not {row[0] for row in stored if row} <= {VERSION}:
-            stored = [current(row) if row else row for row in stored]
-        ends = np.cumsum(np.fromiter(map(len, stored), np.int64, len(stored)))
-        raw = np.frombuffer(b"".join(stored), np.uint8)
-        order = np.argsort(batch.row, kind="stable")
-        event_ends = np.cumsum(np.bincount(batch.row, minlength=len(customers)), dtype=np.int64)
-        due_before, due_after = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
-        row_ends, tails = np.zeros(len(customers), np.int64), np.zeros(len(customers), np.int64)
+    def steps(self, parts: Sequence[Part], rules: Rules) -> list[Outcome]:
+        """Folds each partition's batch and lets due times pass up to its clock_end."""
+        if not parts:
+            return []
+        bundle = Bundle(parts)
         if rules.offers is not self._screened:
             self._screened, self._screen = rules.offers, screen_of(rules.offers)
         screen = self._screen
         wanted = RETURNED | int(np.bitwise_or.reduce(screen.offers[:, 0], initial=0))
         tiers = np.array(rules.policy.tiers_minor, np.int64)
-        columns = np.stack(
-            [batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock]
-        )
         if rules.churn is not self._model:
             self._model, self._scorer = rules.churn, None if rules.churn is None else Scorer(rules.churn)
         watch = watch_of(None if self._scorer is None else self._scorer.weights, rules.policy)
         moment = np.zeros(MOMENTS, np.int64)
-        outcome = Outcome({}, {}, [], batch.clock_end, 0)
-        pending = [
-            _Pending((place, AFTER, 0, note.said.customer_id), _NOTE, note.at, note=note) for place, note in noted
-        ]
-        flushed = 0
+        pending: list[list[_Pending]] = [[] for _ in parts]
+        rows: list[bytes] = []
         while True:
             state = advance(
-                self._scratch, self._work, SPEC, moment, raw, ends, order, event_ends, columns, batch.account,
-                batch.clock_end, wanted, screen, tiers, watch, due_before, due_after, self._buffer, row_ends, tails,
+                self._scratch, self._work, SPEC, moment, bundle.raw, bundle.ends, bundle.order, bundle.event_ends,
+                bundle.columns, bundle.account, bundle.clock_ends, wanted, screen, tiers, watch, self._buffer,
+                bundle.told,
             )  # fmt: skip
+            at = int(moment[MOMENT_CUSTOMER])
             if state in (FULL, DONE):
-                at = int(moment[MOMENT_CUSTOMER])
                 flat = self._buffer[: moment[MOMENT_OUT]].tobytes()
-                cuts = [0, *row_ends[flushed:at].tolist()]
-                outcome.rows.update(zip(customers[flushed:at], [flat[a:b] for a, b in pairwise(cuts)], strict=True))
-                flushed, moment[MOMENT_OUT] = at, 0
+                cuts = [0, *bundle.told[ROW_END, len(rows) : at].tolist()]
+                rows += [flat[a:b] for a, b in pairwise(cuts)]
+                moment[MOMENT_OUT] = 0
                 if state == DONE:
                     break
                 continue
-            found = self._found(state, customers[moment[MOMENT_CUSTOMER]], batch, moment)
+            place = bisect_right(bundle.starts, at) - 1
+            found = self._found(state, bundle.customers[at], bundle.batches[place], bundle.event_starts[place], moment)
             if state == SILENT and self._scorer is not None:
                 found = found._replace(judged=Judged(watch.inputs.copy(), self._work.run_off.copy()))
-            pending.append(found)
-        changed = np.flatnonzero(due_before != due_after)
-        outcome.due = {customers[k]: int(due_after[k]) or None for k in changed.tolist()}
-        outcome.late = int(moment[MOMENT_LATE])
-        outcome.unfitting = int(moment[MOMENT_UNFITTING])
+            pending[place].append(found)
+        return [self._outcome(part, bundle, place, pending[place], rows, rules) for place, part in enumerate(parts)]
+
+    def _outcome(
+        self, part: Part, bundle: Bundle, place: int, pending: list[_Pending], rows: list[bytes], rules: Rules
+    ) -> Outcome:
+        its = slice(bundle.starts[place], bundle.starts[place + 1])
+        customers, told = bundle.customers[its], bundle.told[:, its]
+        changed = np.flatnonzero(told[DUE_BEFORE] != told[DUE_AFTER])
+        outcome = Outcome(
+            rows=dict(zip(customers, rows[its], strict=True)),
+            due={customers[k]: int(told[DUE_AFTER, k]) or None for k in changed.tolist()},
+            alerts=[],
+            clock=part.batch.clock_end,
+            late=int(told[LATES].sum()),
+            unfitting=int(told[UNFITTINGS].sum()),
+        )
+        pending += [
+            _Pending((at, AFTER, 0, note.said.customer_id), _NOTE, note.at, note=note)
+            for at, note in bundle.noted[place]
+        ]
         if pending:
             pending.sort(key=lambda one: one.key)
-            lengths = dict(zip(customers, tails.tolist(), strict=True))
-            self._decide(pending, batch, rules, rows, outcome, lengths)
+            tails = dict(zip(customers, told[TAIL].tolist(), strict=True))
+            self._decide(pending, part.partition, bundle.batches[place], rules, part.rows, outcome, tails)
         return outcome
 
-    def _found(self, state: int, customer: str, batch: Batch, moment: I8) -> _Pending:
-        """What the kernel has stopped for, with a copy of what is to be decided over."""
+    def _found(self, state: int, customer: str, batch: Batch, first: int, moment: I8) -> _Pending:
+        """What the kernel has stopped for, with a copy of what is to be decided over. The batch's first entry is the
+        kernel's number `first`."""
         event, at, tier = int(moment[MOMENT_EVENT]), int(moment[MOMENT_AT]), int(moment[MOMENT_TIER])
+        event = event - first if event >= 0 else event
         values = self._work.values.copy()
         if state in (SILENT, AT_LOOK):
             # `event` is this customer's before, -1 if none in the batch
@@ -205,6 +199,7 @@ class Engine:
     def _decide(
         self,
         pending: list[_Pending],
+        partition: int,
         batch: Batch,
         rules: Rules,
         rows: Mapping[str, bytes | None],
@@ -215,7 +210,7 @@ class Engine:
             row = outcome.rows[customer]
             return row[len(row) - tails[customer] :]
 
-        decisions = Decisions(self._topic, self._partition, rules, Ledger(rows.get(LEDGER)), tail, self._scorer)
+        decisions = Decisions(self._topic, partition, rules, Ledger(rows.get(LEDGER)), tail, self._scorer)
         for one in pending:
             customer, at = one.key[3], one.at
             if one.note is not None:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import compress
-from typing import Any, cast
+from itertools import chain, compress
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -16,6 +16,17 @@ from handlers.refusal import AHEAD_MS_MAX, EARLIEST, EPOCH, LATEST, Refusal, mom
 from handlers.seen import Mask, Seen, event_hashes
 from schemas.transaction import ACCOUNT_ID_LENGTH, AMOUNT_LIMIT, CHANNELS, TYPES, Moment, Transaction
 from schemas.units import DAY_MS
+
+
+class Unread(NamedTuple):
+    """Records of one partition, and what was before them."""
+
+    partition: int
+    records: Sequence[Record]
+    clock: int
+    """Stream time before the first of them, epoch ms."""
+    seen: Seen
+    """Events of the partition that have been; those of the records are added."""
 
 
 class Intake:
@@ -35,11 +46,16 @@ class Intake:
         self._keyed = keyed
 
     def batch(self, partition: int, records: Sequence[Record], clock: int, seen: Seen) -> Batch:
-        """Columns of the records, in stream order; `clock` is the stream time before the first of them, epoch ms.
+        """`batches` of one partition alone."""
+        return self.batches([Unread(partition, records, clock, seen)])[0]
+
+    def batches(self, parts: Sequence["Unread"]) -> list[Batch]:
+        """Columns of each partition's records, in stream order. All are decoded together, which costs by the call.
 
         Every record but a heartbeat is either an event of the result, or one of its duplicates (`seen` knows the id
         already) or dead letters.
         """
+        records = list(chain.from_iterable(part.records for part in parts))
         offsets, timestamps, keys, values, told = _fields(records)
         places = np.arange(len(records))
         heartbeats: list[int] = []
@@ -62,30 +78,42 @@ class Intake:
                 refused[place] = refusal
             else:
                 moments[place] = told_at
-        clocks, repeated = seen.sift(hashes, moments, clock)
-        duplicates = int(np.count_nonzero(repeated))
-        if duplicates:
-            fresh = ~repeated[places]
-            places, columns = places[fresh], columns.only(fresh)
-        return Batch(
-            customers=columns.customers,
-            row=columns.row,
-            offset=np.array(offsets, np.int64)[places],
-            at=columns.at,
-            amount=columns.amount,
-            balance=columns.balance,
-            account=columns.account,
-            type=np.maximum(columns.type, 0),
-            channel=np.maximum(columns.channel, 0),
-            undoes_at=columns.undoes_at,
-            clock=clocks[places],
-            event_ids=columns.event_ids,
-            clock_end=int(clocks[-1]) if records else clock,
-            dead_letters=[refused[place].letter(self._topic, partition, records[place]) for place in sorted(refused)],
-            duplicates=duplicates,
-            unknown_types=int(np.count_nonzero(columns.type < 0)),
-            unknown_channels=int(np.count_nonzero(columns.channel < 0)),
-        )
+        found, end = [], 0
+        for part in parts:
+            start, end = end, end + len(part.records)
+            first, last = np.searchsorted(places, (start, end)).tolist()
+            clocks, repeated = part.seen.sift(hashes[start:end], moments[start:end], part.clock)
+            within = places[first:last] - start
+            events = columns.cut(slice(first, last))
+            if duplicates := int(np.count_nonzero(repeated)):
+                fresh = ~repeated[within]
+                within, events = within[fresh], events.only(fresh)
+            row, customers = _rows(events.customer_ids)
+            batch = Batch(
+                customers=customers,
+                row=row,
+                offset=np.array(offsets[start:end], np.int64)[within],
+                at=events.at,
+                amount=events.amount,
+                balance=events.balance,
+                account=events.account,
+                type=np.maximum(events.type, 0),
+                channel=np.maximum(events.channel, 0),
+                undoes_at=events.undoes_at,
+                clock=clocks[within],
+                event_ids=events.event_ids,
+                clock_end=int(clocks[-1]) if part.records else part.clock,
+                dead_letters=[
+                    refused[place].letter(self._topic, part.partition, records[place])
+                    for place in sorted(refused)
+                    if start <= place < end
+                ],
+                duplicates=duplicates,
+                unknown_types=int(np.count_nonzero(events.type < 0)),
+                unknown_channels=int(np.count_nonzero(events.channel < 0)),
+            )
+            found.append(batch)
+        return found
 
     def _at_once(
         self, timestamps: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
@@ -147,8 +175,6 @@ class _Columns:
 
     customer_ids: list[str]
     """Of each event."""
-    customers: list[str]
-    row: I8
     at: I8
     amount: I8
     balance: I8
@@ -158,23 +184,28 @@ class _Columns:
     undoes_at: I8
     event_ids: list[str]
 
+    def cut(self, kept: slice) -> "_Columns":
+        """The events of that stretch."""
+        return _Columns(customer_ids=self.customer_ids[kept], event_ids=self.event_ids[kept], **self._arrays(kept))
+
     def only(self, kept: Mask) -> "_Columns":
         """The events where `kept`, a mask of shape (n,), is true."""
-        customer_ids = list(compress(self.customer_ids, kept))
-        row, customers = _rows(customer_ids)
         return _Columns(
-            customer_ids=customer_ids,
-            customers=customers,
-            row=row,
-            at=self.at[kept],
-            amount=self.amount[kept],
-            balance=self.balance[kept],
-            account=self.account[kept],
-            type=self.type[kept],
-            channel=self.channel[kept],
-            undoes_at=self.undoes_at[kept],
+            customer_ids=list(compress(self.customer_ids, kept)),
             event_ids=list(compress(self.event_ids, kept)),
+            **self._arrays(kept),
         )
+
+    def _arrays(self, kept: slice | Mask) -> dict[str, I8]:
+        return {
+            "at": self.at[kept],
+            "amount": self.amount[kept],
+            "balance": self.balance[kept],
+            "account": self.account[kept],
+            "type": self.type[kept],
+            "channel": self.channel[kept],
+            "undoes_at": self.undoes_at[kept],
+        }
 
 
 def _rows(customer_ids: list[str]) -> tuple[I8, list[str]]:
@@ -217,13 +248,10 @@ def _columns(transactions: list[Transaction], exchange: Exchange) -> _Columns:
     undoes_at = np.full(count, NONE, np.int64)
     if originals.count(None) != count:
         undoes_at[:] = [NONE if original is None else moment_ms(original.occurred_at) for original in originals]
-    row, customers = _rows(customer_ids)
     types = [event.type for event in transactions]
     channels = [event.channel for event in transactions]
     return _Columns(
         customer_ids=customer_ids,
-        customers=customers,
-        row=row,
         at=_moments([event.occurred_at for event in transactions]),
         amount=np.array(amounts, np.int64),
         balance=np.array([NONE if balance is None else balance for balance in balances], np.int64),

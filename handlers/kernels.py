@@ -3,6 +3,7 @@
 import numpy as np
 
 from handlers.batch import Record
+from handlers.bundle import Part
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.seen import SEGMENT, Seen
@@ -13,4 +14,4 @@ def compile_kernels() -> None:
     seen = Seen(17 * SEGMENT, 0, {})
     batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], 0, seen)
     seen.sift(np.arange(1, SEGMENT + 1), np.zeros(SEGMENT, np.int64), 0)
-    Engine("transactions", 0).step(batch, {}, [], Rules())
+    Engine("transactions").step(Part(0, batch, {}, []), Rules())

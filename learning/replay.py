@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from handlers.batch import Batch, Record
+from handlers.bundle import Part
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.ledger import LEDGER
@@ -46,7 +47,7 @@ class Replay:
             EVENTS: NoteIntake(EVENTS, CustomerEvent, keyed=False),
         }
         self._rules = rules
-        self._engine = Engine(topic, 0)
+        self._engine = Engine(topic)
         self._seen = Seen()
         self._size = batch
         self._due_at: dict[str, int] = {}
@@ -76,7 +77,7 @@ class Replay:
     def _step(self, batch: Batch, notes: list[Note]) -> list[Alert]:
         self.events += len(batch)
         self.dead_letters += batch.dead_letters
-        outcome = self._engine.step(batch, self.rows, self._passed(batch.clock_end), self._rules, notes)
+        outcome = self._engine.step(Part(0, batch, self.rows, self._passed(batch.clock_end), notes), self._rules)
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
         self.rows.update(outcome.rows)

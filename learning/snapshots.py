@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handlers.batch import I8, NONE
+from handlers.bundle import Part
 from handlers.churn_inputs import inputs_at
 from handlers.engine import Engine, Rules
 from handlers.jit import F8
@@ -36,7 +37,7 @@ def snapshots(
     `progress` is told the number of events folded so far. All but the last hold only the customers that
     `taken` keeps of those seen.
     """
-    engine, rules = Engine("history", 0), Rules()
+    engine, rules = Engine("history"), Rules()
     rows: dict[str, bytes] = {}
     place = {name: number for number, name in enumerate(history.customers)}
     found, done = [], 0
@@ -44,7 +45,7 @@ def snapshots(
         known = int(np.searchsorted(history.clock, cutoff))
         while done < known:
             stop = min(done + _STEP, known)
-            rows.update(engine.step(history.batch(done, stop), rows, [], rules).rows)
+            rows.update(engine.step(Part(0, history.batch(done, stop), rows, []), rules).rows)
             done = stop
             progress(done)
         customers = np.sort(np.array([place[name] for name in rows if name != LEDGER], np.int64))

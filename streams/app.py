@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from handlers.churn_model import ChurnModel
 from handlers.currency import load_rates
+from handlers.engine import Engine
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
 from streams.batches import Batches
@@ -170,14 +171,12 @@ class Worker:
         rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
         store = RedisStore(redis_lines(settings))
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
-        topic, notes = settings.topic_transactions, note_intakes(settings)
+        intake, notes = Intake(settings.topic_transactions, settings.base_currency, rates), note_intakes(settings)
+        engine, rules = Engine(settings.topic_transactions), self._catalog.rules
+        topics = settings.topic_alerts, settings.topic_dead_letters
 
         def open_partition(number: int) -> Partition:
-            intake = Intake(topic, settings.base_currency, rates)
-            topics = settings.topic_alerts, settings.topic_dead_letters
-            return Partition(
-                number, topic, store, intake, notes, self._catalog.rules, *topics, cache, settings.poison_share_max
-            )
+            return Partition(number, store, intake, engine, notes, rules, *topics, cache, settings.poison_share_max)
 
         lookback = Lookback(settings, self._on_kafka_error)
         self._publisher = Publisher(
@@ -203,7 +202,7 @@ class Worker:
             self._health,
             self._metrics,
         )
-        self._work_loop = Loop(lock, store, self._publisher, claims, self._metrics)
+        self._work_loop = Loop(lock, intake, engine, rules, store, self._publisher, claims, self._metrics)
         self._river = River(
             settings,
             self._consumer,

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from handlers.ledger import LEDGER
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
@@ -20,7 +20,7 @@ class MemoryStore:
 
     def claim(self, partition: int) -> Position:
         state = self._partitions[partition]
-        state.position = replace(state.position, epoch=state.position.epoch + 1)
+        state.position = state.position._replace(epoch=state.position.epoch + 1)
         return state.position
 
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:

@@ -3,11 +3,10 @@
 Everything but the commit's answer is a function of the records and of what the store held.
 """
 
-import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -15,11 +14,14 @@ import numpy as np
 import orjson
 
 from handlers.batch import Batch, Record
+from handlers.bundle import Part, needed_rows
 from handlers.dealings import Rule
-from handlers.engine import Engine, Outcome, Rules, needed_rows
-from handlers.intake import Intake
+from handlers.engine import Engine, Outcome, Rules
+from handlers.intake import Intake, Unread
+from handlers.ledger import LEDGER
 from handlers.notes import Note, NoteIntake
 from handlers.seen import SEGMENT, Seen, SeenChanges
+from handlers.upgrade import current
 from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
@@ -31,14 +33,20 @@ from streams.store import Changes, Offsets, Outgoing, Position, Store
 DUE_MAX = 10_000
 """Customers who are looked at in one commit because they are due; more than that take several."""
 
-STEPS = ("decode", "load", "decide", "commit")
-
 
 class NoteIntakes(NamedTuple):
     """Readers of what arrives beside transactions."""
 
     outcomes: NoteIntake
     customer_events: NoteIntake
+
+
+class Task(NamedTuple):
+    """A batch that is ready to be decided on."""
+
+    part: Part
+    offsets: Offsets
+    """After its records: where the partition stands once it is committed."""
 
 
 class Done(NamedTuple):
@@ -49,8 +57,6 @@ class Done(NamedTuple):
     position: Position
     outbox: list[tuple[int, Outgoing]]
     """Entries committed with the batch, by sequence: to be published."""
-    steps: dict[str, float]
-    """Seconds by name of STEPS."""
     events: int
     alerts: list[Alert]
     dead_letters: list[DeadLetter]
@@ -70,17 +76,18 @@ class Done(NamedTuple):
 class Partition:
     """The state of one partition while this process owns it. Used by one thread at a time.
 
-    `process` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote:
-    then nothing is written. It raises Fenced, Moved or StoreUnavailable: nothing is then known to be written, and the
-    owner must `claim` again and seek to where it has `reached` before it goes on.
+    A batch is decoded (`unread`), loaded, decided on and sent; several partitions' are decoded and decided on together.
+    `load` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote: then
+    nothing is written. It and `send` raise Fenced, Moved or StoreUnavailable: nothing is then known to be written, and
+    the owner must `claim` again and seek to where it has `reached` before it goes on.
     """
 
     def __init__(
         self,
         number: int,
-        topic: str,
         store: Store,
         intake: Intake,
+        engine: Engine,
         notes: NoteIntakes,
         rules: Callable[[], Rules],
         alerts_topic: str,
@@ -99,13 +106,13 @@ class Partition:
         self._seen = Seen()
         self._store = store
         self._intake = intake
+        self._engine = engine
         self._notes = notes
         self._breaker = Breaker(refused_share_max)
         self._rules = rules
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
         self._cache = cache
-        self._engine = Engine(topic, number)
         self._next_due: int | None = None
         self._trimmed = 0
         self._forget_crowd()
@@ -133,55 +140,58 @@ class Partition:
         outcomes: Sequence[Record] = (),
         customer_events: Sequence[Record] = (),
     ) -> Done:
-        """One batch, to the end of its commit."""
-        done = self.begin(records, now, outcomes, customer_events)
+        """One batch of this partition alone, from decoding to the answer to its commit."""
+        (batch,) = self._intake.batches([self.unread(records)])
+        task = self.load(batch, records, now, outcomes, customer_events)
+        outcome = self._engine.step(task.part, self._rules())
+        done = self.send(task, outcome)
         if done.sent:
             self._store.answered()
         return done
 
-    def begin(
+    def unread(self, records: Sequence[Record]) -> Unread:
+        """For `Intake.batches`."""
+        return Unread(self.number, records, self.position.clock, self._seen)
+
+    def load(
         self,
+        batch: Batch,
         records: Sequence[Record],
         now: int | None,
-        outcomes: Sequence[Record] = (),
-        customer_events: Sequence[Record] = (),
-    ) -> Done:
-        """One batch, to its commit, which is sent; no records is a tick.
+        outcomes: Sequence[Record],
+        customer_events: Sequence[Record],
+    ) -> Task:
+        """What `Engine.steps` needs for the batch, which is of these records; no records is a tick.
 
         An outcome takes effect after the transactions that were written before it, a customer event after them all.
-        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time. The
-        caller asks for the answer (Store.answered) in the order of the batches, and may begin the next batch before.
+        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
         """
-        clock = time.perf_counter
-        marks = [clock()]
-        batch = self._intake.batch(self.number, records, self.position.clock, self._seen)
         self._breaker.see(len(records), len(batch.dead_letters))
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
         notes, letters = self._read_notes(records, outcomes, customer_events, batch)
         batch.dead_letters += letters
-        marks.append(clock())
         due = self._due(batch.clock_end, set(batch.customers))
         rows = self._load(needed_rows(batch, due, notes))
-        marks.append(clock())
-        outcome = self._engine.step(batch, rows, due, self._rules(), notes)
-        outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
-        marks.append(clock())
         offsets = self.reached.after(records, outcomes, customer_events)
-        moved = offsets != self.reached
+        return Task(Part(self.number, batch, rows, due, notes), offsets)
+
+    def send(self, task: Task, outcome: Outcome) -> Done:
+        """Sends the commit. The caller asks for the answer (Store.answered) in the order of the batches, and may begin
+        the next batch before."""
+        batch, notes = task.part.batch, task.part.notes
+        outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
+        moved = task.offsets != self.reached
         version = self.position.version
-        entries = self._crowd + self._commit(offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
+        entries = self._crowd + self._commit(task.offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
         sent = self.position.version > version
         alerts = self._crowd_alerts + outcome.alerts
         crowd_unfitting, crowd_suppressed = self._crowd_unfitting, self._crowd_suppressed
         self._forget_crowd()
-        marks.append(clock())
-        steps = {step: after - before for step, (before, after) in zip(STEPS, pairwise(marks), strict=True)}
         return Done(
             sent,
             self.position,
             entries,
-            steps,
             len(batch),
             alerts,
             batch.dead_letters,
@@ -219,10 +229,10 @@ class Partition:
         due = self._store.due(self.number, until, DUE_MAX + len(present))
         while len(due) >= DUE_MAX + len(present):
             absent = [(customer, at) for customer, at in due if customer not in present]
-            batch = self._intake.batch(self.number, [], self.position.clock, self._seen)
+            (batch,) = self._intake.batches([self.unread([])])
             batch.clock_end = max(batch.clock_end, absent[-1][1])
             rows = self._load(needed_rows(batch, absent))
-            outcome = self._engine.step(batch, rows, absent, self._rules())
+            outcome = self._engine.step(Part(self.number, batch, rows, absent), self._rules())
             self._crowd_alerts += outcome.alerts
             self._crowd_unfitting += outcome.unfitting
             self._crowd_suppressed += outcome.suppressed
@@ -241,7 +251,8 @@ class Partition:
         rows = self._cache.get(self.number, customers)
         if None in rows.values():
             missing = [customer for customer, row in rows.items() if row is None]
-            rows.update(zip(missing, self._store.load(self.number, missing), strict=True))
+            stored = zip(missing, self._store.load(self.number, missing), strict=True)
+            rows.update((name, current(row) if row and name != LEDGER else row) for name, row in stored)
         return rows
 
     def _commit(

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -24,7 +23,7 @@ from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnava
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
 _CLAIM, _COMMIT = b"tracker_claim_2", b"tracker_commit_2"
-_FIELDS = tuple(field.name.encode() for field in fields(Position))
+_FIELDS = tuple(name.encode() for name in Position._fields)
 _SCAN_COUNT = b"1000"
 _TIMEOUT_SECONDS = 5.0
 SENTINEL_SECONDS_MAX = 1.0
@@ -236,7 +235,7 @@ def _commit(partition: int, at: Position, new: Position, changes: Changes) -> li
     keys += [row + customer.encode() for customer in changes.rows]
     keep = changes.published + 1 if changes.published else 0
     counts = (len(changes.outbox), len(leaving), len(pieces), len(forgotten))
-    arguments = [b"%d" % number for number in (*astuple(at), *astuple(new)[1:], keep, *counts)]
+    arguments = [b"%d" % number for number in (*at, *new[1:], keep, *counts)]
     arguments += changes.rows.values()
     arguments += map(msgspec.msgpack.encode, changes.outbox)
     arguments += leaving

@@ -37,8 +37,7 @@ class Offsets(NamedTuple):
         return Offsets(*[its[-1].offset + 1 if its else at for at, its in zip(self, records, strict=True)])
 
 
-@dataclass(slots=True, frozen=True)
-class Position:
+class Position(NamedTuple):
     """Where a partition stands. A partition never seen stands at Position(epoch, 0, 0, 0, 0, 0, 0)."""
 
     epoch: int

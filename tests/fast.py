@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from handlers.batch import Record
+from handlers.bundle import Part, needed_rows
 from handlers.churn_model import ChurnModel
 from handlers.dealings import Dealings
-from handlers.engine import Engine, needed_rows
+from handlers.engine import Engine, Outcome
 from handlers.intake import Intake
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import known_dealings
@@ -67,7 +68,7 @@ class Fast:
         self._partition = partition
         self._intake = Intake(TOPIC, base_currency, {})
         self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}
-        self._engine = Engine(TOPIC, partition)
+        self._engine = Engine(TOPIC)
         self._seen = Seen()
         self._offset = 0
         self._clock = 0
@@ -79,7 +80,7 @@ class Fast:
         for size in chain(sizes, repeat(len(entries))):
             if not entries:
                 return self
-            self._step(entries[:size])
+            self.take(self._engine.step(self.part(entries[:size]), self.rules))
             entries = entries[size:]
         return self
 
@@ -103,7 +104,8 @@ class Fast:
             return Record(self._offset, PUBLISHED_AT, None, None, entry)
         return Record(self._offset, PUBLISHED_AT, entry["customer_id"].encode(), msgspec.json.encode(entry))
 
-    def _step(self, entries: Sequence[dict[str, Any] | int]) -> None:
+    def part(self, entries: Sequence[dict[str, Any] | int]) -> Part:
+        """What these bring to a step."""
         clock = self._clock
         records, notes = [], []
         for entry in entries:
@@ -123,7 +125,10 @@ class Fast:
         )
         notes = placed(notes, batch)
         rows = {name: self.rows.get(name) for name in needed_rows(batch, due, notes)}
-        outcome = self._engine.step(batch, rows, due, self.rules, notes)
+        return Part(self._partition, batch, rows, due, notes)
+
+    def take(self, outcome: Outcome) -> None:
+        """Keeps what has come of a step."""
         self.rows |= outcome.rows
         for customer, at in outcome.due.items():
             if at is None:

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer
 from commands.kafka import consumer, from_the_start, partitions, to_the_end
 from commands.state import intake
 from handlers.batch import Record
-from handlers.engine import Rules
+from handlers.engine import Engine, Rules
 from handlers.measures import accounts, profile
 from handlers.seen import Seen
 from streams.beside import note_intakes
@@ -110,9 +110,9 @@ def _recomputed(
     topics = settings.topic_alerts, settings.topic_dead_letters
     partition = Partition(
         number,
-        settings.topic_transactions,
         again,
         intake(settings),
+        Engine(settings.topic_transactions),
         note_intakes(settings),
         lambda: rules,
         *topics,

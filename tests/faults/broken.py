@@ -44,7 +44,7 @@ BUILDS = {
                 "        line.send(_commit(partition, at, new, changes))\n",
                 "        from dataclasses import replace\n"
                 "        from handlers.seen import SeenChanges\n"
-                "        stays = replace(at, sequence=new.sequence)\n"
+                "        stays = at._replace(sequence=new.sequence)\n"
                 "        self._call(partition, _commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
                 "        line.send(_commit(partition, stays, new, Changes(seen=changes.seen)))\n",
             ),

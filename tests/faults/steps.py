@@ -21,6 +21,7 @@ from confluent_kafka import Producer
 import streams.app
 import streams.partition
 import streams.publisher
+from handlers.bundle import Part
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.seen import Seen
@@ -111,9 +112,9 @@ def arm(kill: Kill) -> None:
     parts.Consumer = _consumer(parts.Consumer, hit)
     publishing: Any = streams.publisher
     publishing.Producer = _producer(publishing.Producer, hit)
-    _after(Intake, "batch", lambda batch: hit("after decode") if len(batch) else None)
+    _after(Intake, "batches", lambda batches: hit("after decode") if any(map(len, batches)) else None)
     _after(Partition, "_load", lambda rows: hit("after load") if rows else None)
-    _after(Engine, "step", lambda outcome: hit("after decide") if outcome.rows else None)
+    _after(Engine, "steps", lambda outcomes: hit("after decide") if any(one.rows for one in outcomes) else None)
     _after(RedisStore, "claim", lambda _: hit("after claim"))
     _around_commit(hit)
 
@@ -199,4 +200,4 @@ def _producer(base: Any, hit: _Countdown) -> Any:
 
 
 # Compiles the kernels where that has not been done, and loads them: each forked worker has them then.
-Engine("transactions", 0).step(Intake("transactions", "EUR", {}).batch(0, [], 0, Seen()), {}, [], Rules())
+Engine("transactions").step(Part(0, Intake("transactions", "EUR", {}).batch(0, [], 0, Seen()), {}, []), Rules())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.engine import Engine
 from handlers.intake import Intake
 from handlers.ledger import LEDGER
 from handlers.rules import Rules
@@ -19,7 +20,7 @@ from schemas.offer import CONTACT_CHANNELS
 from schemas.policy import Cap, Policy
 from schemas.units import DAY_MS, parse_rfc3339
 from tests.bank import offer
-from tests.fast import Fast
+from tests.fast import TOPIC, Fast
 from tests.streams_of_events import crowds, newest_moment
 
 POLICY = Policy(
@@ -114,6 +115,24 @@ def test_the_cut_into_batches_does_not_show_in_decisions(stream: list[dict[str, 
         assert other.due == whole.due
         assert other.suppressed == whole.suppressed
         assert (other.unfitting, other.unmatched) == (whole.unfitting, whole.unmatched)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(told_crowds(), min_size=2, max_size=3), st.integers(1, 40))
+def test_partitions_that_step_together_come_to_the_same_as_each_by_itself(
+    streams: list[list[dict[str, Any] | int]], size: int
+) -> None:
+    def opened(number: int) -> Fast:
+        return Fast(number, offers=OFFERS, policy=POLICY, control_key=b"key")
+
+    alone = [opened(number).feed(stream) for number, stream in enumerate(streams)]
+    together, engine = [opened(number) for number in range(len(streams))], Engine(TOPIC)
+    for start in range(0, max(map(len, streams)), size):
+        parts = [fast.part(stream[start : start + size]) for fast, stream in zip(together, streams, strict=True)]
+        for fast, outcome in zip(together, engine.steps(parts, together[0].rules), strict=True):
+            fast.take(outcome)
+    assert [fast.alerts for fast in together] == [fast.alerts for fast in alone]
+    assert [fast.digest() for fast in together] == [fast.digest() for fast in alone]
 
 
 def contact_at(alert: Alert) -> int:

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 
 from handlers.batch import ACCOUNT_WORDS
-from handlers.layout import VERSION, LayoutError, decode, encode
+from handlers.layout import decode, encode
 from handlers.row import (
     ACCOUNTS,
     ACCOUNTS_MAX,
@@ -46,8 +45,6 @@ from handlers.row import (
 )
 from schemas.transaction import AMOUNT_LIMIT
 from schemas.units import DAY_MS, HOUR_MS
-from tests.fast import Fast
-from tests.streams_of_events import Step, spelled
 
 MIX_AND_LARGEST_DAYS = 90
 BALANCE_DAYS = 30
@@ -142,14 +139,6 @@ def _opened(row: bytes) -> Scratch:
         field[:] = 77  # what another customer's row left behind
     decode(s, np.frombuffer(row, np.uint8), 0)
     return s
-
-
-def test_a_row_of_another_version_is_refused_by_the_engine() -> None:
-    first, again, *_ = spelled("C1", [Step(0, 0, 1, "salary", "online", 0, None, None)] * 2)
-    fast = Fast().feed([first])
-    fast.rows["C1"] = bytes([VERSION + 1]) + fast.rows["C1"][1:]
-    with pytest.raises(LayoutError, match="version"):
-        fast.feed([again])
 
 
 def test_the_fullest_row_has_room() -> None:

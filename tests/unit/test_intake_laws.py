@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from handlers.batch import Batch, Record
 from handlers.decode import alone, together
-from handlers.intake import Intake
+from handlers.intake import Intake, Unread
 from handlers.seen import Seen
 from schemas.transaction import Transaction
 from schemas.units import DAY_MS, rfc3339
@@ -153,6 +153,16 @@ def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
     assert slowly.dead_letters.pop().offset == len(records)
     assert comparable([slowly]) == comparable([whole])
     assert slowly.clock_end == whole.clock_end
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(streams(), st.integers(0, 2 * NOW)), max_size=4))
+def test_partitions_that_are_read_together_are_read_as_each_by_itself(told: list[tuple[list[Record], int]]) -> None:
+    together = INTAKE.batches([Unread(number, *of, Seen()) for number, of in enumerate(told)])
+    alone = [INTAKE.batch(number, *of, Seen()) for number, of in enumerate(told)]
+    assert [comparable([batch]) for batch in together] == [comparable([batch]) for batch in alone]
+    for name in ("customers", "clock_end", "dead_letters", "duplicates", "unknown_types", "unknown_channels"):
+        assert [getattr(batch, name) for batch in together] == [getattr(batch, name) for batch in alone]
 
 
 @settings(max_examples=400, deadline=None)

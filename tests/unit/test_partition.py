@@ -3,10 +3,12 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from handlers.batch import Record
-from handlers.engine import Rules
+from handlers.engine import Engine, Rules
 from handlers.intake import Intake
+from handlers.layout import VERSION, LayoutError
 from streams.beside import note_intakes
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
@@ -35,7 +37,9 @@ class Overtaken(MemoryStore):
 def test_what_is_published_during_a_commit_is_removed_at_rest() -> None:
     store = Overtaken()
     intake = Intake("transactions", "EUR", {})
-    store.partition = Partition(0, "transactions", store, intake, NOTES, Rules, "alerts", "letters", RowCache(1 << 20))
+    store.partition = Partition(
+        0, store, intake, Engine("transactions"), NOTES, Rules, "alerts", "letters", RowCache(1 << 20)
+    )
     store.partition.claim()
     store.partition.process([BROKEN], None)
     assert len(store.outbox(0, 0, 9)) == 1
@@ -47,7 +51,20 @@ def opened(store: Store) -> Partition:
     """A partition that offers savings to whoever gets a salary."""
     rules = Rules((offer("savings", channel="sms"),))
     intake = Intake("transactions", "EUR", {})
-    return Partition(0, "transactions", store, intake, NOTES, lambda: rules, "alerts", "letters", RowCache(1 << 20))
+    return Partition(
+        0, store, intake, Engine("transactions"), NOTES, lambda: rules, "alerts", "letters", RowCache(1 << 20)
+    )
+
+
+def test_a_row_of_another_version_is_refused_and_nothing_written() -> None:
+    store = MemoryStore()
+    written = store.commit(0, store.claim(0), 0, 0, Changes({"ann": bytes([VERSION + 1, 0])}))
+    partition = opened(store)
+    partition.claim()
+    with pytest.raises(LayoutError, match="version"):
+        partition.process([record(0, salary(0))], None)
+    assert store.read(0) == partition.position
+    assert partition.position.version == written.version
 
 
 def record(offset: int, told: dict[str, Any]) -> Record:

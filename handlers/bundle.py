@@ -1,0 +1,67 @@
+"""What partitions bring to a step, and all of it laid side by side for the kernel."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from handlers.advance import COLUMNS, TOLD
+from handlers.batch import Batch
+from handlers.ledger import LEDGER
+from handlers.notes import Note, woven
+
+
+class Part(NamedTuple):
+    """What one partition brings to a step."""
+
+    partition: int
+    batch: Batch
+    rows: Mapping[str, bytes | None]
+    """What is stored under each of `needed_rows`, in the present layout (upgrade.current)."""
+    due: Sequence[tuple[str, int]]
+    """Everybody whose due time (epoch ms) is not after batch.clock_end."""
+    notes: Sequence[Note] = ()
+
+
+def needed_rows(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> list[str]:
+    """The rows that a step must be given, each once."""
+    names = [*batch.customers, *(note.said.customer_id for note in notes), *(customer for customer, _ in due), LEDGER]
+    return list(dict.fromkeys(names))
+
+
+class Bundle:
+    """Several partitions' batches as the kernel takes them: customers and entries of one after those of the other."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.batches: list[Batch] = []
+        self.noted: list[list[tuple[int, Note]]] = []
+        """Notes of each partition, by the place of their entry in its batch."""
+        self.customers: list[str] = []
+        self.starts = [0]
+        """Where the customers of each partition start, and at last where they end."""
+        self.event_starts = [0]
+        stored: list[bytes] = []
+        clock_ends: list[int] = []
+        for part in parts:
+            batch, noted = woven(part.batch, part.notes) if part.notes else (part.batch, [])
+            present = set(batch.customers)
+            customers = batch.customers + [customer for customer, _ in part.due if customer not in present]
+            self.batches.append(batch)
+            self.noted.append(noted)
+            self.customers += customers
+            self.starts.append(len(self.customers))
+            self.event_starts.append(self.event_starts[-1] + len(batch))
+            stored += [row or b"" for row in map(part.rows.get, customers)]
+            clock_ends += [batch.clock_end] * len(customers)
+        count = len(self.customers)
+        self.ends = np.cumsum(np.fromiter(map(len, stored), np.int64, count))
+        self.raw = np.frombuffer(b"".join(stored), np.uint8)
+        self.clock_ends = np.array(clock_ends, np.int64)
+        row = np.concatenate([batch.row + start for batch, start in zip(self.batches, self.starts, strict=False)])
+        self.order = np.argsort(row, kind="stable")
+        self.event_ends = np.cumsum(np.bincount(row, minlength=count), dtype=np.int64)
+        self.columns = np.empty((len(COLUMNS), len(row)), np.int64)
+        for column, name in zip(self.columns, COLUMNS, strict=True):
+            np.concatenate([getattr(batch, name) for batch in self.batches], out=column)
+        self.account = np.concatenate([batch.account for batch in self.batches])
+        self.told = np.zeros((TOLD, count), np.int64)
