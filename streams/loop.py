@@ -86,7 +86,13 @@ class Loop:
         for portion, batch in zip(ripe, batches, strict=True):
             with self._caught(portion.claim):
                 told = batch, portion.records, portion.now, portion.outcomes, portion.customer_events
-                tasks.append((portion, portion.claim.partition.load(*told)))
+                tasks.append((portion, portion.claim.partition.prepare(*told)))
+        found = self._store.load_all([(portion.claim.number, task.missing) for portion, task in tasks])
+        tasks, prepared = [], tasks
+        for (portion, task), rows in zip(prepared, found, strict=True):
+            with self._caught(portion.claim):
+                portion.claim.partition.supply(task, rows)
+                tasks.append((portion, task))
         marks.append(time.perf_counter())
         outcomes = self._engine.steps([task.part for _, task in tasks], self._rules())
         marks.append(time.perf_counter())

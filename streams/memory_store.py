@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handlers.ledger import LEDGER
-from streams.store import Changes, Fenced, Moved, Outgoing, Position, after
+from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 
 _NEVER = Position(0, 0, 0, 0, 0, 0, 0)
 
@@ -26,6 +26,9 @@ class MemoryStore:
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         rows = self._partitions[partition].rows
         return [rows.get(customer) for customer in customers]
+
+    def load_all(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> list[list[bytes | None] | StoreUnavailable]:
+        return [self.load(partition, customers) for partition, customers in wanted]
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         return [(customer, at) for at, customer in self._partitions[partition].queue[:limit] if at <= until]

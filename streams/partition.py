@@ -28,7 +28,7 @@ from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.outcome import AlertOutcome, OutcomeKind
 from streams.breaker import Breaker
 from streams.cache import RowCache
-from streams.store import Changes, Offsets, Outgoing, Position, Store
+from streams.store import Changes, Offsets, Outgoing, Position, Store, StoreUnavailable
 
 DUE_MAX = 10_000
 """Customers who are looked at in one commit because they are due; more than that take several."""
@@ -45,6 +45,10 @@ class Task(NamedTuple):
     """A batch that is ready to be decided on."""
 
     part: Part
+    rows: dict[str, bytes | None]
+    """The part's."""
+    missing: list[str]
+    """Customers whose rows are still to come from the store."""
     offsets: Offsets
     """After its records: where the partition stands once it is committed."""
 
@@ -76,10 +80,11 @@ class Done(NamedTuple):
 class Partition:
     """The state of one partition while this process owns it. Used by one thread at a time.
 
-    A batch is decoded (`unread`), loaded, decided on and sent; several partitions' are decoded and decided on together.
-    `load` raises PoisonFlood when too many records are refused, LayoutError for a row that a newer program wrote: then
-    nothing is written. It and `send` raise Fenced, Moved or StoreUnavailable: nothing is then known to be written, and
-    the owner must `claim` again and seek to where it has `reached` before it goes on.
+    A batch is decoded (`unread`), prepared, supplied with rows, decided on and sent; several partitions' are decoded,
+    loaded and decided on together. `prepare` raises PoisonFlood when too many records are refused, `supply` LayoutError
+    for a row that a newer program wrote: then nothing is written. They and `send` raise Fenced, Moved or
+    StoreUnavailable: nothing is then known to be written, and the owner must `claim` again and seek to where it has
+    `reached` before it goes on.
     """
 
     def __init__(
@@ -142,7 +147,8 @@ class Partition:
     ) -> Done:
         """One batch of this partition alone, from decoding to the answer to its commit."""
         (batch,) = self._intake.batches([self.unread(records)])
-        task = self.load(batch, records, now, outcomes, customer_events)
+        task = self.prepare(batch, records, now, outcomes, customer_events)
+        self.supply(task, self._store.load(self.number, task.missing))
         outcome = self._engine.step(task.part, self._rules())
         done = self.send(task, outcome)
         if done.sent:
@@ -153,7 +159,7 @@ class Partition:
         """For `Intake.batches`."""
         return Unread(self.number, records, self.position.clock, self._seen)
 
-    def load(
+    def prepare(
         self,
         batch: Batch,
         records: Sequence[Record],
@@ -161,7 +167,8 @@ class Partition:
         outcomes: Sequence[Record],
         customer_events: Sequence[Record],
     ) -> Task:
-        """What `Engine.steps` needs for the batch, which is of these records; no records is a tick.
+        """What `Engine.steps` needs for the batch, which is of these records, as far as memory holds it; no records is
+        a tick.
 
         An outcome takes effect after the transactions that were written before it, a customer event after them all.
         `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
@@ -172,9 +179,17 @@ class Partition:
         notes, letters = self._read_notes(records, outcomes, customer_events, batch)
         batch.dead_letters += letters
         due = self._due(batch.clock_end, set(batch.customers))
-        rows = self._load(needed_rows(batch, due, notes))
+        rows = self._cache.get(self.number, needed_rows(batch, due, notes))
+        missing = [customer for customer, row in rows.items() if row is None]
         offsets = self.reached.after(records, outcomes, customer_events)
-        return Task(Part(self.number, batch, rows, due, notes), offsets)
+        return Task(Part(self.number, batch, rows, due, notes), rows, missing, offsets)
+
+    def supply(self, task: Task, found: list[bytes | None] | StoreUnavailable) -> None:
+        """Brings the missing rows, as the store has them."""
+        if isinstance(found, StoreUnavailable):
+            raise found
+        for name, row in zip(task.missing, found, strict=True):
+            task.rows[name] = current(row) if row and name != LEDGER else row
 
     def send(self, task: Task, outcome: Outcome) -> Done:
         """Sends the commit. The caller asks for the answer (Store.answered) in the order of the batches, and may begin
@@ -231,8 +246,11 @@ class Partition:
             absent = [(customer, at) for customer, at in due if customer not in present]
             (batch,) = self._intake.batches([self.unread([])])
             batch.clock_end = max(batch.clock_end, absent[-1][1])
-            rows = self._load(needed_rows(batch, absent))
-            outcome = self._engine.step(Part(self.number, batch, rows, absent), self._rules())
+            rows = self._cache.get(self.number, needed_rows(batch, absent))
+            missing = [customer for customer, row in rows.items() if row is None]
+            task = Task(Part(self.number, batch, rows, absent), rows, missing, self.reached)
+            self.supply(task, self._store.load(self.number, missing))
+            outcome = self._engine.step(task.part, self._rules())
             self._crowd_alerts += outcome.alerts
             self._crowd_unfitting += outcome.unfitting
             self._crowd_suppressed += outcome.suppressed
@@ -246,14 +264,6 @@ class Partition:
         self._crowd_alerts: list[Alert] = []
         self._crowd_unfitting = 0
         self._crowd_suppressed: Counter[Rule] = Counter()
-
-    def _load(self, customers: list[str]) -> dict[str, bytes | None]:
-        rows = self._cache.get(self.number, customers)
-        if None in rows.values():
-            missing = [customer for customer, row in rows.items() if row is None]
-            stored = zip(missing, self._store.load(self.number, missing), strict=True)
-            rows.update((name, current(row) if row and name != LEDGER else row) for name, row in stored)
-        return rows
 
     def _commit(
         self,

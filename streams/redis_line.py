@@ -1,6 +1,7 @@
 """One connection to Redis: commands out, answers in their order, errors in words that hold no key and no value."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -51,18 +52,22 @@ class Line:
 
     def ask(self, command: list[bytes]) -> Any:
         """Sends one command and reads its answer. Raises StoreUnavailable."""
+        return _or_raised(self.ask_all([command])[0])
+
+    def ask_all(self, commands: Sequence[list[bytes]]) -> list[Any]:
+        """Sends commands in one go and reads their answers, or StoreUnavailable in the place of one."""
         while self._unread:
             self._early.append(self._read())
-        self.send(command)
-        return _or_raised(self._read() if self._unread else self._early.pop())
+        self.send(*commands)
+        return [self._read() if self._unread else self._early.pop() for _ in commands]
 
-    def send(self, command: list[bytes]) -> None:
-        """Sends one command; `answer` will give its answer. Never raises."""
-        self._unread += 1
+    def send(self, *commands: list[bytes]) -> None:
+        """Sends commands; `answer` will give the answer of each. Never raises."""
+        self._unread += len(commands)
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
-            self._connection.send_packed_command([_packed(command)])  # type: ignore[no-untyped-call]
+            self._connection.send_packed_command([b"".join(map(_packed, commands))])  # type: ignore[no-untyped-call]
         except (redis.RedisError, OSError) as error:
             self._early.append(self._dropped(error))
 
@@ -98,9 +103,18 @@ def _or_raised(answer: Any) -> Any:
     return answer
 
 
+_HEADS = [b"\r\n$%d\r\n" % length for length in range(4_096)]
+
+
 def _packed(parts: list[bytes]) -> bytes:
-    """One RESP command; packing by hand costs a third of redis-py's packing a part."""
-    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+    """One RESP command; packing by hand costs a fraction of redis-py's packing a part."""
+    pieces = [b"*%d" % len(parts)]
+    for part in parts:
+        length = len(part)
+        pieces.append(_HEADS[length] if length < len(_HEADS) else b"\r\n$%d\r\n" % length)
+        pieces.append(part)
+    pieces.append(b"\r\n")
+    return b"".join(pieces)
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

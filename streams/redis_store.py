@@ -102,11 +102,24 @@ class RedisStore:
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         if not customers:
             return []
-        prefix = b"{%d}:c:" % partition
-        rows: list[bytes | None] = self._ask(
-            partition, [b"MGET", *[prefix + customer.encode() for customer in customers]]
-        )
+        rows: list[bytes | None] = self._ask(partition, _mget(partition, customers))
         return rows
+
+    def load_all(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> list[list[bytes | None] | StoreUnavailable]:
+        found: list[list[bytes | None] | StoreUnavailable] = [[] for _ in wanted]
+        places: dict[Line, list[int]] = {}
+        for place, (partition, customers) in enumerate(wanted):
+            if customers:
+                try:
+                    places.setdefault(self._line(partition), []).append(place)
+                except StoreUnavailable as error:
+                    found[place] = error
+        for line, its in places.items():
+            for place, answer in zip(its, line.ask_all([_mget(*wanted[place]) for place in its]), strict=True):
+                found[place] = answer
+        if any(isinstance(answer, StoreUnavailable) for answer in found):
+            self._lines.lost()
+        return found
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]
@@ -220,6 +233,11 @@ _outgoing = msgspec.msgpack.Decoder(Outgoing)
 
 def _position(found: Sequence[bytes | None]) -> Position:
     return Position(*[int(value or 0) for value in found])
+
+
+def _mget(partition: int, customers: Sequence[str]) -> list[bytes]:
+    prefix = b"{%d}:c:" % partition
+    return [b"MGET", *[prefix + customer.encode() for customer in customers]]
 
 
 def _commit(partition: int, at: Position, new: Position, changes: Changes) -> list[bytes]:

@@ -118,6 +118,9 @@ class Store(Protocol):
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         """The compact rows, None for a customer never seen, in the order asked."""
 
+    def load_all(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> "list[list[bytes | None] | StoreUnavailable]":
+        """`load` of several partitions in one round trip, an error in the place of what can't be read. Never raises."""
+
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         """Up to `limit` customers due at or before `until`, by (due time, customer id)."""
 

@@ -86,6 +86,14 @@ def test_a_redis_that_says_nothing_is_given_up_on() -> None:
             RedisStore(OneServer(client)).read(0)
 
 
+def test_of_rows_that_cannot_be_read_each_partition_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+        with redis_client(url, timeout_seconds=0.1) as client:
+            told = RedisStore(OneServer(client)).load_all([(0, ["c"]), (1, []), (2, ["c", "d"])])
+    assert [isinstance(answer, StoreUnavailable) for answer in told] == [True, False, True]
+
+
 def test_a_wrong_password_is_named_without_being_told(server: str) -> None:
     url = server.replace("redis://", "redis://tracker:hidden@")
     with redis_client(url) as client, pytest.raises(StoreUnavailable, match="user name or password") as caught:

@@ -60,6 +60,19 @@ def test_rows_come_back_in_the_order_asked_whatever_their_bytes(store: Store, pa
     assert sorted(store.customers(partition)) == sorted(rows)
 
 
+def test_rows_of_several_partitions_come_at_once_commits_still_unanswered_among_them(
+    store: Store, partition: int
+) -> None:
+    other = 2_000_000 + partition
+    store.send(other, store.claim(other), 1, 0, Changes({"c": b"theirs"}))
+    at = store.send(partition, store.claim(partition), 1, 0, Changes({"c": b"1"}))
+    store.send(partition, at, 2, 0, Changes({"c": b"2"}))
+    found = store.load_all([(partition, ["d", "c"]), (other, []), (other, ["c"]), (partition, ["c"])])
+    assert found == [[None, b"2"], [], [b"theirs"], [b"2"]]
+    for _ in range(3):
+        store.answered()
+
+
 def test_a_row_is_replaced_by_the_next_commit(store: Store, partition: int) -> None:
     at = store.commit(partition, store.claim(partition), 1, 0, Changes({"c": b"1", "d": b"1"}))
     store.commit(partition, at, 2, 0, Changes({"c": b"2"}))

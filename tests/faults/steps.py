@@ -25,7 +25,6 @@ from handlers.bundle import Part
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.seen import Seen
-from streams.partition import Partition
 from streams.redis_line import Line
 from streams.redis_store import RedisStore
 from streams.settings import load_settings
@@ -113,7 +112,7 @@ def arm(kill: Kill) -> None:
     publishing: Any = streams.publisher
     publishing.Producer = _producer(publishing.Producer, hit)
     _after(Intake, "batches", lambda batches: hit("after decode") if any(map(len, batches)) else None)
-    _after(Partition, "_load", lambda rows: hit("after load") if rows else None)
+    _after(RedisStore, "load_all", lambda found: hit("after load") if found else None)
     _after(Engine, "steps", lambda outcomes: hit("after decide") if any(one.rows for one in outcomes) else None)
     _after(RedisStore, "claim", lambda _: hit("after claim"))
     _around_commit(hit)
