@@ -24,7 +24,7 @@ from handlers.engine import Engine
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
 from streams.batches import Batches
-from streams.beside import Beside, note_intakes
+from streams.beside import SELDOM, Beside, note_intakes
 from streams.cache import RowCache
 from streams.catalog import Catalog
 from streams.churn import churn_model
@@ -107,7 +107,7 @@ class Worker:
         self._app = faust_app(settings, folder)
         self._app.web = WorkerWeb(self._app, settings.web_host, settings.web_port, _say_ready)
         self._consumer = Consumer(consumer_config(settings, self._on_kafka_error))
-        self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error)))
+        self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error) | SELDOM))
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = Boot(self._app, self._gate)
         self._catalog = Catalog(self._app, settings, self._health, churn)

@@ -17,6 +17,9 @@ from streams.settings import Settings
 from streams.store import Offsets
 from streams.topics import Topics
 
+SELDOM = {"fetch.min.bytes": 1, "fetch.wait.max.ms": 100}
+"""How its consumer fetches: these topics are at rest most of the time, and what comes is wanted at once."""
+
 
 def note_intakes(settings: Settings) -> NoteIntakes:
     """What reads the records of these topics."""

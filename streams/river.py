@@ -24,6 +24,7 @@ BATCHES_AHEAD = 2
 
 TICK_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
+FETCH_WAIT_MS = 5
 METADATA_MS_MAX = 10_000
 """A topic that is deleted is missed as soon as that; otherwise its consumers wait in silence."""
 
@@ -220,7 +221,9 @@ def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) 
         "heartbeat.interval.ms": max(300, min(3_000, settings.session_timeout_ms // 3)),
         "topic.metadata.refresh.interval.ms": METADATA_MS_MAX,
         "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
-        "fetch.wait.max.ms": 10,
+        # A broker asked for less answers each record that comes by itself: that costs it, and us, more than the wait.
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
+        "fetch.min.bytes": 16_384,
         "fetch.message.max.bytes": RECORD_BYTES_MAX,
         "fetch.max.bytes": 4 * RECORD_BYTES_MAX,
         "receive.message.max.bytes": 5 * RECORD_BYTES_MAX,
