@@ -144,8 +144,7 @@ class Worker:
 
     async def start_threads(self) -> None:
         """Faust is up: from here on records are read."""
-        await self._loop.run_in_executor(self._executor, compile_kernels)
-        await self._catalog.loaded()
+        await asyncio.gather(self._loop.run_in_executor(self._executor, compile_kernels), self._catalog.loaded())
         gc.collect()
         gc.freeze()
         self._publisher.start()

@@ -66,5 +66,6 @@ def faust_app(settings: Settings, folder: str) -> faust.App:
         # A killed worker is missed as soon here as in the loop's group: the next one waits for both.
         broker_session_timeout=session_seconds,
         broker_heartbeat_interval=session_seconds / 3,
+        consumer_group_instance_id=settings.instance_id,
         web_in_thread=True,
     )

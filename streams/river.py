@@ -210,25 +210,30 @@ class River:
 
 def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
     """The loop's consumer, and that of the topics beside."""
-    return kafka_client(settings, on_error) | {
-        "group.id": settings.group_id,
-        "enable.auto.commit": False,
-        "auto.offset.reset": "error",
-        "isolation.level": "read_committed",
-        "partition.assignment.strategy": "cooperative-sticky",
-        "enable.partition.eof": True,
-        "session.timeout.ms": settings.session_timeout_ms,
-        "heartbeat.interval.ms": max(300, min(3_000, settings.session_timeout_ms // 3)),
-        "topic.metadata.refresh.interval.ms": METADATA_MS_MAX,
-        "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
-        # A broker asked for less answers each record that comes by itself: that costs it, and us, more than the wait.
-        "fetch.wait.max.ms": FETCH_WAIT_MS,
-        "fetch.min.bytes": 16_384,
-        "fetch.message.max.bytes": RECORD_BYTES_MAX,
-        "fetch.max.bytes": 4 * RECORD_BYTES_MAX,
-        "receive.message.max.bytes": 5 * RECORD_BYTES_MAX,
-        "queued.max.messages.kbytes": settings.fetch_queue_kib_max,
-    }
+    named = {} if settings.instance_id is None else {"group.instance.id": settings.instance_id}
+    return (
+        kafka_client(settings, on_error)
+        | named
+        | {
+            "group.id": settings.group_id,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "enable.partition.eof": True,
+            "session.timeout.ms": settings.session_timeout_ms,
+            "heartbeat.interval.ms": max(300, min(3_000, settings.session_timeout_ms // 3)),
+            "topic.metadata.refresh.interval.ms": METADATA_MS_MAX,
+            "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
+            # A broker asked for less answers each record by itself: that costs it, and us, more than the wait.
+            "fetch.wait.max.ms": FETCH_WAIT_MS,
+            "fetch.min.bytes": 16_384,
+            "fetch.message.max.bytes": RECORD_BYTES_MAX,
+            "fetch.max.bytes": 4 * RECORD_BYTES_MAX,
+            "receive.message.max.bytes": 5 * RECORD_BYTES_MAX,
+            "queued.max.messages.kbytes": settings.fetch_queue_kib_max,
+        }
+    )
 
 
 def _number(message: Message) -> int:

@@ -111,6 +111,12 @@ class Settings(BaseSettings):
     redis_sentinel_master: str = Field(default="mymaster", min_length=1, description="the master's name in Sentinel")
 
     group_id: str = Field(default="customer-tracker", min_length=1, description="consumer group of the loop")
+    instance_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="name of this worker in the group: started again under it, it has its partitions back at once; "
+        "one that leaves for good is missed when its session ends",
+    )
     topic_transactions: TopicName = "transactions"
     topic_alerts: TopicName = "customer-alerts"
     topic_dead_letters: TopicName = "transactions-dlq"

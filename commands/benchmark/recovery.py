@@ -14,6 +14,9 @@ from commands.console import Failure
 
 CRASH_RATE, CRASH_SECONDS_MAX = 2_000.0, 100.0
 """Load under which a worker is killed, and how long it goes on at most."""
+FIRST = "first"
+"""Name of the first worker: the one that follows a crash has it too, and so has its partitions back at once."""
+
 _BEFORE_SECONDS = 3.0
 _CAUGHT_UP_SECONDS = 0.25
 """Behind the load by less than that is caught up."""
@@ -25,10 +28,10 @@ _STEADY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """One worker is killed (SIGKILL) under load and another is started at once, with default settings."""
+    """The team is killed (SIGKILL) under load and one worker is started at once, under the name of the first."""
 
     to_first_event_s: float
-    """From the kill to the first commit after it: what Kafka takes to miss the dead one included."""
+    """From the kill to the first commit after it. Of a team, what Kafka takes to miss the others is included."""
     to_caught_up_s: float
 
 
@@ -76,7 +79,7 @@ def start(stage: Stage, workload: Workload) -> tuple[Worker, float]:
     """A worker started where records wait, and the seconds from its start to its first commit."""
     before = stage.processed()
     publish(stage, workload.part(1_000))
-    worker = stage.start_worker()
+    worker = stage.start_worker(FIRST)
     worker.wait_until(lambda: stage.processed() > before, CRASH_SECONDS_MAX)
     seconds = time.monotonic() - worker.started
     worker.wait_ready()
@@ -94,7 +97,7 @@ def crash(stage: Stage, workload: Workload, team: list[Worker]) -> Crash:
         for worker in team:
             worker.kill()
         killed, stood = time.monotonic(), stage.processed()
-        worker = stage.start_worker()
+        worker = stage.start_worker(FIRST)
         worker.wait_until(lambda: stage.processed() > stood, CRASH_SECONDS_MAX)
         first = time.monotonic()
 

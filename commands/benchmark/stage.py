@@ -137,8 +137,12 @@ class Stage:
         self._workers: list[Worker] = []
         self._undo = ExitStack()
 
-    def start_worker(self) -> Worker:
-        """One more worker, not waited for."""
+    def start_worker(self, name: str | None = None) -> Worker:
+        """One more worker, not waited for, of that name in its group (TRACKER_INSTANCE_ID)."""
+        named = variable("instance_id")
+        os.environ.pop(named, None)
+        if name is not None:
+            os.environ[named] = name
         worker = Worker(self._folder / f"worker-{len(self._workers)}.log")
         self._undo.callback(worker.stop)
         self._workers.append(worker)
