@@ -1,17 +1,17 @@
 """`tracker backtest`: a churn model measured on what came after a day, beside baselines."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from commands.console import out, progress
 from commands.learning import Day, Files, Horizon, history, moment, plain_failures
-from learning.backtest import Backtest, predictions
-from learning.backtest import backtest as tested
 from learning.registry import read_model, write_model
-from learning.report import page
+
+if TYPE_CHECKING:
+    from learning.backtest import Backtest
 
 
 def backtest(
@@ -25,6 +25,10 @@ def backtest(
     ] = None,
 ) -> None:
     """Score everybody at a day by what was known before it, and compare with the horizon after it."""
+    from learning.backtest import backtest as tested  # what learns takes a second to import: no other command waits
+    from learning.backtest import predictions
+    from learning.report import page
+
     with plain_failures():
         given = None if model is None else read_model(model)
         past = history(files)
@@ -49,7 +53,7 @@ def backtest(
     out.print(f"{len(found.customers):,} scores in {scores}, the report is {report}", markup=False)
 
 
-def _comparison(found: Backtest) -> Table:
+def _comparison(found: "Backtest") -> Table:
     everybody = Table(title=f"{len(found.customers):,} customers, {found.left.mean():.1%} left", title_justify="left")
     for heading in ("method", "AUC", "log-loss", "cal. error", "top lift"):
         everybody.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=heading == "method")

@@ -10,7 +10,6 @@ from rich.table import Table
 from commands.console import Failure, out, progress
 from commands.learning import Day, Files, history, moment, plain_failures
 from commands.lines import reading
-from learning.takeup import CONTACTED, Taken, takeups
 
 
 def backtest_offers(
@@ -20,6 +19,12 @@ def backtest_offers(
     horizon: Annotated[int, typer.Option(min=1, help="Days in which a product is taken.")],
 ) -> None:
     """Rank customers by who takes a product next, learned before a day, and compare with what they took after it."""
+    from learning.takeup import (
+        CONTACTED,
+        Taken,
+        takeups,
+    )  # what learns takes a second to import: no other command waits
+
     try:
         with reading(taken) as source:
             products = [msgspec.json.decode(line, type=Taken) for line in source.lines]

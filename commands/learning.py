@@ -16,7 +16,6 @@ from commands.lines import reading
 from commands.state import intake
 from handlers.churn_model import ModelError
 from learning import parquet
-from learning.backtest import LeakError
 from learning.history import History, HistoryError, read
 from schemas.units import EpochMs, epoch_ms
 
@@ -55,6 +54,8 @@ def history(files: Sequence[Path]) -> History:
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """Turns what can be expected to go wrong into a Failure."""
+    from learning.backtest import LeakError  # what learns takes a second to import: no other command waits
+
     try:
         yield
     except (HistoryError, LeakError, ModelError, parquet.ParquetError) as error:

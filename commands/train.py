@@ -8,7 +8,6 @@ import typer
 
 from commands.console import out, progress
 from commands.learning import Day, Files, Horizon, history, moment, plain_failures
-from learning.churn_training import train as trained_on
 from learning.registry import write_model
 
 
@@ -20,6 +19,10 @@ def train(
     name: Annotated[str, typer.Option(help="Name of the model.")] = "churn",
 ) -> None:
     """Learn who leaves, from what was known before a day: nothing on or after it is looked at."""
+    from learning.churn_training import (
+        train as trained_on,
+    )  # what learns takes a second to import: no other command waits
+
     started = time.monotonic()
     with plain_failures():
         past = history(files)
