@@ -7,6 +7,9 @@ from confluent_kafka import KafkaError
 
 from streams.settings import Settings, SettingsError
 
+HEARTBEAT_MS = 500
+"""It is by the answer to a heartbeat that a worker hears of another that comes or goes."""
+
 RECORD_BYTES_MAX = 12 * 1024 * 1024
 """Room for a dead letter of 10 MB with its headers."""
 

@@ -8,7 +8,7 @@ from faust.app.base import BootStrategy
 from faust.auth import Credentials
 from mode import Service
 
-from streams.clients import bootstrap_servers, sasl_password
+from streams.clients import HEARTBEAT_MS, bootstrap_servers, sasl_password
 from streams.settings import Settings
 from streams.topics import faust_id
 
@@ -65,7 +65,7 @@ def faust_app(settings: Settings, folder: str) -> faust.App:
         topic_partitions=1,
         # A killed worker is missed as soon here as in the loop's group: the next one waits for both.
         broker_session_timeout=session_seconds,
-        broker_heartbeat_interval=session_seconds / 3,
+        broker_heartbeat_interval=min(HEARTBEAT_MS / 1_000, session_seconds / 3),
         consumer_group_instance_id=settings.instance_id,
         web_in_thread=True,
     )

@@ -11,7 +11,7 @@ from handlers.batch import Record
 from streams.beside import Beside
 from streams.claim import Claim, LostRecords, Portion
 from streams.claims import Claims
-from streams.clients import RECORD_BYTES_MAX, kafka_client
+from streams.clients import HEARTBEAT_MS, RECORD_BYTES_MAX, kafka_client
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.records import record_of
@@ -222,7 +222,7 @@ def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) 
             "partition.assignment.strategy": "cooperative-sticky",
             "enable.partition.eof": True,
             "session.timeout.ms": settings.session_timeout_ms,
-            "heartbeat.interval.ms": max(300, min(3_000, settings.session_timeout_ms // 3)),
+            "heartbeat.interval.ms": min(HEARTBEAT_MS, settings.session_timeout_ms // 3),
             "topic.metadata.refresh.interval.ms": METADATA_MS_MAX,
             "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
             # A broker asked for less answers each record by itself: that costs it, and us, more than the wait.
