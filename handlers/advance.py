@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.batch import I8
+from handlers.churn_inputs import NAMES
 from handlers.churn_watch import Watch, next_look, number
 from handlers.fold import fold, next_due, raise_churn
 from handlers.fold import new_work as new_room
-from handlers.jit import jit
+from handlers.jit import F8, jit
 from handlers.layout import decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
 from handlers.moments import LATE, NOTED, RETURNED, looked, watch
@@ -20,9 +21,9 @@ from handlers.screen import MAY_FIT, UNFITTING, Screen, screened
 from handlers.varint import U8
 from schemas.units import DAY_MS
 
-DONE, FULL, SILENT, AT_EVENT, AT_LOOK = 0, 1, 2, 3, 4
+DONE, FULL, SILENT, AT_EVENT, AT_LOOK, NOTES_FULL = range(6)
 """What `advance` stopped for: the end, a full buffer, a due time that passed in silence, an event worth a decision, a
-time to look at a deposit."""
+time to look at a deposit, no more room for notes of looks."""
 
 AFTER = 1
 """Order of alerts at one event: before it is folded, after it, and due at once after it."""
@@ -40,7 +41,16 @@ MOMENT_LATE = 8  # late events so far
 MOMENT_TIER = 9  # the customer's place among the tiers
 MOMENT_TAIL = 10  # where the customer's dealings start in `raw`
 MOMENT_UNFITTING = 11  # moments so far at which no offer fitted
-MOMENTS = 12
+MOMENT_NOTES = 12  # looks written down
+MOMENTS = 13
+
+# notes: one look of the churn model each
+NOTE_CUSTOMER = 0
+NOTE_EVENT = 1  # as MOMENT_EVENT
+NOTE_AT = 2
+NOTE_LOG_ODDS = 3
+NOTE_INPUTS = 4
+NOTES_MAX = 256
 
 # rows of `columns`
 _AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(7)
@@ -56,11 +66,14 @@ class Work(NamedTuple):
     """At SILENT: share of own gaps that are shorter than the silence, shape (1,)."""
     run_off: I8
     """At SILENT with a model: see run_off.py, shape (groups, figures)."""
+    notes: F8
+    """Of looks, where they are wanted, shape (NOTES_MAX, NOTE_INPUTS + inputs)."""
 
 
 def new_work(features: int) -> Work:
     """Empty room for that many features."""
-    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1), np.zeros((GROUPS, FIGURES), np.int64))
+    notes = np.zeros((NOTES_MAX, NOTE_INPUTS + len(NAMES)))
+    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1), np.zeros((GROUPS, FIGURES), np.int64), notes)
 
 
 @jit
@@ -72,10 +85,14 @@ def _earliest(s: Scratch) -> int:
 
 
 @jit
-def _silent(s: Scratch, churn: Watch, due: int, room: I8) -> bool:
+def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
     """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
     if churn.weights.horizon > 0:
-        if number(s, churn, due, room) >= churn.raise_at:
+        found = number(s, churn, due, room)
+        if churn.noted:
+            note[NOTE_LOG_ODDS] = found
+            note[NOTE_INPUTS:] = churn.inputs
+        if found >= churn.raise_at:
             return True
         s.life[DUE] = next_look(s, churn, due, room)
         return False
@@ -145,10 +162,19 @@ def advance(
             clock = clock_end if last else columns[_CLOCK, event]
             due = _earliest(s)
             if due != 0 and due <= clock:
-                if s.life[DUE] == due and not _silent(s, churn, due, work.room):
-                    continue
+                before = order[place - 1] if place > first_event else -1
+                if s.life[DUE] == due:
+                    if moment[MOMENT_NOTES] == work.notes.shape[0]:
+                        return NOTES_FULL
+                    note = work.notes[moment[MOMENT_NOTES]]
+                    silent = _silent(s, churn, due, work.room, note)
+                    if churn.noted and horizon != 0:
+                        note[NOTE_CUSTOMER], note[NOTE_EVENT], note[NOTE_AT] = k, before, due
+                        moment[MOMENT_NOTES] += 1
+                    if not silent:
+                        continue
                 moment[MOMENT_AT] = due
-                moment[MOMENT_EVENT] = order[place - 1] if place > first_event else -1
+                moment[MOMENT_EVENT] = before
                 moment[MOMENT_TIER] = s.life[TIER]
                 evaluate(s, spec, due, work.values, work.room)
                 if s.life[DUE] != due:

@@ -24,11 +24,18 @@ from handlers.advance import (
     MOMENT_CUSTOMER,
     MOMENT_EVENT,
     MOMENT_LATE,
+    MOMENT_NOTES,
     MOMENT_OUT,
     MOMENT_RAISED,
     MOMENT_TIER,
     MOMENT_UNFITTING,
     MOMENTS,
+    NOTE_AT,
+    NOTE_CUSTOMER,
+    NOTE_EVENT,
+    NOTE_INPUTS,
+    NOTE_LOG_ODDS,
+    NOTES_FULL,
     SILENT,
     advance,
     new_work,
@@ -40,6 +47,7 @@ from handlers.churn_watch import watch_of
 from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
+from handlers.jit import F8
 from handlers.layout import VERSION
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
@@ -48,6 +56,7 @@ from handlers.notes import Note, woven
 from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
 from handlers.screen import screen_of
+from handlers.shadow import Look, looks
 from handlers.snapshot import Snapshot
 from handlers.upgrade import current
 from schemas.alert import Alert
@@ -76,6 +85,8 @@ class Outcome:
     """Alerts that were not sent, by rule (dealings.RULES)."""
     unmatched: int = 0
     """Outcomes of alerts that are not known, or no longer."""
+    looks: list[Look] = field(default_factory=list)
+    """What champion and challenger said, in stream order; none without a challenger."""
 
 
 _NOTE = -1
@@ -98,6 +109,12 @@ class _Pending(NamedTuple):
     note: Note | None = None
 
 
+def _passed(batch: Batch, event: int, at: int, customer: str) -> tuple[int, int, int, str]:
+    """The place in the stream of a due time; `event` is this customer's before it, -1 if none in the batch."""
+    reached = int(np.searchsorted(batch.clock, at))
+    return (reached, AFTER - 1, at, customer) if reached > event else (event, AFTER + 1, at, customer)
+
+
 def needed_rows(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> list[str]:
     """The rows that a step must be given, each once."""
     names = [*batch.customers, *(note.said.customer_id for note in notes), *(customer for customer, _ in due), LEDGER]
@@ -115,6 +132,8 @@ class Engine:
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
         self._model: ChurnModel | None = None
         self._scorer: Scorer | None = None
+        self._rival: ChurnModel | None = None
+        self._challenger: Scorer | None = None
         self._screened: tuple[Offer, ...] = ()
         self._screen = screen_of(())
 
@@ -155,7 +174,12 @@ class Engine:
         )
         if rules.churn is not self._model:
             self._model, self._scorer = rules.churn, None if rules.churn is None else Scorer(rules.churn)
-        watch = watch_of(None if self._scorer is None else self._scorer.weights, rules.policy)
+        if rules.challenger is not self._rival:
+            self._rival = rules.challenger
+            self._challenger = None if rules.challenger is None else Scorer(rules.challenger)
+        weights = None if self._scorer is None else self._scorer.weights
+        watch = watch_of(weights, rules.policy, noted=self._challenger is not None)
+        seen_by_both: list[F8] = []
         moment = np.zeros(MOMENTS, np.int64)
         outcome = Outcome({}, {}, [], batch.clock_end, 0)
         pending = [
@@ -167,6 +191,11 @@ class Engine:
                 self._scratch, self._work, SPEC, moment, raw, ends, order, event_ends, columns, batch.account,
                 batch.clock_end, wanted, screen, tiers, watch, due_before, due_after, self._buffer, row_ends, tails,
             )  # fmt: skip
+            if moment[MOMENT_NOTES] and state in (NOTES_FULL, DONE):
+                seen_by_both.append(self._work.notes[: moment[MOMENT_NOTES]].copy())
+                moment[MOMENT_NOTES] = 0
+            if state == NOTES_FULL:
+                continue
             if state in (FULL, DONE):
                 at = int(moment[MOMENT_CUSTOMER])
                 flat = self._buffer[: moment[MOMENT_OUT]].tobytes()
@@ -184,6 +213,8 @@ class Engine:
         outcome.due = {customers[k]: int(due_after[k]) or None for k in changed.tolist()}
         outcome.late = int(moment[MOMENT_LATE])
         outcome.unfitting = int(moment[MOMENT_UNFITTING])
+        if seen_by_both:
+            outcome.looks = self._looks(np.concatenate(seen_by_both), customers, batch, rules)
         if pending:
             pending.sort(key=lambda one: one.key)
             lengths = dict(zip(customers, tails.tolist(), strict=True))
@@ -195,12 +226,26 @@ class Engine:
         event, at, tier = int(moment[MOMENT_EVENT]), int(moment[MOMENT_AT]), int(moment[MOMENT_TIER])
         values = self._work.values.copy()
         if state in (SILENT, AT_LOOK):
-            # `event` is this customer's before, -1 if none in the batch
-            reached = int(np.searchsorted(batch.clock, at))
-            key = (reached, AFTER - 1, at, customer) if reached > event else (event, AFTER + 1, at, customer)
-            return _Pending(key, state, at, tier=tier, values=values, share=float(self._work.share[0]))
+            return _Pending(
+                _passed(batch, event, at, customer),
+                state,
+                at,
+                tier=tier,
+                values=values,
+                share=float(self._work.share[0]),
+            )
         bits, raised = int(moment[MOMENT_BITS]), int(moment[MOMENT_RAISED])
         return _Pending((event, AFTER, 0, customer), state, at, bits, raised, tier, values)
+
+    def _looks(self, notes: F8, customers: Sequence[str], batch: Batch, rules: Rules) -> list[Look]:
+        """What both models say at the looks that the kernel has written down."""
+        assert self._challenger is not None
+        who = [customers[k] for k in notes[:, NOTE_CUSTOMER].astype(np.int64).tolist()]
+        at, event = notes[:, NOTE_AT].astype(np.int64).tolist(), notes[:, NOTE_EVENT].astype(np.int64).tolist()
+        rival = self._challenger.logits(np.ascontiguousarray(notes[:, NOTE_INPUTS:]))
+        found = looks(who, at, notes[:, NOTE_LOG_ODDS], rival, rules.policy)
+        places = [_passed(batch, *one) for one in zip(event, at, who, strict=True)]
+        return [found[k] for k in sorted(range(len(found)), key=places.__getitem__)]
 
     def _decide(
         self,

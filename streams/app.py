@@ -18,15 +18,15 @@ from confluent_kafka import Consumer, KafkaError
 from mode import Service
 from prometheus_client import CollectorRegistry
 
-from handlers.churn_model import ChurnModel
 from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
+from handlers.rules import Rules
 from streams.batches import Batches
 from streams.beside import Beside, note_intakes
 from streams.cache import RowCache
 from streams.catalog import Catalog
-from streams.churn import churn_model
+from streams.churn import churn_rules
 from streams.claim import Portion
 from streams.claims import Claims
 from streams.clients import bootstrap_servers
@@ -68,7 +68,7 @@ def run_worker(settings: Settings) -> int:
     if settings.redis_url is None:
         raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    churn = churn_model(settings)
+    rules = churn_rules(settings)
     # The clients of Kafka repeat each failed attempt; an outage is logged once, where it is noticed.
     for name in ("faust", "mode", "streams", "aiokafka", "tracker.kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL if "kafka" in name else logging.ERROR)
@@ -80,11 +80,11 @@ def run_worker(settings: Settings) -> int:
         tempfile.TemporaryDirectory(prefix="tracker-faust-") as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_run(settings, folder, churn))
+        return runner.run(_run(settings, folder, rules))
 
 
-async def _run(settings: Settings, folder: str, churn: ChurnModel | None) -> int:
-    worker = Worker(settings, folder, churn)
+async def _run(settings: Settings, folder: str, rules: Rules) -> int:
+    worker = Worker(settings, folder, rules)
     await worker.run()
     return worker.code
 
@@ -92,7 +92,7 @@ async def _run(settings: Settings, folder: str, churn: ChurnModel | None) -> int
 class Worker:
     """The composition root. Made inside the running event loop; lives for one `run`."""
 
-    def __init__(self, settings: Settings, folder: str, churn: ChurnModel | None) -> None:
+    def __init__(self, settings: Settings, folder: str, rules: Rules) -> None:
         self.code = 0
         self._quiet = True
         self._folder = folder
@@ -109,7 +109,7 @@ class Worker:
         self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error)))
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = Boot(self._app, self._gate)
-        self._catalog = Catalog(self._app, settings, self._health, churn)
+        self._catalog = Catalog(self._app, settings, self._health, rules)
         self._batches = Batches(self._app, maxsize=0)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first

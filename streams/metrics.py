@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from handlers.dealings import RULES, Rule
+from handlers.shadow import BANDS, Bands
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
 from schemas.outcome import OutcomeKind
@@ -88,6 +89,15 @@ class Metrics:
             "alerts_suppressed", "Alerts that were not sent, by the rule of the policy that kept them back.", ["rule"]
         )
         self.alerts_suppressed: dict[Rule, Counter] = {rule: suppressed.labels(rule) for rule in RULES}
+        looks = self._counter(
+            "churn_looks",
+            "Silences that the churn model judged while a challenger was in shadow, by the band of each: low is under "
+            "churn_hold_above, high is from churn_raise_at on. Both high: both would alert.",
+            ["champion", "challenger"],
+        )
+        self.churn_looks: dict[Bands, Counter] = {
+            (one, other): looks.labels(one, other) for one in BANDS for other in BANDS
+        }
         outcomes = self._counter(
             "outcomes", "Answers to offers, told on alert-outcomes, by what became of them.", ["outcome"]
         )

@@ -20,6 +20,7 @@ from handlers.engine import Engine, Outcome, Rules, needed_rows
 from handlers.intake import Intake
 from handlers.notes import Note, NoteIntake
 from handlers.seen import SEGMENT, Seen, SeenChanges
+from handlers.shadow import Bands, by_bands
 from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
@@ -65,6 +66,8 @@ class Done(NamedTuple):
     unmatched: int
     """Outcomes of alerts that are not known, or no longer."""
     customer_events: int
+    looks: Counter[Bands]
+    """Silences judged, by the bands of champion and challenger; none without a challenger."""
 
 
 class Partition:
@@ -174,6 +177,7 @@ class Partition:
         sent = self.position.version > version
         alerts = self._crowd_alerts + outcome.alerts
         crowd_unfitting, crowd_suppressed = self._crowd_unfitting, self._crowd_suppressed
+        looks = self._crowd_looks + by_bands(outcome.looks)
         self._forget_crowd()
         marks.append(clock())
         steps = {step: after - before for step, (before, after) in zip(STEPS, pairwise(marks), strict=True)}
@@ -194,6 +198,7 @@ class Partition:
             Counter(note.said.outcome for note in notes if isinstance(note.said, AlertOutcome)),
             outcome.unmatched,
             sum(isinstance(note.said, CustomerEvent) for note in notes),
+            looks,
         )
 
     def _read_notes(
@@ -226,6 +231,7 @@ class Partition:
             self._crowd_alerts += outcome.alerts
             self._crowd_unfitting += outcome.unfitting
             self._crowd_suppressed += outcome.suppressed
+            self._crowd_looks += by_bands(outcome.looks)
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
             due = self._store.due(self.number, until, DUE_MAX + len(present))
@@ -236,6 +242,7 @@ class Partition:
         self._crowd_alerts: list[Alert] = []
         self._crowd_unfitting = 0
         self._crowd_suppressed: Counter[Rule] = Counter()
+        self._crowd_looks: Counter[Bands] = Counter()
 
     def _load(self, customers: list[str]) -> dict[str, bytes | None]:
         rows = self._cache.get(self.number, customers)

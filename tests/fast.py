@@ -18,6 +18,7 @@ from handlers.measures import known_dealings
 from handlers.notes import NoteIntake, placed
 from handlers.rules import Rules
 from handlers.seen import Seen
+from handlers.shadow import Look
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer
@@ -56,14 +57,16 @@ class Fast:
         partitions: int = 1,
         control_key: bytes = b"",
         churn: ChurnModel | None = None,
+        challenger: ChurnModel | None = None,
     ) -> None:
         self.rows: dict[str, bytes] = {}
         self.due: dict[str, int] = {}
         self.alerts: list[Alert] = []
+        self.looks: list[Look] = []
         self.late = 0
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
-        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn)
+        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn, challenger)
         self._partition = partition
         self._intake = Intake(TOPIC, base_currency, {})
         self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}
@@ -131,6 +134,7 @@ class Fast:
             else:
                 self.due[customer] = at
         self.alerts += outcome.alerts
+        self.looks += outcome.looks
         self.late += outcome.late
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from handlers.churn_inputs import NAMES
 from handlers.churn_model import ChurnModel, dumps
@@ -17,7 +18,7 @@ from handlers.snapshot import Snapshot
 from schemas.alert import Alert
 from schemas.policy import Policy
 from schemas.units import rfc3339
-from streams.churn import churn_model
+from streams.churn import churn_rules
 from streams.settings import Settings, SettingsError
 from tests.fast import Fast
 from tests.models import HORIZON, by_hand
@@ -28,10 +29,10 @@ MODEL = by_hand(-4 * log(13), 4.0)
 bookings are at noon. So the number reaches the band on the 13th day after the last one."""
 
 
-def run(churn: ChurnModel = MODEL, **more: float) -> Fast:
+def run(churn: ChurnModel = MODEL, challenger: ChurnModel | None = None, **more: float) -> Fast:
     """With the model, and no offers; alerts from one in two."""
     policy = Policy(**{"churn_raise_at": 0.5} | more)
-    return Fast(offers=(), churn=churn, policy=policy)
+    return Fast(offers=(), churn=churn, challenger=challenger, policy=policy)
 
 
 def test_the_first_look_is_cheap_and_the_next_is_the_day_on_which_the_number_crosses_the_band() -> None:
@@ -83,6 +84,21 @@ def test_coming_back_takes_it_back_and_another_waits_for_the_cooldown() -> None:
     assert (retracted.status, retracted.supersedes, retracted.model.name) == ("retracted", raised.alert_id, "by-hand")
     assert bank.due == {"ann": day(55)}
     assert [alert.raised_at for alert in bank.feed([day(55)]).alerts[2:]] == [rfc3339(day(55))]
+
+
+def test_a_challenger_is_asked_whatever_the_model_is_asked_and_raises_nothing() -> None:
+    # the model is asked on days 16, 18, 21 and 25 (see above); the challenger says one in two after 5 days
+    bank = run(challenger=by_hand(-4 * log(6), 4.0)).feed([*every_second_day(), day(25)])
+    assert [alert.raised_at for alert in bank.alerts] == [rfc3339(day(25))]
+    assert [(look.customer_id, look.at) for look in bank.looks] == [("ann", day(on)) for on in (16, 18, 21, 25)]
+    assert [look.bands for look in bank.looks] == [
+        ("low", "medium"),
+        ("low", "high"),
+        ("medium", "high"),
+        ("high", "high"),
+    ]
+    assert bank.looks[-1].champion == bank.alerts[0].score
+    assert bank.looks[0].challenger == pytest.approx(1 / (1 + exp(-4 * log(4.5 / 6))))
 
 
 def test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low() -> None:
@@ -179,8 +195,20 @@ def test_only_what_has_moved_the_number_up_is_told_the_most_first_and_at_most_fo
 def test_the_model_is_read_from_the_file_that_is_set_and_a_wrong_one_is_told(tmp_path: Any) -> None:
     file = tmp_path / "model.json"
     file.write_bytes(dumps(MODEL))
-    assert churn_model(Settings()) is None
-    assert churn_model(Settings(churn_model=file)) == MODEL
+    assert churn_rules(Settings()) == Rules()
+    assert churn_rules(Settings(churn_model=file)) == Rules(churn=MODEL)
+    assert churn_rules(Settings(churn_model=file, churn_challenger=file)) == Rules(churn=MODEL, challenger=MODEL)
     file.write_bytes(dumps(msgspec.structs.replace(MODEL, format=99)))
     with pytest.raises(SettingsError, match=r"TRACKER_CHURN_MODEL: .*model.json: has format 99"):
-        churn_model(Settings(churn_model=file))
+        churn_rules(Settings(churn_model=file))
+    good = tmp_path / "good.json"
+    good.write_bytes(dumps(MODEL))
+    with pytest.raises(SettingsError, match=r"TRACKER_CHURN_CHALLENGER: .*model.json: has format 99"):
+        churn_rules(Settings(churn_model=good, churn_challenger=file))
+
+
+def test_a_challenger_without_a_model_is_refused(tmp_path: Any) -> None:
+    file = tmp_path / "model.json"
+    file.write_bytes(dumps(MODEL))
+    with pytest.raises(ValidationError, match="there is no model to challenge: set TRACKER_CHURN_MODEL too"):
+        Settings(churn_challenger=file)
