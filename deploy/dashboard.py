@@ -133,6 +133,7 @@ ROWS: dict[str, tuple[Chart, ...]] = {
                 )
             ],
         ),
+        Chart("Drift of the churn model", "short", [("topk(6, max by (figure) (tracker_churn_drift))", "{{figure}}")]),
         Chart(
             "Answers to offers in five minutes",
             "short",

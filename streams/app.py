@@ -30,6 +30,7 @@ from streams.churn import churn_rules
 from streams.claim import Portion
 from streams.claims import Claims
 from streams.clients import bootstrap_servers
+from streams.drift import EVERY_SECONDS, Drift
 from streams.faust_app import Boot, faust_app
 from streams.gate import Gate
 from streams.health import Health
@@ -41,6 +42,7 @@ from streams.publisher import Publisher
 from streams.redis_store import RedisStore, redis_lines
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
+from streams.store import StoreUnavailable
 from streams.topics import topics_read
 from streams.web import WorkerWeb, add_pages
 
@@ -121,6 +123,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._over.set)
         beating = asyncio.ensure_future(self._beat())
+        drifting = asyncio.ensure_future(self._watch_drift())
         running = asyncio.ensure_future(self._start_and_wait())
         over = asyncio.ensure_future(self._over.wait())
         await asyncio.wait({running, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -136,7 +139,7 @@ class Worker:
             shutil.rmtree(self._folder, ignore_errors=True)
             logging.shutdown()
             os._exit(self.code)
-        for task in (running, over, beating):
+        for task in (running, over, beating, drifting):
             task.cancel()
         self._executor.shutdown()
         _log.info("stopped")
@@ -190,7 +193,7 @@ class Worker:
             self._on_kafka_error,
             self._crash_from_thread,
         )
-        claims = Claims(
+        self._claims = claims = Claims(
             topics_read(settings),
             settings.retry_seconds_max,
             self._consumer,
@@ -253,6 +256,23 @@ class Worker:
         while True:
             self._health.beat("event loop")
             await asyncio.sleep(1.0)
+
+    async def _watch_drift(self) -> None:
+        """For as long as the worker runs, where there is a churn model."""
+        model = self._catalog.rules().churn
+        if model is None:
+            return
+        store = RedisStore(redis_lines(self._settings))
+        drift = Drift(model, store, lambda: [claim.number for claim in list(self._claims)], self._metrics)
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await asyncio.to_thread(drift.measure)
+            except StoreUnavailable:
+                _log.warning("drift is measured later: Redis is away")
+            except Exception as error:
+                self._crash(error)
+                raise
 
     def _observe(self) -> None:
         self._river.observe()
