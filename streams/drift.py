@@ -1,7 +1,7 @@
 """Whether the bank's customers are still like those that the churn model was trained on: drift of inputs and score.
 
-Compared are, as in training, all customers ever seen, not only those whose silence is judged: by a sample of the rows as
-they stand now, beside the loop and without a part in any decision.
+Compared are, as in training, all customers ever seen, not only those whose silence is judged: by a sample of the rows
+as they stand now, beside the loop and without a part in any decision.
 """
 
 from collections.abc import Callable, Sequence
