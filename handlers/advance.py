@@ -13,10 +13,22 @@ from handlers.fold import new_work as new_room
 from handlers.jit import F8, jit
 from handlers.layout import decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
-from handlers.moments import LATE, NOTED, RETURNED, looked, watch
-from handlers.rhythm import VALID_DAYS
-from handlers.row import DUE, LAST_OWN, LOOK, NEWEST, RAISED_DUE, ROW_BYTES_MAX, TIER, Scratch, clear
-from handlers.run_off import FIGURES, GROUPS, run_off
+from handlers.moments import LATE, NOTED, RETURNED, RUN_OFF, looked, watch
+from handlers.rhythm import COOLDOWN_DAYS, VALID_DAYS
+from handlers.row import (
+    DUE,
+    FIRST,
+    LAST_OWN,
+    LOOK,
+    NEWEST,
+    QUIET_UNTIL,
+    RAISED_DUE,
+    ROW_BYTES_MAX,
+    TIER,
+    Scratch,
+    clear,
+)
+from handlers.run_off import FIGURES, GROUPS, marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
 from handlers.screen import MAY_FIT, UNFITTING, Screen, screened
 from handlers.varint import U8
 from schemas.units import DAY_MS
@@ -52,6 +64,8 @@ NOTE_LOG_ODDS = 3
 NOTE_INPUTS = 4
 NOTES_MAX = 256
 
+_WEEK_MS = 7 * DAY_MS
+
 # rows of `columns`
 _AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(7)
 
@@ -65,7 +79,7 @@ class Work(NamedTuple):
     share: NDArray[np.float64]
     """At SILENT: share of own gaps that are shorter than the silence, shape (1,)."""
     run_off: I8
-    """At SILENT with a model: see run_off.py, shape (groups, figures)."""
+    """At SILENT with a model, and at RUN_OFF: see run_off.py, shape (groups, figures)."""
     notes: F8
     """Of looks, where they are wanted, shape (NOTES_MAX, NOTE_INPUTS + inputs)."""
 
@@ -105,9 +119,31 @@ def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
 
 
 @jit
-def _holds(s: Scratch, churn: Watch, raised: int, at: int, room: I8) -> bool:
-    """Whether the alert raised at `raised` still stands although the customer came back at `at`."""
-    return at < raised + VALID_DAYS * DAY_MS and number(s, churn, s.life[NEWEST], room) >= churn.hold_above
+def _holds(s: Scratch, churn: Watch, raised: int, at: int, work: Work) -> bool:
+    """Whether the alert raised at `raised` still stands although the customer has made a transaction at `at`."""
+    if at >= raised + VALID_DAYS * DAY_MS:
+        return False
+    if marks_run_off(raised):
+        return still_runs_off(s, s.life[NEWEST], work.run_off)
+    return number(s, churn, s.life[NEWEST], work.room) >= churn.hold_above
+
+
+@jit
+def _leaves_in_a_run(s: Scratch, churn: Watch, spec: I8, before: int, work: Work) -> bool:
+    """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
+    customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""
+    last, first = s.life[LAST_OWN], s.life[FIRST]
+    if before == 0 or last == before or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:
+        return False
+    if s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]:
+        return False
+    if not runs_off(s, spec, s.life[NEWEST], work.run_off, work.values, work.room):
+        return False
+    number(s, churn, s.life[NEWEST], work.room)
+    s.life[RAISED_DUE] = run_off_mark(last)
+    s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
+    s.life[DUE] = 0
+    return True
 
 
 @jit
@@ -202,6 +238,7 @@ def advance(
                 moment[MOMENT_NEXT] = place + 1
                 continue
             moment[MOMENT_RAISED] = s.life[RAISED_DUE]
+            own_before = s.life[LAST_OWN]
             bits = fold(
                 s,
                 at,
@@ -215,10 +252,11 @@ def advance(
                 horizon,
                 work.room,
             )
-            if bits & RETURNED and horizon != 0 and _holds(s, churn, moment[MOMENT_RAISED], at, work.room):
+            if bits & RETURNED and horizon != 0 and _holds(s, churn, moment[MOMENT_RAISED], at, work):
                 s.life[RAISED_DUE] = moment[MOMENT_RAISED]
                 s.life[DUE] = 0
                 bits &= ~RETURNED
+            running = horizon != 0 and _leaves_in_a_run(s, churn, spec, own_before, work)
             moment[MOMENT_NEXT] = place + 1
             moment[MOMENT_LATE] += 1 if bits & LATE else 0
             bits &= wanted
@@ -228,6 +266,8 @@ def advance(
                 if found != MAY_FIT:
                     bits &= RETURNED
                     moment[MOMENT_UNFITTING] += 1 if found == UNFITTING else 0
+            if running:
+                bits |= RUN_OFF
             if bits != 0:
                 moment[MOMENT_AT] = at
                 moment[MOMENT_EVENT] = event

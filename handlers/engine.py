@@ -51,7 +51,7 @@ from handlers.jit import F8
 from handlers.layout import VERSION
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
-from handlers.moments import DEPOSIT_MATURING, RETURNED
+from handlers.moments import DEPOSIT_MATURING, RETURNED, RUN_OFF
 from handlers.notes import Note, woven
 from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
@@ -206,7 +206,7 @@ class Engine:
                     break
                 continue
             found = self._found(state, customers[moment[MOMENT_CUSTOMER]], batch, moment)
-            if state == SILENT and self._scorer is not None:
+            if self._scorer is not None and (state == SILENT or found.bits & RUN_OFF):
                 found = found._replace(judged=Judged(watch.inputs.copy(), self._work.run_off.copy()))
             pending.append(found)
         changed = np.flatnonzero(due_before != due_after)
@@ -282,7 +282,10 @@ class Engine:
             cause = {"offset": int(batch.offset[event]), "event_id": batch.event_ids[event]}
             if one.bits & RETURNED:
                 outcome.alerts += decisions.returned(customer, one.raised, at, cause)
-            if bits := one.bits & ~RETURNED:
+            if one.bits & RUN_OFF:
+                assert one.judged is not None
+                outcome.alerts += decisions.runs_off(customer, at, cause, Snapshot(one.values), one.tier, one.judged)
+            if bits := one.bits & ~(RETURNED | RUN_OFF):
                 name, seen = batch.event_ids[event], Snapshot(one.values)
                 outcome.alerts += decisions.moment(customer, bits, at, cause, name, seen, one.tier)
         for customer, dealings in decisions.dealings.items():

@@ -59,6 +59,16 @@ def test_a_challenger_changes_nothing_and_is_heard_alike_in_any_batches(
         assert other.looks == whole.looks
 
 
+def test_the_cut_into_batches_does_not_show_where_customers_run_off() -> None:
+    stream = list(simulate(customers=150, days=200, seed=5))
+    whole = fed(stream, [])
+    noticed = [alert for alert in whole.alerts if alert.kind == "churn_risk" and alert.cause.event_id is not None]
+    assert sum(alert.status == "raised" for alert in noticed) > 2
+    for sizes in ([97] * len(stream), [1_001] * len(stream)):
+        other = fed(stream, sizes)
+        assert (other.alerts, other.rows, other.due) == (whole.alerts, whole.rows, whole.due)
+
+
 def test_a_crowd_of_looks_is_written_down_whole() -> None:
     customers = 3 * NOTES_MAX // 2
     events = [paid(0, f"c{number}") for number in range(customers)]

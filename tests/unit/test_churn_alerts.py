@@ -22,14 +22,14 @@ from streams.churn import churn_rules
 from streams.settings import Settings, SettingsError
 from tests.fast import Fast
 from tests.models import HORIZON, by_hand
-from tests.unit.test_rhythm import day, every_second_day, paid
+from tests.unit.test_rhythm import NOON, day, every_second_day, paid
 
 MODEL = by_hand(-4 * log(13), 4.0)
 """One in two when ln(1 + recency) = ln 13, that is after 12 days. At the start of a day recency ends in a half, because
 bookings are at noon. So the number reaches the band on the 13th day after the last one."""
 
 
-def run(churn: ChurnModel = MODEL, challenger: ChurnModel | None = None, **more: float) -> Fast:
+def run(churn: ChurnModel = MODEL, challenger: ChurnModel | None = None, **more: Any) -> Fast:
     """With the model, and no offers; alerts from one in two."""
     policy = Policy(**{"churn_raise_at": 0.5} | more)
     return Fast(offers=(), churn=churn, challenger=challenger, policy=policy)
@@ -137,15 +137,15 @@ def an_alert(stream: list[dict[str, Any] | int]) -> Alert:
 
 
 def test_run_off_is_told_beside_the_silence() -> None:
-    # a salary on days 0 and 30, bills on days 1 and 31, the app until day 33; cards every second day until day 80
+    # a salary on days 0 and 30, a bill on day 31, the app until day 33; cards every second day until day 80
     salary = [paid(number, kind="salary", amount_minor=200_000, at=1) for number in (0, 30)]
-    bills = [paid(number, kind="bill_payment", at=2) for number in (1, 31)]
+    bills = [paid(31, kind="bill_payment", at=2)]
     app = [paid(number, kind="transfer_out", channel="mobile", at=3) for number in (5, 12, 20, 33)]
     cards = [paid(number) for number in range(0, 82, 2)]
     stream = sorted([*salary, *bills, *app, *cards], key=lambda fields: fields["occurred_at"])
     alert = an_alert([*stream, day(120)])
     assert alert.raised_at == rfc3339(day(93))
-    # the 90 days known on day 93 begin on day 4, so of each pair one is left, and the bills are too few
+    # the 90 days known on day 93 begin on day 4, so one salary is left; one bill is too few
     told = {reason.code: reason for reason in alert.reasons}
     assert list(told) == ["silence_beyond_own_rhythm", "income_stopped", "digital_use_ended"]
     assert (told["income_stopped"].value, told["income_stopped"].usual) == (63, 55)
@@ -153,6 +153,60 @@ def test_run_off_is_told_beside_the_silence() -> None:
         "No salary or pension for 63 days; it came once in the eight weeks before."
     )
     assert told["digital_use_ended"].sentence_zh == "已经60天没有网上或手机银行使用；此前八周有4次。"
+
+
+def leaving_in_a_run(until: int, *more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Salaries on days 0 and 30 and bills on days 1 and 31, each the last; cards every second day until a day."""
+    salary = [paid(number, kind="salary", amount_minor=200_000, at=1) for number in (0, 30)]
+    bills = [paid(number, kind="bill_payment", at=2) for number in (1, 31)]
+    cards = [paid(number) for number in range(0, until + 1, 2)]
+    return sorted([*salary, *bills, *cards, *more], key=lambda fields: fields["occurred_at"])
+
+
+def test_run_off_is_noticed_while_the_customer_still_pays_with_the_card() -> None:
+    # both have stopped by day 66; weeks begin on days 63 and 70, and the first transaction of the second tells
+    assert run().feed(leaving_in_a_run(68)).alerts == []
+    bank = run().feed(leaving_in_a_run(98))
+    (alert,) = bank.alerts
+    assert (alert.kind, alert.status, alert.raised_at) == ("churn_risk", "raised", rfc3339(day(70) + NOON))
+    assert (alert.cause.event_id, alert.cause.due_at) == (paid(70)["event_id"], None)
+    assert [reason.code for reason in alert.reasons] == ["income_stopped", "payments_ended"]
+    assert alert.score == pytest.approx(1 / (1 + 13**4), abs=1e-6)
+    assert bank.due == {}
+    # who then falls silent is under alert already
+    assert bank.feed([day(150)]).alerts == [alert]
+
+
+def test_one_thing_alone_is_no_run_off() -> None:
+    rent_goes_on = [paid(number, kind="bill_payment", at=3) for number in (60, 90)]
+    assert run().feed(leaving_in_a_run(110, *rent_goes_on)).alerts == []
+
+
+def test_a_balance_that_is_halved_makes_it_run_off() -> None:
+    rent_goes_on = [paid(number, kind="bill_payment", at=3) for number in (60, 90)]
+    moved = paid(75, kind="transfer_out", amount_minor=-90_000, balance_minor=50_000)
+    (alert,) = run().feed(leaving_in_a_run(80, *rent_goes_on, moved)).alerts
+    assert alert.raised_at == rfc3339(day(78) + NOON)
+    assert [reason.code for reason in alert.reasons] == ["income_stopped", "balance_draining"]
+
+
+def test_run_off_that_is_over_is_taken_back_and_waits_for_the_cooldown() -> None:
+    again = [paid(83, kind="salary", amount_minor=200_000), paid(75, kind="bill_payment")]
+    raised, over = run().feed(leaving_in_a_run(110, *again)).alerts
+    assert (over.status, over.raised_at, over.supersedes) == ("retracted", rfc3339(day(83) + NOON), raised.alert_id)
+    assert over.reasons[0].code == "run_off_over"
+
+
+def test_a_run_off_alert_that_has_expired_ends_with_the_next_transaction() -> None:
+    raised, over = run().feed(leaving_in_a_run(104)).alerts
+    assert (over.status, over.raised_at) == ("retracted", rfc3339(day(100) + NOON))
+    assert raised.expires_at == over.raised_at
+
+
+def test_run_off_obeys_the_policy() -> None:
+    bank = run(kill=["churn_risk"]).feed(leaving_in_a_run(98))
+    assert bank.alerts == []
+    assert bank.suppressed == {"kill_switch": 1}
 
 
 def test_a_drained_balance_is_told() -> None:
