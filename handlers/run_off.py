@@ -48,6 +48,7 @@ def _members() -> I8:
 
 
 _MEMBERS = _members()
+_INCOME, _PAYMENTS = (DAY_MIX + np.flatnonzero(_MEMBERS[group]) for group in (INCOME, PAYMENTS))
 
 
 @jit
@@ -82,6 +83,8 @@ def runs_off(s: Scratch, spec: I8, now: int, out: I8, values: I8, room: I8) -> b
     `spec`, `values` and `room` are of all the features, as for measures.evaluate; only where something has stopped are
     they evaluated.
     """
+    if _both_came(s, now // DAY_MS):
+        return False
     run_off(s, now, out)
     facts = int(stopped(out, INCOME)) + int(stopped(out, PAYMENTS))
     if facts == 0:
@@ -94,6 +97,24 @@ def runs_off(s: Scratch, spec: I8, now: int, out: I8, values: I8, room: I8) -> b
     if before >= _ACTIVITY_MIN and 4 * values[_COUNT_30] <= before:
         facts += 1
     return facts > 1
+
+
+@jit
+def _both_came(s: Scratch, today: int) -> bool:
+    """Whether nothing has stopped: that is so of most, and found in the newest days."""
+    days = s.day
+    income = payments = False
+    for k in range(s.size[DAYS] - 1, -1, -1):
+        if today - days[k, TILE] >= LATELY_DAYS:
+            return False
+        open_day(s, k)
+        for c in _INCOME:
+            income |= days[k, c] > 0
+        for c in _PAYMENTS:
+            payments |= days[k, c] > 0
+        if income and payments:
+            return True
+    return False
 
 
 @jit
