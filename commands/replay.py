@@ -1,6 +1,8 @@
 """`tracker replay`: what a live run over a file would decide and leave behind, with no broker and no Redis."""
 
 import time
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +10,13 @@ import msgspec
 import orjson
 import typer
 
-from commands.console import out, progress, settings_with
+from commands.console import Failure, out, progress, settings_with
 from commands.lines import reading, writing
 from commands.offers import SHIPPED, catalogue
 from commands.state import intake, rules
+from handlers.shadow import Bands, Look
 from learning.replay import Replay
+from schemas.units import rfc3339
 
 SHOW_EVERY = 1_000
 
@@ -27,16 +31,34 @@ def replay(
     ],
     alerts: Annotated[Path, typer.Option(help="File for the alerts, JSON Lines.")],
     profiles: Annotated[Path, typer.Option(help="File for every customer's figures at the end, JSON Lines.")],
+    looks: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for what model and challenger (TRACKER_CHURN_CHALLENGER) said at each silence, JSON Lines."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Events folded at once; the output does not depend on it.")] = 1_000,
     offers: Annotated[Path, typer.Option(help="Catalogue of offers.")] = SHIPPED,
 ) -> None:
     """Send a file through the same decisions as a live run. The output is the same, byte for byte, on every run."""
     settings = settings_with()
+    if looks is not None and settings.churn_challenger is None:
+        raise Failure("--looks: there are none to write down; set TRACKER_CHURN_MODEL and TRACKER_CHURN_CHALLENGER")
     run = Replay(intake(settings, keyed=False), rules(settings, catalogue(offers)), settings.topic_transactions, batch)
     started = time.monotonic()
     raised = 0
-    with reading(file) as source, writing(alerts) as found, progress("replaying", source.total, "bytes") as bar:
-        for alert in run.alerts(source.lines):
+    met: Counter[Bands] = Counter()
+    with ExitStack() as files:
+        source, found = files.enter_context(reading(file)), files.enter_context(writing(alerts))
+        shadow = None if looks is None else files.enter_context(writing(looks))
+        bar = files.enter_context(progress("replaying", source.total, "bytes"))
+
+        def looked(look: Look) -> None:
+            met[look.bands] += 1
+            if shadow is not None:
+                shadow.write(line(look._asdict() | {"at": rfc3339(look.at)}))
+
+        for alert in run.alerts(source.lines, looked):
             found.write(line(msgspec.to_builtins(alert)))
             raised += 1
             if raised % SHOW_EVERY == 0:
@@ -49,6 +71,14 @@ def replay(
             figures.write(line({"customer_id": customer_id, **values}))
     out.print(f"{run.events:,} events of {customers:,} customers in {seconds:.1f} s ({run.events / seconds:,.0f}/s)")
     out.print(f"{raised:,} alerts in {alerts}, figures in {profiles}", markup=False)
+    if met:
+        both = met["high", "high"]
+        one = sum(count for (champion, _), count in met.items() if champion == "high") - both
+        other = sum(count for (_, challenger), count in met.items() if challenger == "high") - both
+        out.print(
+            f"{met.total():,} silences judged by two models: {both:,} high by both, {one:,} by the model only, "
+            f"{other:,} by the challenger only"
+        )
     if run.suppressed:
         told = ", ".join(f"{rule} {count:,}" for rule, count in sorted(run.suppressed.items()))
         out.print(f"{run.suppressed.total():,} alerts were not sent: {told}")

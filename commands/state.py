@@ -1,11 +1,13 @@
 """What commands share of state: the store in Redis, the intake as the worker has it, where a partition stands."""
 
+from dataclasses import replace
+
 from commands.console import Failure
 from handlers.catalog import Catalogue
 from handlers.currency import load_rates
 from handlers.intake import Intake
 from handlers.rules import Rules
-from streams.churn import churn_model
+from streams.churn import churn_rules
 from streams.redis_store import RedisStore, redis_lines
 from streams.settings import Settings
 
@@ -28,7 +30,13 @@ def intake(settings: Settings, *, keyed: bool = True) -> Intake:
 def rules(settings: Settings, catalogue: Catalogue, partitions: int = 1) -> Rules:
     """The bank's rules as a worker has them. Raises SettingsError for a churn model that can't be used."""
     key = settings.control_key.get_secret_value().encode()
-    return Rules(catalogue.offers, catalogue.policy, partitions, key, churn_model(settings))
+    return replace(
+        churn_rules(settings),
+        offers=catalogue.offers,
+        policy=catalogue.policy,
+        partitions=partitions,
+        control_key=key,
+    )
 
 
 def claimed_partitions(state: RedisStore, settings: Settings) -> list[int]:

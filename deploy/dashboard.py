@@ -124,6 +124,17 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             [("sum by (rule) (increase(tracker_alerts_suppressed_total[5m]))", "{{rule}}")],
         ),
         Chart(
+            "Silences judged by two models in an hour",
+            "short",
+            [
+                (
+                    "sum by (champion, challenger) (increase(tracker_churn_looks_total[1h]))",
+                    "model {{champion}}, challenger {{challenger}}",
+                )
+            ],
+        ),
+        Chart("Drift of the churn model", "short", [("topk(6, max by (figure) (tracker_churn_drift))", "{{figure}}")]),
+        Chart(
             "Answers to offers in five minutes",
             "short",
             [

@@ -6,23 +6,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.batch import I8
+from handlers.churn_inputs import NAMES
 from handlers.churn_watch import Watch, next_look, number
 from handlers.fold import fold, next_due, raise_churn
 from handlers.fold import new_work as new_room
-from handlers.jit import jit
+from handlers.jit import F8, jit
 from handlers.layout import decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
-from handlers.moments import LATE, NOTED, RETURNED, looked, watch
-from handlers.rhythm import VALID_DAYS
-from handlers.row import DUE, LAST_OWN, LOOK, NEWEST, RAISED_DUE, ROW_BYTES_MAX, TIER, Scratch, clear
-from handlers.run_off import FIGURES, GROUPS, run_off
+from handlers.moments import LATE, NOTED, RETURNED, RUN_OFF, looked, watch
+from handlers.rhythm import COOLDOWN_DAYS, VALID_DAYS
+from handlers.row import (
+    DUE,
+    FIRST,
+    LAST_OWN,
+    LOOK,
+    NEWEST,
+    QUIET_UNTIL,
+    RAISED_DUE,
+    ROW_BYTES_MAX,
+    TIER,
+    Scratch,
+    clear,
+)
+from handlers.run_off import FIGURES, GROUPS, marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
 from handlers.screen import MAY_FIT, UNFITTING, Screen, screened
 from handlers.varint import U8
 from schemas.units import DAY_MS
 
-DONE, FULL, SILENT, AT_EVENT, AT_LOOK = 0, 1, 2, 3, 4
+DONE, FULL, SILENT, AT_EVENT, AT_LOOK, NOTES_FULL = range(6)
 """What `advance` stopped for: the end, a full buffer, a due time that passed in silence, an event worth a decision, a
-time to look at a deposit."""
+time to look at a deposit, no more room for notes of looks."""
 
 AFTER = 1
 """Order of alerts at one event: before it is folded, after it, and due at once after it."""
@@ -38,7 +51,18 @@ MOMENT_BITS = 6
 MOMENT_RAISED = 7  # due time of the churn alert that stood before the event
 MOMENT_TIER = 8  # the customer's place among the tiers
 MOMENT_TAIL = 9  # where the customer's dealings start in `raw`
-MOMENTS = 10
+MOMENT_NOTES = 10  # looks written down
+MOMENTS = 11
+
+# notes: one look of the churn model each
+NOTE_CUSTOMER = 0
+NOTE_EVENT = 1  # as MOMENT_EVENT
+NOTE_AT = 2
+NOTE_LOG_ODDS = 3
+NOTE_INPUTS = 4
+NOTES_MAX = 256
+
+_WEEK_MS = 7 * DAY_MS
 
 # rows of `told`: what is said of each customer
 DUE_BEFORE, DUE_AFTER = 0, 1  # due times, 0 for never
@@ -62,12 +86,15 @@ class Work(NamedTuple):
     share: NDArray[np.float64]
     """At SILENT: share of own gaps that are shorter than the silence, shape (1,)."""
     run_off: I8
-    """At SILENT with a model: see run_off.py, shape (groups, figures)."""
+    """At SILENT with a model, and at RUN_OFF: see run_off.py, shape (groups, figures)."""
+    notes: F8
+    """Of looks, where they are wanted, shape (NOTES_MAX, NOTE_INPUTS + inputs)."""
 
 
 def new_work(features: int) -> Work:
     """Empty room for that many features."""
-    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1), np.zeros((GROUPS, FIGURES), np.int64))
+    notes = np.zeros((NOTES_MAX, NOTE_INPUTS + len(NAMES)))
+    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1), np.zeros((GROUPS, FIGURES), np.int64), notes)
 
 
 @jit
@@ -79,10 +106,14 @@ def _earliest(s: Scratch) -> int:
 
 
 @jit
-def _silent(s: Scratch, churn: Watch, due: int, room: I8) -> bool:
+def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
     """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
     if churn.weights.horizon > 0:
-        if number(s, churn, due, room) >= churn.raise_at:
+        found = number(s, churn, due, room)
+        if churn.noted:
+            note[NOTE_LOG_ODDS] = found
+            note[NOTE_INPUTS:] = churn.inputs
+        if found >= churn.raise_at:
             return True
         s.life[DUE] = next_look(s, churn, due, room)
         return False
@@ -95,9 +126,31 @@ def _silent(s: Scratch, churn: Watch, due: int, room: I8) -> bool:
 
 
 @jit
-def _holds(s: Scratch, churn: Watch, raised: int, at: int, room: I8) -> bool:
-    """Whether the alert raised at `raised` still stands although the customer came back at `at`."""
-    return at < raised + VALID_DAYS * DAY_MS and number(s, churn, s.life[NEWEST], room) >= churn.hold_above
+def _holds(s: Scratch, churn: Watch, raised: int, at: int, work: Work) -> bool:
+    """Whether the alert raised at `raised` still stands although the customer has made a transaction at `at`."""
+    if at >= raised + VALID_DAYS * DAY_MS:
+        return False
+    if marks_run_off(raised):
+        return still_runs_off(s, s.life[NEWEST], work.run_off)
+    return number(s, churn, s.life[NEWEST], work.room) >= churn.hold_above
+
+
+@jit
+def _leaves_in_a_run(s: Scratch, churn: Watch, spec: I8, before: int, work: Work) -> bool:
+    """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
+    customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""
+    last, first = s.life[LAST_OWN], s.life[FIRST]
+    if before == 0 or last == before or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:
+        return False
+    if s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]:
+        return False
+    if not runs_off(s, spec, s.life[NEWEST], work.run_off, work.values, work.room):
+        return False
+    number(s, churn, s.life[NEWEST], work.room)
+    s.life[RAISED_DUE] = run_off_mark(last)
+    s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
+    s.life[DUE] = 0
+    return True
 
 
 @jit
@@ -150,10 +203,19 @@ def advance(
             clock = clock_ends[k] if last else columns[_CLOCK, event]
             due = _earliest(s)
             if due != 0 and due <= clock:
-                if s.life[DUE] == due and not _silent(s, churn, due, work.room):
-                    continue
+                before = order[place - 1] if place > first_event else -1
+                if s.life[DUE] == due:
+                    if moment[MOMENT_NOTES] == work.notes.shape[0]:
+                        return NOTES_FULL
+                    note = work.notes[moment[MOMENT_NOTES]]
+                    silent = _silent(s, churn, due, work.room, note)
+                    if churn.noted and horizon != 0:
+                        note[NOTE_CUSTOMER], note[NOTE_EVENT], note[NOTE_AT] = k, before, due
+                        moment[MOMENT_NOTES] += 1
+                    if not silent:
+                        continue
                 moment[MOMENT_AT] = due
-                moment[MOMENT_EVENT] = order[place - 1] if place > first_event else -1
+                moment[MOMENT_EVENT] = before
                 moment[MOMENT_TIER] = s.life[TIER]
                 evaluate(s, spec, due, work.values, work.room)
                 if s.life[DUE] != due:
@@ -181,6 +243,7 @@ def advance(
                 moment[MOMENT_NEXT] = place + 1
                 continue
             moment[MOMENT_RAISED] = s.life[RAISED_DUE]
+            own_before = s.life[LAST_OWN]
             bits = fold(
                 s,
                 at,
@@ -194,10 +257,11 @@ def advance(
                 horizon,
                 work.room,
             )
-            if bits & RETURNED and horizon != 0 and _holds(s, churn, moment[MOMENT_RAISED], at, work.room):
+            if bits & RETURNED and horizon != 0 and _holds(s, churn, moment[MOMENT_RAISED], at, work):
                 s.life[RAISED_DUE] = moment[MOMENT_RAISED]
                 s.life[DUE] = 0
                 bits &= ~RETURNED
+            running = horizon != 0 and _leaves_in_a_run(s, churn, spec, own_before, work)
             moment[MOMENT_NEXT] = place + 1
             told[LATES, k] += 1 if bits & LATE else 0
             bits &= wanted
@@ -207,6 +271,8 @@ def advance(
                 if found != MAY_FIT:
                     bits &= RETURNED
                     told[UNFITTINGS, k] += 1 if found == UNFITTING else 0
+            if running:
+                bits |= RUN_OFF
             if bits != 0:
                 moment[MOMENT_AT] = at
                 moment[MOMENT_EVENT] = event

@@ -7,6 +7,7 @@ import numpy as np
 
 from handlers.advance import COLUMNS, TOLD
 from handlers.batch import Batch
+from handlers.layout import VERSION, LayoutError
 from handlers.ledger import LEDGER
 from handlers.notes import Note, woven
 
@@ -53,6 +54,8 @@ class Bundle:
             self.event_starts.append(self.event_starts[-1] + len(batch))
             stored += [row or b"" for row in map(part.rows.get, customers)]
             clock_ends += [batch.clock_end] * len(customers)
+        if not {row[0] for row in stored if row} <= {VERSION}:  # the kernel would read whatever it found there
+            raise LayoutError("a row was not brought to the present layout before the step")
         count = len(self.customers)
         self.ends = np.cumsum(np.fromiter(map(len, stored), np.int64, count))
         self.raw = np.frombuffer(b"".join(stored), np.uint8)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from handlers.batch import I8
 from handlers.churn_inputs import NAMES
 from handlers.jit import F8
-from handlers.run_off import BEFORE, DIGITAL, INCOME, LATELY, PAYMENTS, SINCE
+from handlers.run_off import BEFORE, DIGITAL, INCOME, LATELY, PAYMENTS, SINCE, STOPPED_MIN
 from handlers.snapshot import Snapshot
 from schemas.alert import Reason
 
@@ -20,8 +20,6 @@ _FALLEN = 0.7
 _LENGTHENED = 1.5
 _DRAINED = 0.5
 _NEW_DAYS = 90.0
-_STOPPED_MIN = {INCOME: 1, PAYMENTS: 2, DIGITAL: 4}
-"""How often it must have come in the 55 days before, for its absence to mean something."""
 
 
 class _Known(NamedTuple):
@@ -99,7 +97,7 @@ def _stopped(group: int, code: str, what: str, what_zh: str) -> Callable[[_Known
     def states(known: _Known) -> Reason | None:
         figures = known.run_off[group]
         since, before = figures[SINCE], figures[BEFORE]
-        if figures[LATELY] > 0 or since < 0 or before < _STOPPED_MIN[group]:
+        if figures[LATELY] > 0 or since < 0 or before < STOPPED_MIN[group]:
             return None
         times = "once" if before == 1 else f"{before} times"
         told = f"No {what} for {since} days; it came {times} in the eight weeks before."

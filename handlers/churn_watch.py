@@ -33,9 +33,11 @@ class Watch(NamedTuple):
     inputs: F8
     """What the number was last made of, (inputs,)."""
     columns: F8
+    noted: bool
+    """Whether looks are written down, for a challenger."""
 
 
-def watch_of(weights: Weights | None, policy: Policy) -> Watch:
+def watch_of(weights: Weights | None, policy: Policy, *, noted: bool = False) -> Watch:
     """What the kernel needs to watch by this model and policy; by own rhythm where there is none."""
     return Watch(
         weights or _no_weights(),
@@ -46,6 +48,7 @@ def watch_of(weights: Weights | None, policy: Policy) -> Watch:
         np.zeros(len(DECLARED), np.int64),
         np.zeros(len(NAMES)),
         np.zeros(len(COLUMNS)),
+        noted,
     )
 
 

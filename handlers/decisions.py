@@ -27,6 +27,7 @@ from handlers.notes import Note
 from handlers.policy import churn_blocked, modes_of, offer_blocked
 from handlers.propensity import segment_of
 from handlers.rules import Rules
+from handlers.run_off import run_off_mark
 from handlers.screen import wanted_bits
 from handlers.snapshot import Snapshot
 from handlers.zones import after_quiet
@@ -72,27 +73,24 @@ class Decisions:
 
         It is by the model where that has judged, by own rhythm otherwise.
         """
-        dealings, modes = self._of(customer), modes_of(customer, self._rules)
-        dealings.forget(due, self._rules.policy, self._offers)
+        cause = {"due_at": rfc3339(due)}
         if judged is None or self._scorer is None:
             alert = rhythm.raised(customer, due, self._where, seen, share)
         else:
-            alert = churn.raised(customer, due, self._where, seen, judged, self._scorer)
-        alerts = []
-        rule = churn_blocked(dealings, due, self._rules, modes)
-        if rule is None:
-            mode = modes["churn_risk"]
-            dealings.contacts.append(sent_churn(due, mode, rhythm.VALID_DAYS))
-            if mode == SENT:
-                alerts.append(alert)
-            else:
-                rule = "dry_run"
-        if rule is not None:
-            self._suppress(dealings, due, rule, "")
-        cause = {"due_at": rfc3339(due)}
-        return alerts + self.moment(
-            customer, CHURN_RISK, due, cause, rfc3339(due), seen, tier, due, alert.alert_id if alerts else None
-        )
+            alert = churn.raised(customer, due, {**self._where, **cause}, seen, judged, self._scorer)
+        return self._at_risk(alert, due, cause, seen, tier)
+
+    def runs_off(
+        self, customer: str, at: int, cause: Mapping[str, object], seen: Snapshot, tier: int, judged: Judged
+    ) -> list[Alert]:
+        """An event has shown that a customer who is active is on the way out: a churn alert, and an offer to keep them.
+
+        `cause` as for `moment`.
+        """
+        assert self._scorer is not None
+        due = run_off_mark(at)
+        alert = churn.raised(customer, due, {**self._where, **cause}, seen, judged, self._scorer)
+        return self._at_risk(alert, due, cause, seen, tier)
 
     def returned(self, customer: str, due: int, at: int, cause: Mapping[str, object]) -> list[Alert]:
         """The customer whose churn alert was raised at `due` is back: it is taken back, and what was offered for it.
@@ -176,6 +174,25 @@ class Decisions:
         known, alerts = answered(customer, self._of(customer), note.said, code, note.at, cause, self.ledger)
         self.unmatched += not known
         return alerts
+
+    def _at_risk(self, alert: Alert, due: int, cause: Mapping[str, object], seen: Snapshot, tier: int) -> list[Alert]:
+        customer = alert.customer_id
+        dealings, modes = self._of(customer), modes_of(customer, self._rules)
+        dealings.forget(due, self._rules.policy, self._offers)
+        alerts = []
+        rule = churn_blocked(dealings, due, self._rules, modes)
+        if rule is None:
+            mode = modes["churn_risk"]
+            dealings.contacts.append(sent_churn(due, mode, rhythm.VALID_DAYS))
+            if mode == SENT:
+                alerts.append(alert)
+            else:
+                rule = "dry_run"
+        if rule is not None:
+            self._suppress(dealings, due, rule, "")
+        return alerts + self.moment(
+            customer, CHURN_RISK, due, cause, rfc3339(due), seen, tier, due, alert.alert_id if alerts else None
+        )
 
     def _of(self, customer: str) -> Dealings:
         found = self.dealings.get(customer)

@@ -28,10 +28,17 @@ from handlers.advance import (
     MOMENT_BITS,
     MOMENT_CUSTOMER,
     MOMENT_EVENT,
+    MOMENT_NOTES,
     MOMENT_OUT,
     MOMENT_RAISED,
     MOMENT_TIER,
     MOMENTS,
+    NOTE_AT,
+    NOTE_CUSTOMER,
+    NOTE_EVENT,
+    NOTE_INPUTS,
+    NOTE_LOG_ODDS,
+    NOTES_FULL,
     ROW_END,
     SILENT,
     TAIL,
@@ -47,13 +54,15 @@ from handlers.churn_watch import watch_of
 from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.features import FEATURES
+from handlers.jit import F8
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
-from handlers.moments import DEPOSIT_MATURING, RETURNED
+from handlers.moments import DEPOSIT_MATURING, RETURNED, RUN_OFF
 from handlers.notes import Note
 from handlers.row import ROW_BYTES_MAX, new_scratch
 from handlers.rules import Rules as Rules
 from handlers.screen import screen_of
+from handlers.shadow import Look, looks
 from handlers.snapshot import Snapshot
 from schemas.alert import Alert
 from schemas.offer import Offer
@@ -81,6 +90,8 @@ class Outcome:
     """Alerts that were not sent, by rule (dealings.RULES)."""
     unmatched: int = 0
     """Outcomes of alerts that are not known, or no longer."""
+    looks: list[Look] = field(default_factory=list)
+    """What champion and challenger said, in stream order; none without a challenger."""
 
 
 _NOTE = -1
@@ -103,6 +114,12 @@ class _Pending(NamedTuple):
     note: Note | None = None
 
 
+def _passed(batch: Batch, event: int, at: int, customer: str) -> tuple[int, int, int, str]:
+    """The place in the stream of a due time; `event` is this customer's before it, -1 if none in the batch."""
+    reached = int(np.searchsorted(batch.clock, at))
+    return (reached, AFTER - 1, at, customer) if reached > event else (event, AFTER + 1, at, customer)
+
+
 class Engine:
     """Holds no customer's state between steps, only room to work in."""
 
@@ -113,6 +130,8 @@ class Engine:
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
         self._model: ChurnModel | None = None
         self._scorer: Scorer | None = None
+        self._rival: ChurnModel | None = None
+        self._challenger: Scorer | None = None
         self._screened: tuple[Offer, ...] = ()
         self._screen = screen_of(())
 
@@ -132,7 +151,12 @@ class Engine:
         tiers = np.array(rules.policy.tiers_minor, np.int64)
         if rules.churn is not self._model:
             self._model, self._scorer = rules.churn, None if rules.churn is None else Scorer(rules.churn)
-        watch = watch_of(None if self._scorer is None else self._scorer.weights, rules.policy)
+        if rules.challenger is not self._rival:
+            self._rival = rules.challenger
+            self._challenger = None if rules.challenger is None else Scorer(rules.challenger)
+        weights = None if self._scorer is None else self._scorer.weights
+        watch = watch_of(weights, rules.policy, noted=self._challenger is not None)
+        seen_by_both: list[F8] = []
         moment = np.zeros(MOMENTS, np.int64)
         pending: list[list[_Pending]] = [[] for _ in parts]
         rows: list[bytes] = []
@@ -142,6 +166,11 @@ class Engine:
                 bundle.columns, bundle.account, bundle.clock_ends, wanted, screen, tiers, watch, self._buffer,
                 bundle.told,
             )  # fmt: skip
+            if moment[MOMENT_NOTES] and state in (NOTES_FULL, DONE):
+                seen_by_both.append(self._work.notes[: moment[MOMENT_NOTES]].copy())
+                moment[MOMENT_NOTES] = 0
+            if state == NOTES_FULL:
+                continue
             at = int(moment[MOMENT_CUSTOMER])
             if state in (FULL, DONE):
                 flat = self._buffer[: moment[MOMENT_OUT]].tobytes()
@@ -153,10 +182,15 @@ class Engine:
                 continue
             place = bisect_right(bundle.starts, at) - 1
             found = self._found(state, bundle.customers[at], bundle.batches[place], bundle.event_starts[place], moment)
-            if state == SILENT and self._scorer is not None:
+            if self._scorer is not None and (state == SILENT or found.bits & RUN_OFF):
                 found = found._replace(judged=Judged(watch.inputs.copy(), self._work.run_off.copy()))
             pending[place].append(found)
-        return [self._outcome(part, bundle, place, pending[place], rows, rules) for place, part in enumerate(parts)]
+        outcomes = [self._outcome(part, bundle, place, pending[place], rows, rules) for place, part in enumerate(parts)]
+        if seen_by_both:
+            notes = np.concatenate(seen_by_both)
+            for place, outcome in enumerate(outcomes):
+                outcome.looks = self._looks(notes, bundle, place, rules)
+        return outcomes
 
     def _outcome(
         self, part: Part, bundle: Bundle, place: int, pending: list[_Pending], rows: list[bytes], rules: Rules
@@ -189,12 +223,30 @@ class Engine:
         event = event - first if event >= 0 else event
         values = self._work.values.copy()
         if state in (SILENT, AT_LOOK):
-            # `event` is this customer's before, -1 if none in the batch
-            reached = int(np.searchsorted(batch.clock, at))
-            key = (reached, AFTER - 1, at, customer) if reached > event else (event, AFTER + 1, at, customer)
-            return _Pending(key, state, at, tier=tier, values=values, share=float(self._work.share[0]))
+            return _Pending(
+                _passed(batch, event, at, customer),
+                state,
+                at,
+                tier=tier,
+                values=values,
+                share=float(self._work.share[0]),
+            )
         bits, raised = int(moment[MOMENT_BITS]), int(moment[MOMENT_RAISED])
         return _Pending((event, AFTER, 0, customer), state, at, bits, raised, tier, values)
+
+    def _looks(self, notes: F8, bundle: Bundle, place: int, rules: Rules) -> list[Look]:
+        """What both models say at the looks of one partition that the kernel has written down."""
+        assert self._challenger is not None
+        whose = notes[:, NOTE_CUSTOMER].astype(np.int64)
+        its = (whose >= bundle.starts[place]) & (whose < bundle.starts[place + 1])
+        notes, who = notes[its], [bundle.customers[k] for k in whose[its].tolist()]
+        at, event = notes[:, NOTE_AT].astype(np.int64).tolist(), notes[:, NOTE_EVENT].astype(np.int64)
+        event = np.maximum(event - bundle.event_starts[place], -1)
+        rival = self._challenger.logits(np.ascontiguousarray(notes[:, NOTE_INPUTS:]))
+        found = looks(who, at, notes[:, NOTE_LOG_ODDS], rival, rules.policy)
+        batch = bundle.batches[place]
+        places = [_passed(batch, *one) for one in zip(event.tolist(), at, who, strict=True)]
+        return [found[k] for k in sorted(range(len(found)), key=places.__getitem__)]
 
     def _decide(
         self,
@@ -232,7 +284,10 @@ class Engine:
             cause = {"offset": int(batch.offset[event]), "event_id": batch.event_ids[event]}
             if one.bits & RETURNED:
                 outcome.alerts += decisions.returned(customer, one.raised, at, cause)
-            if bits := one.bits & ~RETURNED:
+            if one.bits & RUN_OFF:
+                assert one.judged is not None
+                outcome.alerts += decisions.runs_off(customer, at, cause, Snapshot(one.values), one.tier, one.judged)
+            if bits := one.bits & ~(RETURNED | RUN_OFF):
                 name, seen = batch.event_ids[event], Snapshot(one.values)
                 outcome.alerts += decisions.moment(customer, bits, at, cause, name, seen, one.tier)
         for customer, dealings in decisions.dealings.items():

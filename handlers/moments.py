@@ -50,7 +50,8 @@ LOAN_NEARLY_REPAID = 256
 DEPOSIT_MATURING = 512
 TIER_UP = 1024
 CHURN_RISK = 2048
-"""Bits. RETURNED and LATE are no moments for an offer: `fold` answers them beside those that are."""
+RUN_OFF = 4096
+"""Bits. RETURNED, LATE and RUN_OFF are no moments for an offer: they are answered beside those that are."""
 
 LARGE_TIMES = 2
 """A credit is large at this many times the largest of the 90 days before."""

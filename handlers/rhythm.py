@@ -26,6 +26,7 @@ VALID_DAYS = 30
 RULE = "own_rhythm"
 """Part of the alert's id, also where a model decides: one silence of one customer has one alert."""
 MODEL = Model(name="own-rhythm", version="1")
+RETURNED = Reason("returned", "The customer has made a transaction again.", sentence_zh="客户又有交易了。")
 
 
 def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot, share_shorter: float) -> Alert:
@@ -89,6 +90,7 @@ def retracted(
     cause: Mapping[str, object],
     model: Model = MODEL,
     horizon_days: int = HORIZON_DAYS,
+    why: Reason = RETURNED,
 ) -> Alert:
     """Takes back the alert that was raised at `due`: the customer came back at `at`. `cause` names the event."""
     superseded = alert_id(customer_id, RULE, rfc3339(due))
@@ -101,7 +103,7 @@ def retracted(
         expires_at=rfc3339(at + VALID_DAYS * DAY_MS),
         score=0.0,
         horizon_days=horizon_days,
-        reasons=[Reason("returned", "The customer has made a transaction again.", sentence_zh="客户又有交易了。")],
+        reasons=[why],
         cause=Cause(**cause),  # type: ignore[arg-type]
         model=model,
         supersedes=superseded,

@@ -21,3 +21,5 @@ class Rules:
     """At most 64 bytes. Who knows it can tell who is in the control group."""
     churn: ChurnModel | None = None
     """Says who is about to leave; without one own rhythm does."""
+    challenger: ChurnModel | None = None
+    """Is asked what `churn` is asked, and decides nothing."""

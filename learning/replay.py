@@ -2,17 +2,18 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from handlers.batch import Batch, Record
 from handlers.bundle import Part
-from handlers.engine import Engine, Rules
+from handlers.engine import Engine, Outcome, Rules
 from handlers.intake import Intake
 from handlers.ledger import LEDGER
 from handlers.measures import profile
 from handlers.notes import Note, NoteIntake, placed
 from handlers.seen import Seen
+from handlers.shadow import Look
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
@@ -53,8 +54,11 @@ class Replay:
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
 
-    def alerts(self, lines: Iterable[bytes]) -> Iterator[Alert]:
-        """Folds the lines and yields the alerts in stream order. The n-th line has offset n, from 0."""
+    def alerts(self, lines: Iterable[bytes], looked: Callable[[Look], object] | None = None) -> Iterator[Alert]:
+        """Folds the lines and yields the alerts in stream order. The n-th line has offset n, from 0.
+
+        `looked` is told what champion and challenger said, where there is a challenger, in stream order.
+        """
         numbered = enumerate(line.rstrip(b"\r\n") for line in lines)
         while chunk := list(islice(numbered, self._size)):
             records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
@@ -67,14 +71,18 @@ class Replay:
                 notes += read
                 batch.dead_letters += letters
             batch.dead_letters.sort(key=lambda letter: letter.offset)
-            yield from self._step(batch, placed(notes, batch))
+            outcome = self._step(batch, placed(notes, batch))
+            if looked is not None:
+                for look in outcome.looks:
+                    looked(look)
+            yield from outcome.alerts
 
     def profiles(self) -> Iterator[tuple[str, dict[str, int | float | None]]]:
         """Every customer's features at the end of the stream, by customer id."""
         for customer in sorted(self.rows.keys() - {LEDGER}):
             yield customer, profile(self.rows[customer], self.clock)
 
-    def _step(self, batch: Batch, notes: list[Note]) -> list[Alert]:
+    def _step(self, batch: Batch, notes: list[Note]) -> Outcome:
         self.events += len(batch)
         self.dead_letters += batch.dead_letters
         outcome = self._engine.step(Part(0, batch, self.rows, self._passed(batch.clock_end), notes), self._rules)
@@ -89,7 +97,7 @@ class Replay:
                 self._due_at[customer] = at
                 heapq.heappush(self._due, (at, customer))
         self._seen.take()  # nobody stores it
-        return outcome.alerts
+        return outcome
 
     def _passed(self, until: int) -> list[tuple[str, int]]:
         """Who is due; entries of the heap that have been overtaken by a later due time are dropped as they surface."""

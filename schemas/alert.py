@@ -82,7 +82,13 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One message to marketing about one customer. `alert_id` depends on its cause only, never on who computed it."""
 
     alert_id: str
-    kind: Kind
+    kind: Annotated[
+        Kind,
+        Meta(
+            description="churn_risk: on the way out, by a silence (cause.due_at) or, with a churn model, by run-off"
+            " while still active (cause.event_id). next_best_offer: an offer that suits now."
+        ),
+    ]
     status: Status
     customer_id: str
     raised_at: Annotated[Rfc3339, Meta(description="The moment of the cause, not of the computation.")]

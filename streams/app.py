@@ -18,19 +18,20 @@ from confluent_kafka import Consumer, KafkaError
 from mode import Service
 from prometheus_client import CollectorRegistry
 
-from handlers.churn_model import ChurnModel
 from handlers.currency import load_rates
 from handlers.engine import Engine
 from handlers.intake import Intake
 from handlers.kernels import compile_kernels
+from handlers.rules import Rules
 from streams.batches import Batches
 from streams.beside import SELDOM, Beside, note_intakes
 from streams.cache import RowCache
 from streams.catalog import Catalog
-from streams.churn import churn_model
+from streams.churn import churn_rules
 from streams.claim import Portion
 from streams.claims import Claims
 from streams.clients import bootstrap_servers
+from streams.drift import EVERY_SECONDS, Drift
 from streams.faust_app import Boot, faust_app
 from streams.gate import Gate
 from streams.health import Health
@@ -42,6 +43,7 @@ from streams.publisher import Publisher
 from streams.redis_store import RedisStore, redis_lines
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
+from streams.store import StoreUnavailable
 from streams.topics import topics_read
 from streams.web import WorkerWeb, add_pages
 
@@ -69,7 +71,7 @@ def run_worker(settings: Settings) -> int:
     if settings.redis_url is None:
         raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    churn = churn_model(settings)
+    rules = churn_rules(settings)
     # The clients of Kafka repeat each failed attempt; an outage is logged once, where it is noticed.
     for name in ("faust", "mode", "streams", "aiokafka", "tracker.kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL if "kafka" in name else logging.ERROR)
@@ -81,11 +83,11 @@ def run_worker(settings: Settings) -> int:
         tempfile.TemporaryDirectory(prefix="tracker-faust-") as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_run(settings, folder, churn))
+        return runner.run(_run(settings, folder, rules))
 
 
-async def _run(settings: Settings, folder: str, churn: ChurnModel | None) -> int:
-    worker = Worker(settings, folder, churn)
+async def _run(settings: Settings, folder: str, rules: Rules) -> int:
+    worker = Worker(settings, folder, rules)
     await worker.run()
     return worker.code
 
@@ -93,7 +95,7 @@ async def _run(settings: Settings, folder: str, churn: ChurnModel | None) -> int
 class Worker:
     """The composition root. Made inside the running event loop; lives for one `run`."""
 
-    def __init__(self, settings: Settings, folder: str, churn: ChurnModel | None) -> None:
+    def __init__(self, settings: Settings, folder: str, rules: Rules) -> None:
         self.code = 0
         self._quiet = True
         self._folder = folder
@@ -110,7 +112,7 @@ class Worker:
         self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error) | SELDOM))
         self._gate = Gate(settings, self._consumer, self._health)
         self._app.boot_strategy = Boot(self._app, self._gate)
-        self._catalog = Catalog(self._app, settings, self._health, churn)
+        self._catalog = Catalog(self._app, settings, self._health, rules)
         self._batches = Batches(self._app, maxsize=0)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
@@ -122,6 +124,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._over.set)
         beating = asyncio.ensure_future(self._beat())
+        drifting = asyncio.ensure_future(self._watch_drift())
         running = asyncio.ensure_future(self._start_and_wait())
         over = asyncio.ensure_future(self._over.wait())
         await asyncio.wait({running, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,7 +140,7 @@ class Worker:
             shutil.rmtree(self._folder, ignore_errors=True)
             logging.shutdown()
             os._exit(self.code)
-        for task in (running, over, beating):
+        for task in (running, over, beating, drifting):
             task.cancel()
         self._executor.shutdown()
         _log.info("stopped")
@@ -188,7 +191,7 @@ class Worker:
             self._on_kafka_error,
             self._crash_from_thread,
         )
-        claims = Claims(
+        self._claims = claims = Claims(
             topics_read(settings),
             settings.retry_seconds_max,
             self._consumer,
@@ -251,6 +254,23 @@ class Worker:
         while True:
             self._health.beat("event loop")
             await asyncio.sleep(1.0)
+
+    async def _watch_drift(self) -> None:
+        """For as long as the worker runs, where there is a churn model."""
+        model = self._catalog.rules().churn
+        if model is None:
+            return
+        store = RedisStore(redis_lines(self._settings))
+        drift = Drift(model, store, lambda: [claim.number for claim in list(self._claims)], self._metrics)
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await asyncio.to_thread(drift.measure)
+            except StoreUnavailable:
+                _log.warning("drift is measured later: Redis is away")
+            except Exception as error:
+                self._crash(error)
+                raise
 
     def _observe(self) -> None:
         self._river.observe()

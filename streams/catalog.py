@@ -9,13 +9,13 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import faust
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from handlers.catalog import catalogue_of, record_mistake
-from handlers.churn_model import ChurnModel
 from handlers.rules import Rules
 from schemas.offer import OFFERS_MAX
 from schemas.policy import POLICY_KEY
@@ -36,11 +36,12 @@ _log = logging.getLogger("tracker.catalog")
 class Catalog:
     """Belongs to the event loop, but for `rules`, which any thread may call."""
 
-    def __init__(self, app: faust.App, settings: Settings, health: Health, churn: ChurnModel | None) -> None:
+    def __init__(self, app: faust.App, settings: Settings, health: Health, rules: Rules) -> None:
+        """`rules` have the churn models; the rest is read from the topic."""
         self._settings = settings
         self._health = health
-        self._churn = churn
-        self._rules = Rules(churn=churn)
+        key = settings.control_key.get_secret_value().encode()
+        self._rules = replace(rules, control_key=key)
         self._made_of: tuple[bytes | None, int] = None, 1
         """How far the topic was read, and over how many partitions budgets are divided, for the rules as they are."""
         self._partitions = 1
@@ -60,8 +61,7 @@ class Catalog:
         made_of = self._table.get(_READ_TO), self._partitions
         if made_of != self._made_of:
             found = catalogue_of({key: value for key, value in self._table.items() if key != _READ_TO})
-            key = self._settings.control_key.get_secret_value().encode()
-            self._rules = Rules(found.offers, found.policy, self._partitions, key, self._churn)
+            self._rules = replace(self._rules, offers=found.offers, policy=found.policy, partitions=self._partitions)
             self._made_of = made_of
             _log.info("%d offers in the catalogue", len(found.offers))
 

@@ -1,8 +1,10 @@
-"""The churn model that the bank has chosen, read once at start."""
+"""The churn models that the bank has chosen, read once at start."""
 
 import logging
+from pathlib import Path
 
 from handlers.churn_model import ChurnModel, ModelError, loads
+from handlers.rules import Rules
 from streams.settings import Settings, SettingsError, variable
 
 MODEL_BYTES_MAX = 64 * 1024 * 1024
@@ -10,16 +12,26 @@ MODEL_BYTES_MAX = 64 * 1024 * 1024
 _log = logging.getLogger("tracker.churn")
 
 
-def churn_model(settings: Settings) -> ChurnModel | None:
-    """The model of TRACKER_CHURN_MODEL, None where that isn't set. Raises SettingsError naming the file."""
-    file = settings.churn_model
+def churn_rules(settings: Settings) -> Rules:
+    """Rules with the models of TRACKER_CHURN_MODEL and TRACKER_CHURN_CHALLENGER, where they are set, and no offers.
+
+    Raises SettingsError naming the file.
+    """
+    champion = _read("churn_model", settings.churn_model)
+    challenger = _read("churn_challenger", settings.churn_challenger)
+    if champion is not None:
+        _log.info("churn by model %s, version %s", champion.name, champion.version)
+    if challenger is not None:
+        _log.info("in shadow model %s, version %s", challenger.name, challenger.version)
+    return Rules(churn=champion, challenger=challenger)
+
+
+def _read(setting: str, file: Path | None) -> ChurnModel | None:
     if file is None:
         return None
     try:
         if file.stat().st_size > MODEL_BYTES_MAX:
             raise ModelError(f"is longer than {MODEL_BYTES_MAX} bytes")
-        model = loads(file.read_bytes())
+        return loads(file.read_bytes())
     except (ModelError, OSError) as error:
-        raise SettingsError(f"{variable('churn_model')}: {file}: {error}") from error
-    _log.info("churn by model %s, version %s", model.name, model.version)
-    return model
+        raise SettingsError(f"{variable(setting)}: {file}: {error}") from error

@@ -168,6 +168,8 @@ class Loop:
         metrics.offers_none_fitting.inc(done.unfitting)
         for rule, count in done.suppressed.items():
             metrics.alerts_suppressed[rule].inc(count)
+        for bands, count in done.looks.items():
+            metrics.churn_looks[bands].inc(count)
         for outcome, count in done.outcomes.items():
             metrics.outcomes[outcome].inc(count)
         metrics.outcomes_unmatched.inc(done.unmatched)

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from handlers.ledger import LEDGER
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
@@ -85,6 +86,11 @@ class MemoryStore:
 
     def customers(self, partition: int) -> list[str]:
         return [name for name in self._partitions[partition].rows if name != LEDGER]
+
+    def sample(self, partition: int, most: int) -> list[bytes]:
+        rows = self._partitions[partition].rows
+        names = sorted(rows.keys() - {LEDGER}, key=lambda name: blake2b(name.encode()).digest())
+        return [rows[name] for name in names[:most]]
 
     def read(self, partition: int) -> Position | None:
         position = self._partitions[partition].position

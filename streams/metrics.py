@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from handlers.dealings import RULES, Rule
+from handlers.shadow import BANDS, Bands
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
 from schemas.outcome import OutcomeKind
@@ -88,6 +89,15 @@ class Metrics:
             "alerts_suppressed", "Alerts that were not sent, by the rule of the policy that kept them back.", ["rule"]
         )
         self.alerts_suppressed: dict[Rule, Counter] = {rule: suppressed.labels(rule) for rule in RULES}
+        looks = self._counter(
+            "churn_looks",
+            "Silences that the churn model judged while a challenger was in shadow, by the band of each: low is under "
+            "churn_hold_above, high is from churn_raise_at on. Both high: both would alert.",
+            ["champion", "challenger"],
+        )
+        self.churn_looks: dict[Bands, Counter] = {
+            (one, other): looks.labels(one, other) for one in BANDS for other in BANDS
+        }
         outcomes = self._counter(
             "outcomes", "Answers to offers, told on alert-outcomes, by what became of them.", ["outcome"]
         )
@@ -141,6 +151,12 @@ class Metrics:
         )
 
     def _health(self) -> None:
+        self._churn_drift = self._gauge(
+            "churn_drift",
+            "Population stability index of an input of the churn model or of its score: the customers as they stand, "
+            "by a sample, against those it was trained on. Below 0.1 is small, above 0.25 asks for new training.",
+            ["figure"],
+        )
         self.agent_up = self._gauge("agent_up", "1 while the processing loop runs, 0 once it has crashed or stopped.")
         self.store_up = self._gauge("store_up", "1 while Redis answers.")
         self.kafka_up = self._gauge("kafka_up", "1 while at least one Kafka broker is connected.")
@@ -155,6 +171,14 @@ class Metrics:
         )
         self.customers_in_memory = self._gauge("customers_in_memory", "Customers whose rows are held in memory.")
         self.cache_bytes = self._gauge("cache_bytes", "Memory taken by the rows held, of TRACKER_CACHE_MIB_MAX.")
+
+    def churn_drift(self, figure: str) -> Gauge:
+        """The gauge of an input of the churn model, or of its score."""
+        return self._churn_drift.labels(figure)
+
+    def forget_drift(self, figure: str) -> None:
+        """Takes it away: nothing is known of it now."""
+        self._churn_drift.remove(figure)
 
     def partition(self, number: int) -> PartitionMetrics:
         """The gauges of a partition that this worker owns."""

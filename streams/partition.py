@@ -21,6 +21,7 @@ from handlers.intake import Intake, Unread
 from handlers.ledger import LEDGER
 from handlers.notes import Note, NoteIntake
 from handlers.seen import SEGMENT, Seen, SeenChanges
+from handlers.shadow import Bands, by_bands
 from handlers.upgrade import current
 from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
@@ -75,6 +76,8 @@ class Done(NamedTuple):
     unmatched: int
     """Outcomes of alerts that are not known, or no longer."""
     customer_events: int
+    looks: Counter[Bands]
+    """Silences judged, by the bands of champion and challenger; none without a challenger."""
 
 
 class Partition:
@@ -202,6 +205,7 @@ class Partition:
         sent = self.position.version > version
         alerts = self._crowd_alerts + outcome.alerts
         crowd_unfitting, crowd_suppressed = self._crowd_unfitting, self._crowd_suppressed
+        looks = self._crowd_looks + by_bands(outcome.looks)
         self._forget_crowd()
         return Done(
             sent,
@@ -219,6 +223,7 @@ class Partition:
             Counter(note.said.outcome for note in notes if isinstance(note.said, AlertOutcome)),
             outcome.unmatched,
             sum(isinstance(note.said, CustomerEvent) for note in notes),
+            looks,
         )
 
     def _read_notes(
@@ -254,6 +259,7 @@ class Partition:
             self._crowd_alerts += outcome.alerts
             self._crowd_unfitting += outcome.unfitting
             self._crowd_suppressed += outcome.suppressed
+            self._crowd_looks += by_bands(outcome.looks)
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
             due = self._store.due(self.number, until, DUE_MAX + len(present))
@@ -264,6 +270,7 @@ class Partition:
         self._crowd_alerts: list[Alert] = []
         self._crowd_unfitting = 0
         self._crowd_suppressed: Counter[Rule] = Counter()
+        self._crowd_looks: Counter[Bands] = Counter()
 
     def _commit(
         self,

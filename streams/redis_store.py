@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -170,13 +171,23 @@ class RedisStore:
         return due, outbox
 
     def customers(self, partition: int) -> list[str]:
-        start = len(b"{%d}:c:" % partition)
-        names = {key[start:].decode() for key in self._scan(partition, b"{%d}:c:*" % partition)}
-        return list(names - {LEDGER})
+        return list(dict.fromkeys(self._names(partition)))
+
+    def sample(self, partition: int, most: int) -> list[bytes]:
+        # by SCAN they come in the order of their hashes
+        names = list(islice(dict.fromkeys(islice(self._names(partition), 2 * most)), most))
+        return [row for row in self.load(partition, names) if row is not None]
 
     def read(self, partition: int) -> Position | None:
         found: list[bytes | None] = self._ask(partition, [b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
         return None if found[0] is None else _position(found)
+
+    def _names(self, partition: int) -> Iterator[str]:
+        """Customers, some more than once."""
+        start = len(b"{%d}:c:" % partition)
+        for key in self._scan(partition, b"{%d}:c:*" % partition):
+            if (name := key[start:].decode()) != LEDGER:
+                yield name
 
     def _scan(self, partition: int, pattern: bytes) -> Iterator[bytes]:
         cursor = b"0"

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     churn_model: File | None = Field(
         default=None, description="file of `tracker train`, the same in every worker; without one own rhythm decides"
     )
+    churn_challenger: File | None = Field(
+        default=None, description="file of `tracker train`: asked whatever the model is asked, decides nothing"
+    )
     control_key: Annotated[SecretStr, AfterValidator(_key)] = Field(
         default=SecretStr(""),
         description="any text of at most 64 bytes, which decides who is in the control group; the same in every worker",
@@ -177,6 +180,13 @@ class Settings(BaseSettings):
         protocol = info.data.get("kafka_security_protocol")
         if given is not None and protocol in ("plaintext", "sasl_plaintext"):
             raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write ssl or sasl_ssl")
+        return given
+
+    @field_validator("churn_challenger")
+    @classmethod
+    def _challenges_a_model(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+        if given is not None and info.data.get("churn_model") is None:
+            raise ValueError(f"there is no model to challenge: set {variable('churn_model')} too")
         return given
 
     @field_validator("redis_cluster")

@@ -154,5 +154,8 @@ class Store(Protocol):
     def customers(self, partition: int) -> list[str]:
         """Ids of every customer with a row, in any order (walks the whole partition; for verify, not for the loop)."""
 
+    def sample(self, partition: int, most: int) -> list[bytes]:
+        """Rows of up to `most` customers, as good as drawn by lot: those whom the store comes across first."""
+
     def read(self, partition: int) -> Position | None:
         """Where the partition stands, without claiming it; None if never claimed."""

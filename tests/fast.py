@@ -19,6 +19,8 @@ from handlers.measures import known_dealings
 from handlers.notes import NoteIntake, placed
 from handlers.rules import Rules
 from handlers.seen import Seen
+from handlers.shadow import Look
+from handlers.upgrade import current
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer
@@ -57,14 +59,16 @@ class Fast:
         partitions: int = 1,
         control_key: bytes = b"",
         churn: ChurnModel | None = None,
+        challenger: ChurnModel | None = None,
     ) -> None:
         self.rows: dict[str, bytes] = {}
         self.due: dict[str, int] = {}
         self.alerts: list[Alert] = []
+        self.looks: list[Look] = []
         self.late = 0
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
-        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn)
+        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn, challenger)
         self._partition = partition
         self._intake = Intake(TOPIC, base_currency, {})
         self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}
@@ -124,7 +128,8 @@ class Fast:
             key=lambda entry: (entry[1], entry[0]),
         )
         notes = placed(notes, batch)
-        rows = {name: self.rows.get(name) for name in needed_rows(batch, due, notes)}
+        stored = {name: self.rows.get(name) for name in needed_rows(batch, due, notes)}
+        rows = {name: current(row) if row and name != LEDGER else row for name, row in stored.items()}
         return Part(self._partition, batch, rows, due, notes)
 
     def take(self, outcome: Outcome) -> None:
@@ -136,6 +141,7 @@ class Fast:
             else:
                 self.due[customer] = at
         self.alerts += outcome.alerts
+        self.looks += outcome.looks
         self.late += outcome.late
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting

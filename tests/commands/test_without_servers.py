@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from commands.offers import SHIPPED, catalogue
+from handlers.churn_model import dumps
 from streams.embedded import free_port
 from streams.settings import variable
 from tests.live import BERKA, outside, tracker
+from tests.models import by_hand
 
 COMMANDS = (
     "demo", "worker", "topics", "topics create", "offers", "offers check", "offers publish", "offers switch",
@@ -93,6 +95,24 @@ def test_replay_tells_which_lines_it_refused(tmp_path: Path) -> None:
     said = tracker("replay", file, "--alerts", tmp_path / "a", "--profiles", tmp_path / "p").stdout
     assert "1 lines were refused" in said
     assert "the first is line 1: customer_id is required (missing_field)" in said
+
+
+def test_replay_writes_what_model_and_challenger_said(tmp_path: Path) -> None:
+    feed, looks = tmp_path / "feed.jsonl", tmp_path / "looks.jsonl"
+    tracker("simulate", "--customers", 30, "--days", 90, "--seed", 3, "-o", feed)
+    replayed = ("replay", feed, "--alerts", tmp_path / "a", "--profiles", tmp_path / "p", "--looks", looks)
+    assert "TRACKER_CHURN_CHALLENGER" in tracker(*replayed, status=1).stderr
+    environment = outside()
+    for name, model in (("churn_model", by_hand(-9.0, 4.0)), ("churn_challenger", by_hand(-7.0, 4.0))):
+        file = tmp_path / f"{name}.json"
+        file.write_bytes(dumps(model))
+        environment[variable(name)] = str(file)
+    said = tracker(*replayed, environment=environment).stdout
+    found = [json.loads(line) for line in looks.read_text().splitlines()]
+    assert f"{len(found)} silences judged by two models" in said
+    assert found[0].keys() == {"customer_id", "at", "champion", "challenger", "bands"}
+    assert all(look["champion"] < look["challenger"] for look in found)
+    assert len({tuple(look["bands"]) for look in found} - {("low", "low")}) > 1
 
 
 def test_the_shipped_catalogue_is_right() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers.ledger import LEDGER
 from handlers.seen import Piece, SeenChanges
 from streams.memory_store import MemoryStore
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, Store
@@ -71,6 +72,15 @@ def test_rows_of_several_partitions_come_at_once_commits_still_unanswered_among_
     assert found == [[None, b"2"], [], [b"theirs"], [b"2"]]
     for _ in range(3):
         store.answered()
+
+
+def test_a_sample_is_of_customers_each_once(store: Store, partition: int) -> None:
+    rows = {f"c{number}": b"row %d" % number for number in range(500)}
+    store.commit(partition, store.claim(partition), 1, 0, Changes({**rows, LEDGER: b"ledger"}))
+    some = store.sample(partition, 60)
+    assert len(set(some)) == len(some) == 60
+    assert set(some) < set(rows.values())
+    assert sorted(store.sample(partition, 1_000)) == sorted(rows.values())
 
 
 def test_a_row_is_replaced_by_the_next_commit(store: Store, partition: int) -> None:

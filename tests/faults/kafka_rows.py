@@ -100,7 +100,7 @@ def deleted(seed: Seed) -> Figures:
             worker = scene.start()
         for number, stands in enumerate(stood):
             assert stands is not None
-            said = worker.complains(f"partition {number}: offsets 0 to {stands.offset - 1} were processed")
+            said = worker.complains(f"partition {number}: {topic}: offsets 0 to {stands.offset - 1} were processed")
             kept = kept.plus(seed.kept(said, "names what is no longer in Kafka"))
             now = scene.state.read(number)
             assert now is not None

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.advance import NOTES_MAX
 from handlers.churn_design import logit
 from handlers.churn_inputs import inputs_at, new_room
 from handlers.churn_model import ChurnModel, Scorer
@@ -20,14 +21,20 @@ from schemas.units import DAY_MS
 from tests.fast import Fast
 from tests.laws.test_decisions import OFFERS, POLICY, told_crowds
 from tests.models import HORIZON, by_hand
+from tests.unit.test_rhythm import day, paid
 
 MODEL = by_hand(-3.0, 1.2, -0.8)
 START_DAY = (START - date(1970, 1, 1)).days
 
 
-def fed(stream: list[dict[str, Any] | int], sizes: list[int]) -> Fast:
+CHALLENGER = by_hand(-1.0, 0.6)
+
+
+def fed(stream: list[dict[str, Any] | int], sizes: list[int], challenger: ChurnModel | None = None) -> Fast:
     """The stream through the fast path, with the model."""
-    return Fast(offers=OFFERS, policy=POLICY, control_key=b"key", churn=MODEL).feed(stream, sizes)
+    return Fast(offers=OFFERS, policy=POLICY, control_key=b"key", churn=MODEL, challenger=challenger).feed(
+        stream, sizes
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -38,6 +45,37 @@ def test_the_cut_into_batches_does_not_show_with_a_model(stream: list[dict[str, 
         assert other.alerts == whole.alerts
         assert other.rows == whole.rows
         assert other.due == whole.due
+
+
+@settings(max_examples=50, deadline=None)
+@given(told_crowds(), st.lists(st.integers(1, 9), max_size=60))
+def test_a_challenger_changes_nothing_and_is_heard_alike_in_any_batches(
+    stream: list[dict[str, Any] | int], sizes: list[int]
+) -> None:
+    alone, whole = fed(stream, sizes), fed(stream, [], CHALLENGER)
+    assert (whole.alerts, whole.rows, whole.due) == (alone.alerts, alone.rows, alone.due)
+    assert alone.looks == []
+    for other in (fed(stream, sizes, CHALLENGER), fed(stream, [1] * len(stream), CHALLENGER)):
+        assert other.looks == whole.looks
+
+
+def test_the_cut_into_batches_does_not_show_where_customers_run_off() -> None:
+    stream = list(simulate(customers=150, days=200, seed=5))
+    whole = fed(stream, [])
+    noticed = [alert for alert in whole.alerts if alert.kind == "churn_risk" and alert.cause.event_id is not None]
+    assert sum(alert.status == "raised" for alert in noticed) > 2
+    for sizes in ([97] * len(stream), [1_001] * len(stream)):
+        other = fed(stream, sizes)
+        assert (other.alerts, other.rows, other.due) == (whole.alerts, whole.rows, whole.due)
+
+
+def test_a_crowd_of_looks_is_written_down_whole() -> None:
+    customers = 3 * NOTES_MAX // 2
+    events = [paid(0, f"c{number}") for number in range(customers)]
+    run = fed([*events, day(400)], [], CHALLENGER)
+    assert {look.customer_id for look in run.looks} == {f"c{number}" for number in range(customers)}
+    assert len(run.looks) > 2 * NOTES_MAX
+    assert run.looks == fed([*events, day(400)], [7] * customers, CHALLENGER).looks
 
 
 @pytest.mark.parametrize("band", [0.3, 0.6, 0.9])

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from handlers.churn_inputs import NAMES
 from handlers.churn_model import ChurnModel, dumps
@@ -17,21 +18,21 @@ from handlers.snapshot import Snapshot
 from schemas.alert import Alert
 from schemas.policy import Policy
 from schemas.units import rfc3339
-from streams.churn import churn_model
+from streams.churn import churn_rules
 from streams.settings import Settings, SettingsError
 from tests.fast import Fast
 from tests.models import HORIZON, by_hand
-from tests.unit.test_rhythm import day, every_second_day, paid
+from tests.unit.test_rhythm import NOON, day, every_second_day, paid
 
 MODEL = by_hand(-4 * log(13), 4.0)
 """One in two when ln(1 + recency) = ln 13, that is after 12 days. At the start of a day recency ends in a half, because
 bookings are at noon. So the number reaches the band on the 13th day after the last one."""
 
 
-def run(churn: ChurnModel = MODEL, **more: float) -> Fast:
+def run(churn: ChurnModel = MODEL, challenger: ChurnModel | None = None, **more: Any) -> Fast:
     """With the model, and no offers; alerts from one in two."""
     policy = Policy(**{"churn_raise_at": 0.5} | more)
-    return Fast(offers=(), churn=churn, policy=policy)
+    return Fast(offers=(), churn=churn, challenger=challenger, policy=policy)
 
 
 def test_the_first_look_is_cheap_and_the_next_is_the_day_on_which_the_number_crosses_the_band() -> None:
@@ -85,6 +86,21 @@ def test_coming_back_takes_it_back_and_another_waits_for_the_cooldown() -> None:
     assert [alert.raised_at for alert in bank.feed([day(55)]).alerts[2:]] == [rfc3339(day(55))]
 
 
+def test_a_challenger_is_asked_whatever_the_model_is_asked_and_raises_nothing() -> None:
+    # the model is asked on days 16, 18, 21 and 25 (see above); the challenger says one in two after 5 days
+    bank = run(challenger=by_hand(-4 * log(6), 4.0)).feed([*every_second_day(), day(25)])
+    assert [alert.raised_at for alert in bank.alerts] == [rfc3339(day(25))]
+    assert [(look.customer_id, look.at) for look in bank.looks] == [("ann", day(on)) for on in (16, 18, 21, 25)]
+    assert [look.bands for look in bank.looks] == [
+        ("low", "medium"),
+        ("low", "high"),
+        ("medium", "high"),
+        ("high", "high"),
+    ]
+    assert bank.looks[-1].champion == bank.alerts[0].score
+    assert bank.looks[0].challenger == pytest.approx(1 / (1 + exp(-4 * log(4.5 / 6))))
+
+
 def test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low() -> None:
     # -1 + 0.4 ln(1 + recency): above 0.5 from recency 11.2, and 0.27 on coming back, which is not under 0.2
     sticky = by_hand(-1.0, 0.4)
@@ -121,15 +137,15 @@ def an_alert(stream: list[dict[str, Any] | int]) -> Alert:
 
 
 def test_run_off_is_told_beside_the_silence() -> None:
-    # a salary on days 0 and 30, bills on days 1 and 31, the app until day 33; cards every second day until day 80
+    # a salary on days 0 and 30, a bill on day 31, the app until day 33; cards every second day until day 80
     salary = [paid(number, kind="salary", amount_minor=200_000, at=1) for number in (0, 30)]
-    bills = [paid(number, kind="bill_payment", at=2) for number in (1, 31)]
+    bills = [paid(31, kind="bill_payment", at=2)]
     app = [paid(number, kind="transfer_out", channel="mobile", at=3) for number in (5, 12, 20, 33)]
     cards = [paid(number) for number in range(0, 82, 2)]
     stream = sorted([*salary, *bills, *app, *cards], key=lambda fields: fields["occurred_at"])
     alert = an_alert([*stream, day(120)])
     assert alert.raised_at == rfc3339(day(93))
-    # the 90 days known on day 93 begin on day 4, so of each pair one is left, and the bills are too few
+    # the 90 days known on day 93 begin on day 4, so one salary is left; one bill is too few
     told = {reason.code: reason for reason in alert.reasons}
     assert list(told) == ["silence_beyond_own_rhythm", "income_stopped", "digital_use_ended"]
     assert (told["income_stopped"].value, told["income_stopped"].usual) == (63, 55)
@@ -137,6 +153,60 @@ def test_run_off_is_told_beside_the_silence() -> None:
         "No salary or pension for 63 days; it came once in the eight weeks before."
     )
     assert told["digital_use_ended"].sentence_zh == "已经60天没有网上或手机银行使用；此前八周有4次。"
+
+
+def leaving_in_a_run(until: int, *more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Salaries on days 0 and 30 and bills on days 1 and 31, each the last; cards every second day until a day."""
+    salary = [paid(number, kind="salary", amount_minor=200_000, at=1) for number in (0, 30)]
+    bills = [paid(number, kind="bill_payment", at=2) for number in (1, 31)]
+    cards = [paid(number) for number in range(0, until + 1, 2)]
+    return sorted([*salary, *bills, *cards, *more], key=lambda fields: fields["occurred_at"])
+
+
+def test_run_off_is_noticed_while_the_customer_still_pays_with_the_card() -> None:
+    # both have stopped by day 66; weeks begin on days 63 and 70, and the first transaction of the second tells
+    assert run().feed(leaving_in_a_run(68)).alerts == []
+    bank = run().feed(leaving_in_a_run(98))
+    (alert,) = bank.alerts
+    assert (alert.kind, alert.status, alert.raised_at) == ("churn_risk", "raised", rfc3339(day(70) + NOON))
+    assert (alert.cause.event_id, alert.cause.due_at) == (paid(70)["event_id"], None)
+    assert [reason.code for reason in alert.reasons] == ["income_stopped", "payments_ended"]
+    assert alert.score == pytest.approx(1 / (1 + 13**4), abs=1e-6)
+    assert bank.due == {}
+    # who then falls silent is under alert already
+    assert bank.feed([day(150)]).alerts == [alert]
+
+
+def test_one_thing_alone_is_no_run_off() -> None:
+    rent_goes_on = [paid(number, kind="bill_payment", at=3) for number in (60, 90)]
+    assert run().feed(leaving_in_a_run(110, *rent_goes_on)).alerts == []
+
+
+def test_a_balance_that_is_halved_makes_it_run_off() -> None:
+    rent_goes_on = [paid(number, kind="bill_payment", at=3) for number in (60, 90)]
+    moved = paid(75, kind="transfer_out", amount_minor=-90_000, balance_minor=50_000)
+    (alert,) = run().feed(leaving_in_a_run(80, *rent_goes_on, moved)).alerts
+    assert alert.raised_at == rfc3339(day(78) + NOON)
+    assert [reason.code for reason in alert.reasons] == ["income_stopped", "balance_draining"]
+
+
+def test_run_off_that_is_over_is_taken_back_and_waits_for_the_cooldown() -> None:
+    again = [paid(83, kind="salary", amount_minor=200_000), paid(75, kind="bill_payment")]
+    raised, over = run().feed(leaving_in_a_run(110, *again)).alerts
+    assert (over.status, over.raised_at, over.supersedes) == ("retracted", rfc3339(day(83) + NOON), raised.alert_id)
+    assert over.reasons[0].code == "run_off_over"
+
+
+def test_a_run_off_alert_that_has_expired_ends_with_the_next_transaction() -> None:
+    raised, over = run().feed(leaving_in_a_run(104)).alerts
+    assert (over.status, over.raised_at) == ("retracted", rfc3339(day(100) + NOON))
+    assert raised.expires_at == over.raised_at
+
+
+def test_run_off_obeys_the_policy() -> None:
+    bank = run(kill=["churn_risk"]).feed(leaving_in_a_run(98))
+    assert bank.alerts == []
+    assert bank.suppressed == {"kill_switch": 1}
 
 
 def test_a_drained_balance_is_told() -> None:
@@ -179,8 +249,20 @@ def test_only_what_has_moved_the_number_up_is_told_the_most_first_and_at_most_fo
 def test_the_model_is_read_from_the_file_that_is_set_and_a_wrong_one_is_told(tmp_path: Any) -> None:
     file = tmp_path / "model.json"
     file.write_bytes(dumps(MODEL))
-    assert churn_model(Settings()) is None
-    assert churn_model(Settings(churn_model=file)) == MODEL
+    assert churn_rules(Settings()) == Rules()
+    assert churn_rules(Settings(churn_model=file)) == Rules(churn=MODEL)
+    assert churn_rules(Settings(churn_model=file, churn_challenger=file)) == Rules(churn=MODEL, challenger=MODEL)
     file.write_bytes(dumps(msgspec.structs.replace(MODEL, format=99)))
     with pytest.raises(SettingsError, match=r"TRACKER_CHURN_MODEL: .*model.json: has format 99"):
-        churn_model(Settings(churn_model=file))
+        churn_rules(Settings(churn_model=file))
+    good = tmp_path / "good.json"
+    good.write_bytes(dumps(MODEL))
+    with pytest.raises(SettingsError, match=r"TRACKER_CHURN_CHALLENGER: .*model.json: has format 99"):
+        churn_rules(Settings(churn_model=good, churn_challenger=file))
+
+
+def test_a_challenger_without_a_model_is_refused(tmp_path: Any) -> None:
+    file = tmp_path / "model.json"
+    file.write_bytes(dumps(MODEL))
+    with pytest.raises(ValidationError, match="there is no model to challenge: set TRACKER_CHURN_MODEL too"):
+        Settings(churn_challenger=file)

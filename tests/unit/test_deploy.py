@@ -48,9 +48,11 @@ def dashboard_queries() -> list[str]:
 
 
 def samples() -> dict[str, str]:
-    """The metric behind every sample name that a worker can send, a partition's included."""
+    """The metric behind every sample name that a worker can send, a partition's and the churn model's included."""
     registry = CollectorRegistry()
-    Metrics(registry).partition(0)
+    metrics = Metrics(registry)
+    metrics.partition(0)
+    metrics.churn_drift("score")
     return {sample.name: metric.name for metric in registry.collect() for sample in metric.samples}
 
 
@@ -142,7 +144,7 @@ def test_every_command_that_compose_and_runbooks_name_exists() -> None:
     shells = " && ".join(command for service in services().values() for command in service.get("command", []))
     quoted = "\n".join(re.findall(r"`(tracker [^`]+)`", (PROMETHEUS / "rules.yml").read_text(encoding="utf-8")))
     lines = re.findall(r"\btracker ([^&|\n]+)", shells + "\n" + quoted)
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in [*lines, "worker"]:
         command: Any = typer.main.get_command(program)
         words = line.split()

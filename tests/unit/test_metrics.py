@@ -1,10 +1,12 @@
 """The metrics that a worker sends."""
 
+from itertools import product
 from typing import get_args
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from handlers.shadow import BANDS
 from schemas.dead_letter import Reason
 from schemas.outcome import OutcomeKind
 from streams.metrics import Metrics
@@ -17,6 +19,9 @@ def test_every_reason_and_kind_is_there_at_zero_from_the_start() -> None:
         assert registry.get_sample_value("tracker_dead_letters_total", {"reason": reason}) == 0
     for outcome in get_args(OutcomeKind):
         assert registry.get_sample_value("tracker_outcomes_total", {"outcome": outcome}) == 0
+    for champion, challenger in product(BANDS, BANDS):
+        both = {"champion": champion, "challenger": challenger}
+        assert registry.get_sample_value("tracker_churn_looks_total", both) == 0
     alert = {"kind": "churn_risk", "status": "retracted"}
     assert registry.get_sample_value("tracker_alerts_total", alert) == 0
 

@@ -1,0 +1,51 @@
+"""Whether the bank's customers are still like those that the churn model was trained on: drift of inputs and score.
+
+Compared are, as in training, all customers ever seen, not only those whose silence is judged: by a sample of the rows
+as they stand now, beside the loop and without a part in any decision.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from handlers.churn_inputs import NAMES, inputs_at
+from handlers.churn_model import ChurnModel, Scorer
+from handlers.drift import psi
+from streams.metrics import Metrics
+from streams.store import Store
+
+EVERY_SECONDS = 600
+SAMPLE = 4_000
+"""Customers of one worker who are looked at."""
+SAMPLE_MIN = 500
+"""With fewer nothing is told: the index of n customers who have not changed is about 10 / n."""
+
+
+class Drift:
+    """Of one worker's customers. `store` is used by nobody else; `owned` gives the partitions of the moment."""
+
+    def __init__(self, model: ChurnModel, store: Store, owned: Callable[[], Sequence[int]], metrics: Metrics) -> None:
+        self._scorer = Scorer(model)
+        self._store = store
+        self._owned = owned
+        self._metrics = metrics
+
+    def measure(self) -> None:
+        """Sets the gauge of every figure that the model file knows; takes it away where there are too few customers.
+
+        Raises StoreUnavailable, LayoutError for a row that a newer program wrote.
+        """
+        numbers, found = self._owned(), []
+        for number in numbers:
+            position = self._store.read(number)
+            if position is not None:
+                found.append(inputs_at(self._store.sample(number, SAMPLE // len(numbers)), position.clock))
+        inputs = np.concatenate(found) if found else np.zeros((0, len(NAMES)))
+        for reference in self._scorer.model.reference:
+            if len(inputs) < SAMPLE_MIN:
+                self._metrics.forget_drift(reference.name)
+                continue
+            values = (
+                self._scorer.scores(inputs) if reference.name == "score" else inputs[:, NAMES.index(reference.name)]
+            )
+            self._metrics.churn_drift(reference.name).set(psi(reference, values))
