@@ -25,6 +25,7 @@ BATCHES_AHEAD = 2
 TICK_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 FETCH_WAIT_MS = 5
+PARTITION_FETCH_BYTES = 262_144
 METADATA_MS_MAX = 10_000
 """A topic that is deleted is missed as soon as that; otherwise its consumers wait in silence."""
 
@@ -228,7 +229,10 @@ def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) 
             # A broker asked for less answers each record by itself: that costs it, and us, more than the wait.
             "fetch.wait.max.ms": FETCH_WAIT_MS,
             "fetch.min.bytes": 16_384,
-            "fetch.message.max.bytes": RECORD_BYTES_MAX,
+            # A larger record still comes, by itself. What is fetched of one partition waits before what others get.
+            "fetch.message.max.bytes": PARTITION_FETCH_BYTES,
+            "queued.min.messages": settings.poll_records_max,
+            "fetch.queue.backoff.ms": FETCH_WAIT_MS,
             "fetch.max.bytes": 4 * RECORD_BYTES_MAX,
             "receive.message.max.bytes": 5 * RECORD_BYTES_MAX,
             "queued.max.messages.kbytes": settings.fetch_queue_kib_max,

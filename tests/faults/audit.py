@@ -4,6 +4,7 @@ The recomputation folds each record of the topic once, in its order, in memory. 
 before are left out here, before the tracker's own code sees them, so that its dropping of duplicates is judged too.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -59,8 +60,26 @@ class Expected(NamedTuple):
     clock: int
     alerts: dict[str, bytes]
     """Value by alert_id."""
-    letters: Counter[tuple[int, int]]
-    """Partition and offset of each refused record."""
+    letters: Counter["Place"]
+    """Of each refused record."""
+
+
+class Place(NamedTuple):
+    """Of a record."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Answers(NamedTuple):
+    """What arrived beside transactions, all of it while none were on their way."""
+
+    outcomes: dict[int, list[Record]]
+    """By partition, in their order."""
+    customer_events: dict[int, list[Record]]
+    after: dict[int, int]
+    """By partition, the offset of the first transaction that was published after them."""
 
 
 def audit(
@@ -68,31 +87,45 @@ def audit(
     state: RedisStore,
     rules: Rules,
     inherited: Mapping[int, Changes],
+    answers_after: dict[int, int],
     tell: Callable[[str], None],
 ) -> Figures:
     """Compares everything. The workers must have come to rest. `tell` is told of each difference; `inherited` is what
-    was in each partition before its first record."""
+    was in each partition before its first record, `answers_after` by partition where in its transactions outcomes and
+    customer events came."""
     reader = consumer(settings)
     try:
         records = _records(reader, settings.topic_transactions)
+        beside = (_records(reader, topic) for topic in (settings.topic_outcomes, settings.topic_customer_events))
+        answers = Answers(*beside, answers_after)
         expected = {
-            number: _recomputed(settings, state, rules, number, its, inherited.get(number))
+            number: _recomputed(settings, state, rules, number, its, answers, inherited.get(number))
             for number, its in records.items()
         }
         alerts = _values(reader, settings.topic_alerts)
         letters = _letters(reader, settings.topic_dead_letters)
     finally:
         reader.close()
-    figures = Figures(events=sum(len(its) for its in records.values()))
+    told = (records, answers.outcomes, answers.customer_events)
+    figures = Figures(events=sum(len(its) for topic in told for its in topic.values()))
     for number, wanted in expected.items():
         figures = figures.plus(_compare_state(state, number, wanted, tell))
     wanted_alerts = {key: value for each in expected.values() for key, value in each.alerts.items()}
-    wanted_letters = Counter[tuple[int, int]]()
+    wanted_letters = Counter[Place]()
     for each in expected.values():
         wanted_letters += each.letters
     return figures.plus(_compare_alerts(wanted_alerts, alerts, tell)).plus(
         _compare_letters(wanted_letters, letters, tell)
     )
+
+
+def published(settings: Settings) -> list[bytes]:
+    """The value of every alert that a read_committed subscriber sees."""
+    reader = consumer(settings)
+    try:
+        return _values(reader, settings.topic_alerts)
+    finally:
+        reader.close()
 
 
 def _recomputed(
@@ -101,6 +134,7 @@ def _recomputed(
     rules: Rules,
     number: int,
     records: list[Record],
+    answers: Answers,
     inherited: Changes | None,
 ) -> Expected:
     stands = state.read(number)
@@ -128,11 +162,14 @@ def _recomputed(
         elif name not in seen:
             once.append(record)
             seen.add(name)
-    done = [partition.process(once[at : at + BATCH], None) for at in range(0, len(once), BATCH)]
+    there = bisect_left(once, answers.after.get(number, 0), key=lambda record: record.offset)
+    done = [partition.process(once[at : min(at + BATCH, there)], None) for at in range(0, there, BATCH)]
+    done.append(partition.process([], None, answers.outcomes[number], answers.customer_events[number]))
+    done += [partition.process(once[at : at + BATCH], None) for at in range(there, len(once), BATCH)]
     if stands is not None and settings.clock == "wall":
         done.append(partition.process([], stands.clock))
     alerts = [alert for each in done for alert in each.alerts]
-    letters = Counter((letter.partition, letter.offset) for each in done for letter in each.dead_letters)
+    letters = Counter(Place(x.topic, x.partition, x.offset) for each in done for x in each.dead_letters)
     values = {alert.alert_id: msgspec.json.encode(msgspec.to_builtins(alert)) for alert in alerts}
     assert len(values) == len(alerts), "two alerts of one recomputation have one id"
     customers = again.customers(number)
@@ -179,12 +216,10 @@ def _compare_alerts(wanted: dict[str, bytes], found: list[bytes], tell: Callable
     return Figures(alerts=len(wanted), alerts_lost=len(missing), alerts_doubled=doubled, other=len(other))
 
 
-def _compare_letters(
-    wanted: Counter[tuple[int, int]], found: Counter[tuple[int, int]], tell: Callable[[str], None]
-) -> Figures:
+def _compare_letters(wanted: Counter[Place], found: Counter[Place], tell: Callable[[str], None]) -> Figures:
     differing = (wanted - found) + (found - wanted)
-    for (partition, offset), times in differing.items():
-        tell(f"dead letter of {partition}/{offset}: {found[partition, offset]} of them, {times} too many or too few")
+    for place, times in differing.items():
+        tell(f"dead letter of {place}: {found[place]} of them, {times} too many or too few")
     return Figures(other=differing.total())
 
 
@@ -209,9 +244,9 @@ def _values(reader: Consumer, topic: str) -> list[bytes]:
     return [message.value() or b"" for message in to_the_end(reader, topic, from_the_start(numbers))]
 
 
-def _letters(reader: Consumer, topic: str) -> Counter[tuple[int, int]]:
-    found: Counter[tuple[int, int]] = Counter()
+def _letters(reader: Consumer, topic: str) -> Counter[Place]:
+    found: Counter[Place] = Counter()
     for message in to_the_end(reader, topic, from_the_start(partitions(reader, topic))):
         headers = {name: value.decode() for name, value in message.headers() or () if isinstance(value, bytes)}
-        found[int(headers["dlq_partition"]), int(headers["dlq_offset"])] += 1
+        found[Place(headers["dlq_topic"], int(headers["dlq_partition"]), int(headers["dlq_offset"]))] += 1
     return found

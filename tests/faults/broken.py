@@ -25,10 +25,7 @@ class Broken(NamedTuple):
     changes: tuple[tuple[str, str, str], ...]
 
 
-BEGIN = (
-    "                done = claim.partition.begin("
-    "portion.records, portion.now, portion.outcomes, portion.customer_events)\n"
-)
+_SEND = "                done = portion.claim.partition.send(task, outcome)\n"
 _NO_LOOKBACK = ("streams/publisher.py", "if mark.back is not None and not backlog.said:", "if False:")
 
 BUILDS = {
@@ -67,13 +64,12 @@ BUILDS = {
             ),
             (
                 "streams/loop.py",
-                BEGIN,
-                "                import time\n"
-                "                def early(entries):\n"
+                _SEND,
+                "                def early(entries, claim=portion.claim):\n"
                 "                    at = claim.partition.position\n"
                 "                    self._publisher.add(claim, entries, at.offsets, at.clock)\n"
                 "                    time.sleep(0.3 if entries else 0)\n"
-                "                claim.partition.early = early\n" + BEGIN,
+                "                portion.claim.partition.early = early\n" + _SEND,
             ),
         ),
     ),

@@ -1,6 +1,8 @@
 """Rows: what is wrong with the transactions themselves, and with clocks."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from tests.faults.workload import START, Plan, Sent, records
 from tests.faults.world import Row, Seed
 
 PLAN = Plan()
+FLOOD = 20_000
 YEAR_MS = 365 * DAY_MS
 
 
@@ -100,16 +103,40 @@ def poison_all(seed: Seed) -> Figures:
 
 
 def hot(seed: Seed) -> Figures:
-    """Half of the traffic is one customer's."""
+    """Half of the traffic is one customer's. Then that one alone sends far more than can be worked off at once, before
+    all others: the other partitions come to their end while its own is still far behind."""
     plan = replace(PLAN, hot=0.5)
     with seed.world.scene(plan.partitions) as scene:
-        scene.publish(records(plan, seed.number))
+        sent = records(plan, seed.number)
+        scene.publish(sent)
         worker = scene.start()
         scene.progress(seed.chance.randint(1, 6))
         worker.kill()
         scene.start()
         scene.rest()
-        return scene.audit(seed.notes.append)
+        flood, others = _flood(sent)
+        scene.publish(flood + others)
+        kept = seed.kept(scene.reads_all({record.partition for record in others}), "the others come to their end")
+        left = scene.lag(flood[0].partition)
+        kept = kept.plus(seed.kept(left > FLOOD / 2, f"the flood is still in its first half: {left} of {FLOOD} left"))
+        scene.rest()
+        return scene.audit(seed.notes.append).plus(kept)
+
+
+def _flood(sent: Sequence[Sent]) -> tuple[list[Sent], list[Sent]]:
+    """Far more of the hottest customer, and one more transaction each of the customers in the other partitions."""
+    last = {record.key: record for record in sent if record.value and record.value.startswith(b'{"event_id')}
+    by_customer = Counter(record.key for record in sent)
+    hottest = last[max(last, key=lambda key: by_customer[key])]
+    event = orjson.loads(hottest.value or b"")
+    event.pop("reversal_of", None)
+    flood = [replace(hottest, value=orjson.dumps(event | {"event_id": f"hot-{n}"})) for n in range(FLOOD)]
+    others = [
+        replace(record, value=orjson.dumps(orjson.loads(record.value or b"") | {"event_id": f"other-{number}"}))
+        for number, record in enumerate(last.values())
+        if record.partition != hottest.partition
+    ]
+    return flood, others
 
 
 def clock(seed: Seed) -> Figures:
@@ -144,6 +171,6 @@ ROWS = (
     Row("late-early", "10 % of the events 90 days late, 10 % a year in the future", late_and_early, 12, 4),
     Row("poison-1", "1 % poison", poison_some, 6, 4),
     Row("poison-100", "nothing but poison after good records: stops, says so, goes on when told", poison_all, 4, 4),
-    Row("hot-customer", "half of the traffic is one customer's, the worker killed once", hot, 6, 4),
+    Row("hot-customer", "half of the traffic is one customer's, then a flood of it: nobody else waits", hot, 6, 4),
     Row("clock", "clock an hour ahead, then an hour behind (so back by two)", clock, 6, 3),
 )

@@ -102,6 +102,6 @@ def sigterm(seed: Seed) -> Figures:
 ROWS = (
     Row("kill", "kill -9 of the worker at each of 14 steps of the loop, three times a seed", kill, 100, 6),
     Row("zombie", "SIGSTOP for up to three sessions, then SIGCONT, six times a seed", zombie, 10, 3),
-    Row("rebalances", "workers come, leave and are killed every 2 s for a minute", lambda s: storm(s, 60), 5, 5),
+    Row("rebalances", "workers come, leave and are killed every 2 s for five minutes", lambda s: storm(s, 300), 4, 4),
     Row("sigterm", "SIGTERM under load, three times a seed", sigterm, 12, 4),
 )

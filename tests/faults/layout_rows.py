@@ -1,7 +1,5 @@
 """Rows: customers as an older version of the program has left them, and as a newer one has (upgrade and rollback)."""
 
-from zlib import crc32
-
 import numpy as np
 
 from handlers.layout import VERSION, decode
@@ -11,7 +9,7 @@ from streams.store import Changes
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.steps import Kill
-from tests.faults.workload import Plan, records
+from tests.faults.workload import Plan, partition_of, records
 from tests.faults.world import Row, Seed
 from tests.unit.test_compatibility import ROW_1
 
@@ -78,7 +76,7 @@ def newer(seed: Seed) -> Figures:
 
 def _customers(number: int) -> list[str]:
     names = [f"C{each:03}" for each in range(PLAN.customers)]
-    return [name for name in names if crc32(name.encode()) % PLAN.partitions == number]
+    return [name for name in names if partition_of(name, PLAN.partitions) == number]
 
 
 def _due(row: bytes) -> int | None:

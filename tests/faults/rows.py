@@ -1,12 +1,23 @@
 """Every row of the table, in the order in which `make faults` runs them."""
 
-from tests.faults import data_rows, kafka_rows, killing, layout_rows, redis_rows, sentinel_rows
+from tests.faults import (
+    answer_rows,
+    cluster_rows,
+    data_rows,
+    kafka_rows,
+    killing,
+    layout_rows,
+    redis_rows,
+    sentinel_rows,
+)
 from tests.faults.world import Row
 
 ROWS: tuple[Row, ...] = (
     *killing.ROWS,
+    *answer_rows.ROWS,
     *redis_rows.ROWS,
     *sentinel_rows.ROWS,
+    *cluster_rows.ROWS,
     *kafka_rows.ROWS,
     *data_rows.ROWS,
     *layout_rows.ROWS,

@@ -1,35 +1,32 @@
 """One seed of one row: topics, a group and a Redis database of its own, workers, and the audit at the end."""
 
-import os
-import re
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
+from operator import lt
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-import urllib3
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from commands.state import store
 from handlers.engine import Rules
+from schemas.alert import Alert
 from streams.redis_store import redis_of
 from streams.settings import Settings, variable
 from streams.store import Changes, StoreUnavailable
-from streams.topics import offers_changelog
+from streams.topics import offers_changelog, topics_read
 from tests.fast import OFFERS
 from tests.faults import steps
-from tests.faults.audit import Figures, audit
-from tests.faults.servers import ROOT, until
+from tests.faults.audit import Figures, audit, published
+from tests.faults.servers import until
+from tests.faults.worker import Worker, fork
 from tests.faults.workload import Sent
 from tests.servers import Kafka, fresh_name
 
@@ -38,64 +35,6 @@ SESSION_MS = 1_000
 ANSWER_SECONDS_MAX = 15
 BROKER = ("group.min.session.timeout.ms=500", "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000")
 """Properties of a broker on which a killed worker's partitions are free after SESSION_MS."""
-
-_forking = Lock()
-
-
-def forkserver() -> ForkServerContext:
-    """Forks workers from a process that has imported and compiled everything and has no thread."""
-    os.environ["PYTHONPATH"] = str(ROOT)
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["tests.faults.steps"])
-    return context
-
-
-class Worker:
-    """A running worker. What it says is in `log`."""
-
-    def __init__(self, process: ForkServerProcess, log: Path) -> None:
-        self.process, self.log = process, log
-
-    def signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.process.pid or 0, number)
-
-    def kill(self) -> None:
-        """kill -9; returns when it is gone."""
-        self.signal(signal.SIGKILL)
-        self.wait(10)
-
-    def alive(self) -> bool:
-        return self.process.is_alive()
-
-    def wait(self, seconds_max: float) -> int:
-        """Its exit code, negative for a signal. Raises TimeoutError."""
-        self.process.join(seconds_max)
-        if self.process.exitcode is None:
-            raise TimeoutError(f"the worker has not ended within {seconds_max:g} s")
-        return self.process.exitcode
-
-    def problems(self) -> list[str]:
-        """What /healthz says is wrong; empty when nothing is, or while it can't be asked."""
-        found = re.search(r"^ready (http://\S+)$", self.said(), re.MULTILINE)
-        if found is None:
-            return []
-        try:
-            answer = urllib3.request("GET", f"{found[1]}/healthz", timeout=5, retries=False)
-        except urllib3.exceptions.HTTPError:
-            return []
-        return [str(problem) for problem in msgspec.json.decode(answer.data)["problems"]]
-
-    def complains(self, words: str, seconds_max: float = 40) -> bool:
-        """Waits until /healthz names a problem with these words in it; False if it does not."""
-        try:
-            until(lambda: any(words in problem for problem in self.problems()), seconds_max, words)
-        except TimeoutError:
-            return False
-        return True
-
-    def said(self) -> str:
-        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
 
 class Scene:
@@ -140,6 +79,7 @@ class Scene:
         self.logs = Path(tempfile.mkdtemp(prefix="tracker-faults-"))
         self._workers: list[Worker] = []
         self._inherited: dict[int, Changes] = {}
+        self._answers_after: dict[int, int] = {}
         counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
         counts |= {f"{name}-outcomes": partitions, f"{name}-customer-events": partitions}
         kafka.create_topics(counts | {offers_changelog(self.settings): 1})
@@ -164,6 +104,20 @@ class Scene:
             self._producer.produce(topic, record.value, record.key, record.partition, headers=headers)
         self._flush()
 
+    def answer(self, outcomes: Sequence[Sent], customer_events: Sequence[Sent]) -> None:
+        """Sends what arrives beside transactions, of which none may be on their way: so its place is known."""
+        transactions = self.settings.topic_transactions
+        self._answers_after = {number: self._end(transactions, number) for number in range(self.partitions)}
+        told = ((self.settings.topic_outcomes, outcomes), (self.settings.topic_customer_events, customer_events))
+        for topic, records in told:
+            for record in records:
+                self._producer.produce(topic, record.value, record.key, record.partition)
+        self._flush()
+
+    def alerts(self) -> list[Alert]:
+        """Every alert that a read_committed subscriber sees."""
+        return [msgspec.json.decode(value, type=Alert) for value in published(self.settings)]
+
     def inherit(self, partition: int, changes: Changes) -> None:
         """What is in a partition before its first record. Nobody may have claimed it yet."""
         self.state.commit(partition, self.state.claim(partition), 0, 0, changes)
@@ -176,26 +130,22 @@ class Scene:
 
     def start(self, kill: steps.Kill | None = None, clock: Path | None = None, **changes: Any) -> Worker:
         """One more worker, from a warm process. Its clock is wrong by the seconds that the file `clock` says."""
-        log = self.logs / f"worker-{len(self._workers)}"
         values = self._own | changes
         environment = {variable(key): str(value) for key, value in values.items()}
-        with _forking:
-            process = CONTEXT.Process(target=steps.forked, args=(environment, kill, clock, log))
-            process.start()
-        worker = Worker(process, log)
+        worker = fork(environment, kill, clock, self.logs / f"worker-{len(self._workers)}")
         self._workers.append(worker)
         return worker
 
     def at_rest(self) -> bool:
-        """Everything in the topic is in Redis, and everything that Redis had for Kafka is in Kafka."""
+        """Everything in the topics is in Redis, and everything that Redis had for Kafka is in Kafka."""
         logs = [TopicPartition(self.settings.topic_transactions, number) for number in range(self.partitions)]
         try:
             for log, acknowledged in zip(logs, self._group.committed(logs, timeout=ANSWER_SECONDS_MAX), strict=True):
-                _, high = self._group.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)
+                highs = [self._end(topic, log.partition) for topic in topics_read(self.settings)]
                 stands = self.state.read(log.partition)
-                if high == 0:
+                if not any(highs):
                     continue
-                if stands is None or stands.offset < high or acknowledged.offset < high:
+                if stands is None or any(map(lt, stands.offsets, highs)) or acknowledged.offset < highs[0]:
                     return False
                 if acknowledged.metadata != str(stands.sequence) or not self._ticked(log.partition):
                     return False
@@ -227,13 +177,13 @@ class Scene:
 
     def lag(self, partition: int) -> int:
         """Records of the topic that are not in the store yet."""
-        log = TopicPartition(self.settings.topic_transactions, partition)
         stands = self.state.read(partition)
-        return int(self._group.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)[1]) - (
-            stands.offset if stands else 0
-        )
+        return self._end(self.settings.topic_transactions, partition) - (stands.offset if stands else 0)
 
-    def reads_all(self, partitions: Sequence[int]) -> bool:
+    def _end(self, topic: str, partition: int) -> int:
+        return int(self._group.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS_MAX)[1])
+
+    def reads_all(self, partitions: Collection[int]) -> bool:
         """Waits until these are in the store to their end; False if they do not get there."""
         try:
             until(lambda: not any(self.lag(number) for number in partitions), REST_SECONDS_MAX, "the end")
@@ -272,7 +222,7 @@ class Scene:
 
     def audit(self, tell: Callable[[str], None]) -> Figures:
         """Everything that was lost or doubled; `tell` is told of each."""
-        return audit(self.settings, self.state, self.rules, self._inherited, tell)
+        return audit(self.settings, self.state, self.rules, self._inherited, self._answers_after, tell)
 
     def close(self) -> None:
         for worker in self._workers:
@@ -290,6 +240,3 @@ class Scene:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-CONTEXT = forkserver()

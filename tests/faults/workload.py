@@ -49,7 +49,7 @@ def records(plan: Plan, seed: int) -> list[Sent]:
     sent: list[Sent] = []
     for event in events:
         event.pop("arrives")
-        partition = crc32(event["customer_id"].encode()) % plan.partitions
+        partition = partition_of(event["customer_id"], plan.partitions)
         key = event["customer_id"].encode()
         if chance.random() < plan.poison:
             sent.append(Sent(partition, *_poison(chance, key, event)))
@@ -65,6 +65,11 @@ def records(plan: Plan, seed: int) -> list[Sent]:
         header = (HEARTBEAT_HEADER, rfc3339(last).encode())
         sent += [Sent(number, None, None, [header]) for number in range(plan.partitions)]
     return sent
+
+
+def partition_of(customer: str, partitions: int) -> int:
+    """Where the customer's records go."""
+    return crc32(customer.encode()) % partitions
 
 
 def event_id(value: bytes | None) -> str | None:

@@ -1,0 +1,86 @@
+"""A running worker of a scene: forked from a warm process, killed, paused, and asked how it is."""
+
+import os
+import re
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+import urllib3
+
+from tests.faults import steps
+from tests.faults.servers import ROOT, until
+
+_forking = Lock()
+
+
+def _forkserver() -> ForkServerContext:
+    """Forks workers from a process that has imported and compiled everything and has no thread."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.faults.steps"])
+    return context
+
+
+def fork(environment: Mapping[str, str], kill: steps.Kill | None, clock: Path | None, log: Path) -> "Worker":
+    """A new worker, whose settings are in `environment`. Its clock is wrong by the seconds that the file says."""
+    with _forking:
+        process = _CONTEXT.Process(target=steps.forked, args=(environment, kill, clock, log))
+        process.start()
+    return Worker(process, log)
+
+
+class Worker:
+    """A running worker. What it says is in `log`."""
+
+    def __init__(self, process: ForkServerProcess, log: Path) -> None:
+        self.process, self.log = process, log
+
+    def signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid or 0, number)
+
+    def kill(self) -> None:
+        """kill -9; returns when it is gone."""
+        self.signal(signal.SIGKILL)
+        self.wait(10)
+
+    def alive(self) -> bool:
+        return self.process.is_alive()
+
+    def wait(self, seconds_max: float) -> int:
+        """Its exit code, negative for a signal. Raises TimeoutError."""
+        self.process.join(seconds_max)
+        if self.process.exitcode is None:
+            raise TimeoutError(f"the worker has not ended within {seconds_max:g} s")
+        return self.process.exitcode
+
+    def problems(self) -> list[str]:
+        """What /healthz says is wrong; empty when nothing is, or while it can't be asked."""
+        found = re.search(r"^ready (http://\S+)$", self.said(), re.MULTILINE)
+        if found is None:
+            return []
+        try:
+            answer = urllib3.request("GET", f"{found[1]}/healthz", timeout=5, retries=False)
+        except urllib3.exceptions.HTTPError:
+            return []
+        return [str(problem) for problem in msgspec.json.decode(answer.data)["problems"]]
+
+    def complains(self, words: str, seconds_max: float = 40) -> bool:
+        """Waits until /healthz names a problem with these words in it; False if it does not."""
+        try:
+            until(lambda: any(words in problem for problem in self.problems()), seconds_max, words)
+        except TimeoutError:
+            return False
+        return True
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+
+
+_CONTEXT = _forkserver()
