@@ -62,7 +62,7 @@ def tried(world: World, row: Row, numbers: Iterable[int]) -> bool:
             if error is not None or not figures.right:
                 print(f"row {row.name}, seed {seed.number}: {error or figures}")
                 for note in [note for note in seed.notes if not note.endswith(": hit")][:NOTES_MAX]:
-                    print(f"    {note[:400]}")
+                    print(f"    {note[:2_000]}")
                 print(f'    again: make faults ARGS="--row {row.name} --seed {seed.number}"', flush=True)
     line = f"{row.name:<16}{len(seeds):>6}" + "".join(
         f"{value:>{width}}" for value, width in zip(total, (9, 6, 9, 8, 6, 9, 7), strict=True)

@@ -58,7 +58,8 @@ def zombie(seed: Seed) -> Figures:
             time.sleep(SESSION_MS / 1_000 * seed.chance.uniform(0.5, 3.0))
             stopped.signal(signal.SIGCONT)
         scene.rest()
-        return scene.audit(seed.notes.append).plus(seed.kept(first.alive() and second.alive(), "no worker ended"))
+        ended = [line for worker in (first, second) if not worker.alive() for line in worker.said().splitlines()[-8:]]
+        return scene.audit(seed.notes.append).plus(seed.kept(not ended, "no worker ended: " + "\n".join(ended)))
 
 
 def storm(seed: Seed, seconds: float) -> Figures:
