@@ -84,12 +84,12 @@ def train(
     at = {snapshot.at: snapshot for snapshot in taken}
     said("fitting BG/NBD and MBG/NBD")
     fits = {snapshot.at: purchase_models(snapshot) for snapshot in taken}
-    rows = _rows(known, at, fits, labels.pairs)
+    rows, learned = _rows(known, at, fits, labels.pairs), labels.pairs
     bg, mbg = fits[until]
     if rows is None or min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
         parts = _without_labels()
         said("too few labels: the purchase models stand alone")
-        rows = None
+        rows, learned = None, ()
     else:
         parts = _members(rows, labels, said)
     silence = _silence(_rows(known, at, fits, _shorter(labels)))
@@ -98,8 +98,8 @@ def train(
         events=len(known),
         customers=len(taken[-1].customer),
         rows=0 if rows is None else len(rows.silent),
-        cutoffs=[rfc3339(cutoff) for cutoff in sorted({cutoff for cutoff, _ in labels.pairs})],
-        horizons_days=sorted({horizon for _, horizon in labels.pairs}),
+        cutoffs=[rfc3339(cutoff) for cutoff in sorted({cutoff for cutoff, _ in learned})],
+        horizons_days=sorted({horizon for _, horizon in learned}),
         carried=labels.carried,
         silent_share=0.0 if rows is None else float(rows.silent.mean()),
         log_loss=parts.log_loss,
