@@ -86,8 +86,8 @@ def leaf_sum(row: F8, forest: Forest, moved: F8) -> float:
 def carried(z: float, inputs: F8, weights: Weights) -> float:
     """Log odds of no transaction in the horizon, from those of none in the part of it that was learned.
 
-    P(comes) = P(alive) P(comes | alive). P(alive) is no matter of the horizon, so P(comes) grows as the purchase models'
-    P(comes | alive) does. Who comes more surely than they hold possible is alive, and P(silent) shrinks as theirs.
+    P(comes) = P(alive) P(comes | alive), and P(alive) is no matter of the horizon: so P(comes) grows as P(comes |
+    alive) does by the purchase models. Who comes more surely than that is alive, and P(silent) shrinks as theirs.
     """
     if weights.learned >= weights.horizon:
         return z
