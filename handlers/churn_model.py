@@ -17,7 +17,7 @@ from handlers.churn_weights import Forest, Lines, Weights, moves, score_rows, si
 from handlers.jit import F8
 from handlers.purchase_models import PurchaseModel
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's form."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -79,7 +79,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     horizons_days: list[int]
     """Horizons of the labels; shorter than the model's where the history was too short for it."""
     carried: bool
-    """Whether what was learned at shorter horizons is carried to the model's by the purchase models."""
+    """Whether the history was too short to learn at the model's horizon alone: shorter ones were learned with it, and
+    the longest of them is carried to the model's by the purchase models."""
     silent_share: float
     log_loss: float
     auc: float
@@ -208,6 +209,7 @@ def weights_of(model: ChurnModel) -> Weights:
     """The model as the kernels read it."""
     return Weights(
         float(model.horizon_days),
+        float(max(model.training.horizons_days, default=model.horizon_days)),
         parameters(model.bg_nbd, model.mbg_nbd),
         np.array(model.blend),
         _lines(model.corrected),

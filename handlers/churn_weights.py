@@ -4,8 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.churn_design import BG, LOGIT_MAX, MBG, SCALE, design_row
+from handlers.churn_design import BG, LOGIT_MAX, MBG, SCALE, design_row, logit
+from handlers.churn_inputs import AGE, DECLARED, REPEATS
 from handlers.jit import F8, I8, jit
+from handlers.purchase_models import p_comes
+
+_REPEATS, _AGE = len(DECLARED) + REPEATS, len(DECLARED) + AGE
 
 
 class Lines(NamedTuple):
@@ -35,6 +39,8 @@ class Weights(NamedTuple):
 
     horizon: float
     """Days."""
+    learned: float
+    """Days of the longest horizon that the members have learned, at which they are asked; at most `horizon`."""
     purchase: F8
     blend: F8
     corrected: Lines
@@ -77,18 +83,41 @@ def leaf_sum(row: F8, forest: Forest, moved: F8) -> float:
 
 
 @jit
+def carried(z: float, inputs: F8, weights: Weights) -> float:
+    """Log odds of no transaction in the horizon, from those of none in the part of it that was learned.
+
+    P(comes) = P(alive) P(comes | alive), and P(alive) is no matter of the horizon: so P(comes) grows as P(comes |
+    alive) does by the purchase models. Who comes more surely than that is alive, and P(silent) shrinks as theirs.
+    """
+    if weights.learned >= weights.horizon:
+        return z
+    x = inputs[_REPEATS] if inputs[_REPEATS] == inputs[_REPEATS] else 0.0
+    age = inputs[_AGE] if inputs[_AGE] == inputs[_AGE] else 0.0
+    early = late = 0.0
+    for m in range(2):
+        r, alpha = weights.purchase[m, 0], weights.purchase[m, 1]
+        early += 0.5 * p_comes(r, alpha, x, age, weights.learned)
+        late += 0.5 * p_comes(r, alpha, x, age, weights.horizon)
+    silent = 1.0 / (1.0 + np.exp(-z))
+    if 1.0 - silent <= early:
+        return logit(1.0 - (1.0 - silent) * late / early)
+    return logit(silent * (1.0 - late) / (1.0 - early))
+
+
+@jit
 def log_odds(inputs: F8, weights: Weights, row: F8) -> float:
     """Log odds of leaving of one customer's inputs, (inputs,). `row` is room for the columns."""
-    design_row(inputs, weights.horizon, weights.purchase, SCALE, row)
+    design_row(inputs, weights.learned, weights.purchase, SCALE, row)
     blend = weights.blend
     z = blend[0] + blend[1] * _linear(row, weights.corrected) + blend[2] * _linear(row, weights.logistic)
-    return float(z + blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, np.empty(0))))
+    z += blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, np.empty(0)))
+    return carried(z, inputs, weights)
 
 
 @jit
 def moves(inputs: F8, weights: Weights, row: F8, moved: F8) -> float:
     """Writes what each column moves the log odds into `moved`, (columns,); returns those that nothing has moved."""
-    design_row(inputs, weights.horizon, weights.purchase, SCALE, row)
+    design_row(inputs, weights.learned, weights.purchase, SCALE, row)
     blend, forest = weights.blend, weights.forest
     moved[:] = 0.0
     leaf_sum(row, forest, moved)
@@ -98,6 +127,8 @@ def moves(inputs: F8, weights: Weights, row: F8, moved: F8) -> float:
         base += blend[3] * forest.value[root]
     base += _line_moves(row, weights.corrected, blend[1], moved)
     base += _line_moves(row, weights.logistic, blend[2], moved)
+    z = base + moved.sum()
+    moved[BG] += carried(z, inputs, weights) - z
     return float(base)
 
 

@@ -21,7 +21,7 @@ def compile_kernels() -> None:
     batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], 0, seen)
     seen.sift(np.arange(1, SEGMENT + 1), np.zeros(SEGMENT, np.int64), 0)
     Engine("transactions").step(Part(0, batch, {}, []), Rules())
-    weights = watch_of(None, Policy()).weights._replace(horizon=30.0, purchase=np.ones((2, 4)))
+    weights = watch_of(None, Policy()).weights._replace(horizon=30.0, learned=30.0, purchase=np.ones((2, 4)))
     inputs, row = inputs_at([], 0), np.empty(len(COLUMNS))
     score_rows(inputs, weights, row, np.empty(0))
     silence_rows(inputs, np.empty(0), weights.purchase, weights.logistic, row, np.empty(0))

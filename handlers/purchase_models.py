@@ -39,6 +39,12 @@ def p_alive(r: float, alpha: float, a: float, b: float, modified: bool, x: float
 
 
 @jit
+def p_comes(r: float, alpha: float, x: float, t: float, horizon: float) -> float:
+    """P(a transaction in (T, T + horizon] | alive at T), the same in both."""
+    return float(-np.expm1((r + x) * (np.log(alpha + t) - np.log(alpha + t + horizon))))
+
+
+@jit
 def p_silent(
     r: float, alpha: float, a: float, b: float, modified: bool, x: float, t_x: float, t: float, horizon: float
 ) -> float:
@@ -46,8 +52,7 @@ def p_silent(
 
     For the alive the rate is gamma(r + x, alpha + T), and nobody leaves without a transaction.
     """
-    alive = p_alive(r, alpha, a, b, modified, x, t_x, t)
-    return float(1.0 - alive * -np.expm1((r + x) * (np.log(alpha + t) - np.log(alpha + t + horizon))))
+    return 1.0 - p_alive(r, alpha, a, b, modified, x, t_x, t) * p_comes(r, alpha, x, t, horizon)
 
 
 @jit

@@ -64,15 +64,12 @@ def purchase_offset(columns: F8) -> F8:
 
 
 def corrected(columns: F8, y: F8, weight: F8) -> Linear:
-    """The purchase models' log odds, corrected by what they don't see; no correction costs nothing.
-
-    The intercept is held at zero: at another horizon the purchase models know the level, a base rate doesn't.
-    """
+    """The purchase models' log odds, corrected by what they don't see; no correction costs nothing."""
     standard = Standard(columns, range(N_RATES + N_CURVES))
     offset = purchase_offset(columns)
     x = np.concatenate([np.ones((len(y), 1)), offset[:, None] / 3.0, standard(columns)], axis=1)
     penalty = np.full(x.shape[1], 100.0)
-    penalty[:2] = 1e4, 100.0
+    penalty[0] = 10.0
     found = fit_penalised(x, offset, y, weight, np.zeros(x.shape[1]), penalty)
     return standard.line(float(found[0]), 1.0 + float(found[1]) / 3.0, found[2:])
 

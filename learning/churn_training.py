@@ -27,6 +27,7 @@ from learning.churn_members import (
     linear_logits,
     logistic,
     no_trees,
+    purchase_offset,
     tree_places,
 )
 from learning.history import History, HistoryError
@@ -37,10 +38,10 @@ from schemas.units import rfc3339
 ROWS_MAX = 200_000
 _FITTED_MAX = 50_000
 _FOLDS = 4
-_STRENGTHS = (0.001, 0.005, 0.02)
+_STRENGTHS = (0.001, 0.005, 0.02, 0.1, 0.5)
 _SILENCE_DAYS_MIN = 3
-_SEVERAL = 40
-"""Fewer of those who left or who stayed in the labels: nothing but the purchase models is learned."""
+_SEVERAL = 10
+"""Fewer of those who left or who stayed in the labels: nothing but the level of the purchase models is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,14 @@ def train(
     at = {snapshot.at: snapshot for snapshot in taken}
     said("fitting BG/NBD and MBG/NBD")
     fits = {snapshot.at: purchase_models(snapshot) for snapshot in taken}
-    rows = _rows(known, at, fits, labels.pairs)
+    rows, learned = _rows(known, at, fits, labels.pairs), labels.pairs
     bg, mbg = fits[until]
-    if rows is None or min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
-        parts = _without_labels()
+    if rows is None:
         said("too few labels: the purchase models stand alone")
-        rows = None
+        parts, learned = _purchase_models_at(0.0), ()
+    elif min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
+        said("too few labels: the purchase models at the level of the labels")
+        parts = _at_level(rows)
     else:
         parts = _members(rows, labels, said)
     silence = _silence(_rows(known, at, fits, _shorter(labels)))
@@ -98,8 +101,8 @@ def train(
         events=len(known),
         customers=len(taken[-1].customer),
         rows=0 if rows is None else len(rows.silent),
-        cutoffs=[rfc3339(cutoff) for cutoff in sorted({cutoff for cutoff, _ in labels.pairs})],
-        horizons_days=sorted({horizon for _, horizon in labels.pairs}),
+        cutoffs=[rfc3339(cutoff) for cutoff in sorted({cutoff for cutoff, _ in learned})],
+        horizons_days=sorted({horizon for _, horizon in learned}),
         carried=labels.carried,
         silent_share=0.0 if rows is None else float(rows.silent.mean()),
         log_loss=parts.log_loss,
@@ -139,8 +142,17 @@ class _Parts:
     auc: float
 
 
-def _without_labels() -> _Parts:
-    return _Parts(_offset_only(), _offset_only(), no_trees(), [0.0, 1.0, 0.0, 0.0], 0.0, 0.0)
+def _purchase_models_at(level: float, log_loss: float = 0.0) -> _Parts:
+    return _Parts(_offset_only(), _offset_only(), no_trees(), [level, 1.0, 0.0, 0.0], log_loss, 0.5)
+
+
+def _at_level(rows: _Rows) -> _Parts:
+    """Nearly all did the same, which the purchase models need not expect: they rank, and the labels say how many."""
+    asked = rows.horizon == rows.horizon.max()
+    y, offset = rows.silent[asked], purchase_offset(rows.columns[asked])
+    one, weight = np.ones((len(y), 1)), np.full(len(y), 1.0 / CUTOFFS)
+    level = float(fit_penalised(one, offset, y, weight, np.zeros(1), np.ones(1))[0])
+    return _purchase_models_at(level, _loss(y, offset + level))
 
 
 def _offset_only() -> Linear:
@@ -175,24 +187,25 @@ def _members(rows: _Rows, labels: Plan, said: Callable[[str], None]) -> _Parts:
     stage = int(np.argmin([_loss(y, z) for z in by_stage]))
     said("members on all customers")
     members = np.stack([by_correction, by_strength[strength], by_stage[stage]], axis=1)
-    blend = _blend(members, y, weight, labels.carried)
-    blended = blend[0] + members @ blend[1:]
+    asked = rows.horizon == rows.horizon.max()
+    blend = _blend(members[asked], y[asked], weight[asked])
+    blended = blend[0] + members[asked] @ blend[1:]
     forests = [boosted(columns, y, places, leaves, leaf_share, STAGES[stage], seed) for seed in SEEDS]
     return _Parts(
         corrected(columns, y, weight),
         logistic(columns, y, wanted, _STRENGTHS[strength]),
         exported(forests, places),
         blend.tolist(),
-        _loss(y, blended),
-        float(roc_auc_score(y, blended)),
+        _loss(y[asked], blended),
+        float(roc_auc_score(y[asked], blended)) if len(np.unique(y[asked])) == 2 else 0.5,
     )
 
 
-def _blend(members: F8, y: F8, weight: F8, carried: bool) -> F8:
-    """Intercept and weights, drawn to the equal blend: nearly all the way where the horizon is another."""
+def _blend(members: F8, y: F8, weight: F8) -> F8:
+    """Intercept and weights at the horizon that is asked, drawn to the equal blend."""
     x = np.concatenate([np.ones((len(y), 1)), members], axis=1)
     equal = np.array([0.0, *[1 / members.shape[1]] * members.shape[1]])
-    penalty = np.array([1e6, *[1e5] * 3]) if carried else np.array([1.0, *[100.0] * 3])
+    penalty = np.array([1.0, *[50.0] * 3])
     return fit_penalised(x, np.zeros(len(y)), y, weight, equal, penalty)
 
 
@@ -246,4 +259,4 @@ def _used(model: ChurnModel) -> list[int]:
 
 
 def _loss(y: F8, z: F8) -> float:
-    return float(log_loss(y, np.clip(sigmoid(z), 1e-7, 1 - 1e-7)))
+    return float(log_loss(y, np.clip(sigmoid(z), 1e-7, 1 - 1e-7), labels=[0.0, 1.0]))

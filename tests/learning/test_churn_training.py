@@ -9,12 +9,14 @@ from handlers.churn_design import design
 from handlers.churn_inputs import NAMES
 from handlers.churn_model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid
 from handlers.drift import psi, reference
+from handlers.purchase_models import PurchaseModel
 from learning.backtest import LeakError, backtest, predictions
 from learning.churn_members import boosted, columns_for, exported, linear_logits, tree_places
 from learning.churn_training import Trained, train
 from learning.history import History
-from schemas.units import parse_rfc3339, rfc3339
+from schemas.units import DAY_MS, parse_rfc3339, rfc3339
 from tests.learning.conftest import HORIZON, UNTIL, read_lines
+from tests.models import by_hand
 
 
 def test_what_happens_after_the_split_changes_no_byte_of_model_or_predictions(
@@ -100,12 +102,46 @@ def test_silence_that_has_reached_the_gap_is_sure_and_longer_silence_is_likelier
     assert p[2] > 0.999
 
 
-def test_too_few_labels_leave_the_purchase_models_alone(lines: list[bytes]) -> None:
+def test_too_few_labels_leave_the_purchase_models_alone_but_for_their_level(lines: list[bytes]) -> None:
     few = [line for line in lines if orjson.loads(line)["customer_id"] in {f"sim-c-{k}" for k in range(12)}]
     found = train(read_lines(few), UNTIL, HORIZON)
-    assert found.model.blend == [0.0, 1.0, 0.0, 0.0]
+    assert found.model.blend[1:] == [1.0, 0.0, 0.0]
     scores = Scorer(found.model).scores(found.last.inputs)
     assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_where_nobody_ever_left_hardly_anybody_is_expected_to() -> None:
+    """Forty who come every fifth day: a purchase model, to which gaps are chance, would expect more to stay away."""
+    events = [
+        {
+            "event_id": f"{day}-{customer}", "customer_id": f"c{customer}", "account_id": "a",
+            "occurred_at": UNTIL + (day - 200) * DAY_MS + customer, "amount_minor": -500, "currency": "EUR",
+            "type": "purchase", "channel": "online",
+        }
+        for day in range(200) for customer in range(day % 5, 40, 5)
+    ]  # fmt: skip
+    found = train(read_lines([orjson.dumps(event) for event in events]), UNTIL, HORIZON)
+    assert found.model.blend[1:] == [1.0, 0.0, 0.0]
+    assert found.model.training.silent_share == 0
+    assert Scorer(found.model).scores(found.last.inputs).max() < 0.05
+
+
+def test_a_longer_horizon_is_carried_by_what_the_purchase_models_say_of_the_alive() -> None:
+    """With r + x = 1 and alpha + T = 30 the alive come in 30 days with 1 - 30/60, in 90 days with 1 - 30/120."""
+    inputs = np.full((1, len(NAMES)), np.nan)
+    inputs[0, [NAMES.index("repeat_days"), NAMES.index("first_to_last_days"), NAMES.index("age_days")]] = 0, 0, 20
+    inputs[0, NAMES.index("recency_days")] = 20
+    purchase = PurchaseModel(1.0, 10.0, 1.0, 1.0, False)
+    for learned, expected in ((0.75, 0.625), (0.25, 0.125)):  # alive by a half: 1 - 0.5 x 0.75; more than alive
+        model = by_hand(float(np.log(learned / (1 - learned))), 0.0)
+        training = msgspec.structs.replace(model.training, horizons_days=[10, 30])
+        model = msgspec.structs.replace(
+            model, horizon_days=90, training=training, bg_nbd=purchase, mbg_nbd=msgspec.structs.replace(purchase)
+        )
+        assert Scorer(model).scores(inputs)[0] == pytest.approx(expected)
+        why = Scorer(model).explained(inputs[0])
+        assert why.score == pytest.approx(expected)
+        assert why.moved_by["purchase_model"] == pytest.approx(why.logit - why.base)
 
 
 @pytest.mark.parametrize(
