@@ -10,17 +10,24 @@ from typing import Annotated
 import iso4217
 import msgspec
 import typer
+from confluent_kafka import Consumer
 
 from commands.console import Failure, err, progress, settings_with
+from commands.kafka import consumer, ends, from_the_start, partitions, to_the_end
 from commands.lines import reading
 from commands.state import intake
 from handlers.churn_model import ModelError
 from learning import parquet
 from learning.history import History, HistoryError, read
 from schemas.units import EpochMs, epoch_ms
+from streams.settings import Settings
 
 Files = Annotated[
-    list[Path], typer.Argument(help="Transactions: JSON Lines (.gz too; - is standard input) or .parquet.")
+    list[Path],
+    typer.Argument(
+        default_factory=list,
+        help="Transactions: JSON Lines (.gz too; - is standard input) or .parquet; without any, those in the topic.",
+    ),
 ]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=1_000, help="Days without a transaction: has left.")]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
@@ -34,8 +41,11 @@ def moment(day: datetime) -> EpochMs:
 def history(files: Sequence[Path]) -> History:
     """Reads all of it, in TRACKER_BASE_CURRENCY; where that isn't set, in the currency of the first transaction.
 
-    Raises Failure, OSError.
+    No files: the topic of transactions, from its start to where it ends now, with the worker's settings.
+    Raises Failure, OSError, KafkaException.
     """
+    if not files:
+        return _from_the_topic(settings_with("kafka_bootstrap_servers"))
     settings = settings_with()
     with ExitStack() as stack, progress("reading", None) as bar:
         sources = [iter(stack.enter_context(_lines(file))) for file in files]
@@ -43,7 +53,31 @@ def history(files: Sequence[Path]) -> History:
         sources[0] = chain([first] if first else [], sources[0])
         if "base_currency" not in settings.model_fields_set and (currency := _currency(first)):
             settings = settings.model_copy(update={"base_currency": currency})
-        read_in = read(sources, intake(settings, keyed=False), bar.at)
+        return _told(read(sources, intake(settings, keyed=False), bar.at))
+
+
+def _from_the_topic(settings: Settings) -> History:
+    """Each partition is a stream of its own, as a file is."""
+    reader, topic = consumer(settings), settings.topic_transactions
+    try:
+        numbers = partitions(reader, topic)
+        for number in numbers:
+            if start := ends(reader, topic, number).low:
+                err.print(f"[yellow]partition {number} starts at offset {start:,}[/]: what was before has gone")
+        with progress("reading", None) as bar:
+            sources = [_values(reader, topic, number) for number in numbers]
+            return _told(read(sources, intake(settings, keyed=False), bar.at))
+    finally:
+        reader.close()
+
+
+def _values(reader: Consumer, topic: str, number: int) -> Iterator[bytes]:
+    """Heartbeats, which have none, are left out."""
+    messages = to_the_end(reader, topic, from_the_start([number]))
+    return (value for message in messages if (value := message.value()) is not None)
+
+
+def _told(read_in: History) -> History:
     if read_in.refused:
         err.print(f"[yellow]{read_in.refused:,} records were refused[/], the first: {read_in.first_refusal}")
     if read_in.sorted_files:

@@ -72,3 +72,18 @@ def test_live_and_replay_say_the_same_with_a_model_and_with_a_challenger(
         assert churn["retracted"] > 5
     told = [[line.replace(bank.settings.topic_transactions, "") for line in expected[bank]] for bank in expected]
     assert told[0] == told[1]
+
+
+def test_a_model_learns_from_the_topic_what_it_learns_from_the_file(
+    open_bank: OpenBank, feed: Path, tmp_path: Path
+) -> None:
+    bank = open_bank(partitions=3, clock="stream")
+    bank.publish(feed)
+    learned = {}
+    for place, files in {"topic": [], "file": [feed]}.items():
+        model = tmp_path / f"{place}.json"
+        bank.command("train", *files, "--until", "2025-05-01", "--horizon", 14, "--out", model)
+        training = json.loads(model.read_bytes())["training"]
+        learned[place] = {name: training[name] for name in ("events", "customers", "rows", "cutoffs", "silent_share")}
+    assert learned["topic"] == learned["file"]
+    assert learned["topic"]["events"] > 1_000
