@@ -100,7 +100,11 @@ def backtest(
         horizons = ", ".join(map(str, model.training.horizons_days))
         remarks.append(
             f"The history before the split is short for this horizon: the model learned at horizons of {horizons} days"
-            f" and carries that to {horizon_days} days by the purchase models."
+            + (
+                f" and carries that to {horizon_days} days by the purchase models."
+                if max(model.training.horizons_days) < horizon_days
+                else "."
+            )
         )
     scorer = Scorer(model)
     score = scorer.scores(last.inputs)

@@ -18,7 +18,8 @@ from schemas.units import DAY_MS
 
 CHUNK = 5_000
 _NO_TIMESTAMP = 1 << 60
-_LATE_SHARE_MAX = 0.1
+_LATE_SHARES_MAX = ((DAY_MS, 0.1), (7 * DAY_MS, 0.01))
+"""A stream has at most such a share of events that are later than so long: whole months behind were put together."""
 _COLUMNS = ("at", "amount", "balance", "account", "type", "channel", "undoes_at")
 
 
@@ -139,7 +140,7 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
             progress(count)
         at = _joined(parts["at"][read_before:])
         clock = np.maximum.accumulate(at) if len(at) else at
-        if len(at) and np.mean(clock - at > DAY_MS) > _LATE_SHARE_MAX:
+        if len(at) and any(np.mean(clock - at > late) > share for late, share in _LATE_SHARES_MAX):
             unordered += 1
             clock = at
         parts["clock"].append(clock)

@@ -101,6 +101,13 @@ def test_no_label_lies_past_the_end_of_the_history(days: int, horizon: int) -> N
     assert all(cutoff + length * DAY_MS <= UNTIL and length <= horizon for cutoff, length in found.pairs)
 
 
+def test_a_file_with_a_few_hundredths_put_at_its_end_was_no_stream(lines: list[bytes], history: History) -> None:
+    few = len(lines) // 30
+    again = read_lines([*lines[few:], *lines[:few]])
+    assert again.sorted_files == 1
+    assert len(again.until(UNTIL)) == len(history.until(UNTIL))
+
+
 def test_files_are_merged_by_time_and_unordered_ones_sorted(lines: list[bytes], history: History) -> None:
     by_customer = sorted(lines, key=lambda line: orjson.loads(line)["customer_id"])
     again = read_lines(by_customer)
