@@ -145,7 +145,7 @@ def loads(data: bytes) -> ChurnModel:
     except msgspec.DecodeError as error:
         raise ModelError(f"is not a churn model: {error}") from error
     if model.format != FORMAT:
-        raise ModelError(f"has format {model.format}; this program reads format {FORMAT}")
+        raise ModelError(f"has format {model.format}; this program reads format {FORMAT}: train it again")
     unknown = {*model.corrected.columns, *model.logistic.columns, *model.trees.columns, *model.silence.columns}
     if unknown := unknown - set(COLUMN_NAMES):
         raise ModelError(f"uses figures that this program does not have: {', '.join(sorted(unknown))}")
