@@ -15,6 +15,7 @@ from commands.lines import reading, writing
 from commands.offers import SHIPPED, catalogue
 from commands.state import intake, rules
 from handlers.shadow import Bands, Look
+from learning.came_true import TENTHS, CameTrue
 from learning.replay import Replay
 from schemas.units import rfc3339
 
@@ -45,6 +46,7 @@ def replay(
     if looks is not None and settings.churn_challenger is None:
         raise Failure("--looks: there are none to write down; set TRACKER_CHURN_MODEL and TRACKER_CHURN_CHALLENGER")
     run = Replay(intake(settings, keyed=False), rules(settings, catalogue(offers)), settings.topic_transactions, batch)
+    came_true = None if settings.churn_model is None else CameTrue()
     started = time.monotonic()
     raised = 0
     met: Counter[Bands] = Counter()
@@ -58,8 +60,10 @@ def replay(
             if shadow is not None:
                 shadow.write(line(look._asdict() | {"at": rfc3339(look.at)}))
 
-        for alert in run.alerts(source.lines, looked):
+        for alert in run.alerts(source.lines, looked, None if came_true is None else came_true.folded):
             found.write(line(msgspec.to_builtins(alert)))
+            if came_true is not None:
+                came_true.raised(alert)
             raised += 1
             if raised % SHOW_EVERY == 0:
                 bar.at(source.at())
@@ -71,6 +75,11 @@ def replay(
             figures.write(line({"customer_id": customer_id, **values}))
     out.print(f"{run.events:,} events of {customers:,} customers in {seconds:.1f} s ({run.events / seconds:,.0f}/s)")
     out.print(f"{raised:,} alerts in {alerts}, figures in {profiles}", markup=False)
+    for band in [] if came_true is None else came_true.bands(run.clock):
+        out.print(
+            f"score {band.tenth / TENTHS:.1f} to {(band.tenth + 1) / TENTHS:.1f}: {band.raised:,} alerts at a silence, "
+            f"{band.came_true:,} came true of {band.known:,} whose horizon is over"
+        )
     if met:
         both = met["high", "high"]
         one = sum(count for (champion, _), count in met.items() if champion == "high") - both

@@ -54,10 +54,16 @@ class Replay:
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
 
-    def alerts(self, lines: Iterable[bytes], looked: Callable[[Look], object] | None = None) -> Iterator[Alert]:
+    def alerts(
+        self,
+        lines: Iterable[bytes],
+        looked: Callable[[Look], object] | None = None,
+        folded: Callable[[Batch], object] | None = None,
+    ) -> Iterator[Alert]:
         """Folds the lines and yields the alerts in stream order. The n-th line has offset n, from 0.
 
-        `looked` is told what champion and challenger said, where there is a challenger, in stream order.
+        `looked` is told what champion and challenger said, where there is a challenger, in stream order;
+        `folded` of each batch of transactions.
         """
         numbered = enumerate(line.rstrip(b"\r\n") for line in lines)
         while chunk := list(islice(numbered, self._size)):
@@ -72,6 +78,8 @@ class Replay:
                 batch.dead_letters += letters
             batch.dead_letters.sort(key=lambda letter: letter.offset)
             outcome = self._step(batch, placed(notes, batch))
+            if folded is not None:
+                folded(batch)
             if looked is not None:
                 for look in outcome.looks:
                     looked(look)
