@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handlers.batch import I8, NONE, Batch
-from handlers.features import BANK_MADE_TYPES
-from learning.history import OwnTimes
+from learning.history import OwnTimes, made_by_customers
 from schemas.alert import Alert
 from schemas.units import DAY_MS, parse_rfc3339
 
@@ -36,7 +35,7 @@ class CameTrue:
 
     def folded(self, batch: Batch) -> None:
         """Takes note of what customers did themselves."""
-        own = ~np.isin(batch.type, BANK_MADE_TYPES) & (batch.undoes_at == NONE)
+        own = made_by_customers(batch.type, batch.undoes_at)
         places = np.array([self._places.setdefault(name, len(self._places)) for name in batch.customers], np.int64)
         self._customer.append(places[batch.row[own]])
         self._at.append(batch.at[own])

@@ -14,6 +14,7 @@ from handlers.batch import I8, NONE, Batch, Record
 from handlers.features import BANK_MADE_TYPES
 from handlers.intake import Intake
 from handlers.seen import Seen
+from learning.chance import B1
 from schemas.units import DAY_MS
 
 CHUNK = 5_000
@@ -58,7 +59,7 @@ class History:
 
     def own(self) -> "OwnTimes":
         """When the customers themselves did something."""
-        own = ~np.isin(self.type, BANK_MADE_TYPES) & (self.undoes_at == NONE)
+        own = made_by_customers(self.type, self.undoes_at)
         return OwnTimes(self.customer[own], self.at[own])
 
     def batch(self, start: int, stop: int) -> Batch:
@@ -87,6 +88,12 @@ class History:
             first_refusal=self.first_refusal,
             sorted_files=self.sorted_files,
         )
+
+
+def made_by_customers(kind: I8, undoes_at: I8) -> B1:
+    """Which events, by the columns `type` and `undoes_at`, the customers made: not the bank, and no reversals. (n,)."""
+    own: B1 = ~np.isin(kind, BANK_MADE_TYPES) & (undoes_at == NONE)
+    return own
 
 
 class OwnTimes:

@@ -8,7 +8,6 @@ from schemas.alert import Alert
 from schemas.units import HOUR_MS, parse_rfc3339
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
-from tests.faults.scene import Scene
 from tests.faults.steps import Kill
 from tests.faults.workload import Plan, Sent, partition_of, records
 from tests.faults.world import Row, Seed
@@ -28,27 +27,23 @@ def answers(seed: Seed) -> Figures:
     with seed.world.scene(PLAN.partitions, poll_records_max=seed.chance.randint(3, 20)) as scene:
         before, after = sliced(records(PLAN, seed.number), 2)
         scene.publish(before)
-        worker = scene.start()
-        scene.rest()
-        worker.kill()
+        scene.live()
         offers = [alert for alert in scene.alerts() if alert.offer is not None and alert.status == "raised"]
         seed.notes += [] if offers else ["no offer was made, so nothing was answered"]
         scene.answer(*_answers(seed, offers))
         for steps in ANSWERED:
-            _killed(seed, scene, steps)
+            scene.live(_kill(seed, steps))
         scene.start()
         scene.rest()
         scene.publish(after)
-        _killed(seed, scene, ANSWERED[seed.number % len(ANSWERED)])
+        scene.live(_kill(seed, ANSWERED[seed.number % len(ANSWERED)]))
         scene.start()
         scene.rest()
         return scene.audit(seed.notes.append).plus(seed.kept(len(offers) > 0, "offers were made"))
 
 
-def _killed(seed: Seed, scene: Scene, steps: tuple[str, ...]) -> None:
-    worker = scene.start(Kill(seed.chance.choice(steps), seed.chance.randint(1, 2)))
-    scene.rest(worker=worker)
-    worker.kill()
+def _kill(seed: Seed, steps: tuple[str, ...]) -> Kill:
+    return Kill(seed.chance.choice(steps), seed.chance.randint(1, 2))
 
 
 def _answers(seed: Seed, offers: list[Alert]) -> tuple[list[Sent], list[Sent]]:

@@ -59,9 +59,7 @@ def overtaken(seed: Seed) -> Figures:
     with seed.world.scene(1) as scene:
         before, after = sliced(records(Plan(partitions=1, silence_days=0), seed.number), 2)
         scene.publish(before)
-        worker = scene.start()
-        scene.rest()
-        worker.kill()
+        scene.live()
         stands = scene.state.read(0)
         scene.publish(after)
         kept = Figures()

@@ -28,9 +28,7 @@ def older(seed: Seed) -> Figures:
         parts = sliced(records(PLAN, seed.number), 3)
         for part, step in zip(parts, ("in commit", "after load"), strict=False):
             scene.publish(part)
-            worker = scene.start(Kill(step, seed.chance.randint(1, 3)))
-            scene.rest(worker=worker)
-            worker.kill()
+            scene.live(Kill(step, seed.chance.randint(1, 3)))
         scene.publish(parts[2])
         scene.start()
         scene.rest()
@@ -45,9 +43,7 @@ def newer(seed: Seed) -> Figures:
     with seed.world.scene(PLAN.partitions, poll_records_max=seed.chance.randint(5, 40)) as scene:
         before, after = sliced(records(PLAN, seed.number), 2)
         scene.publish(before)
-        worker = scene.start()
-        scene.rest()
-        worker.kill()
+        scene.live()
         coming = after[0]
         number, name = coming.partition, (coming.key or b"").decode()
         (row,) = scene.state.load(number, [name])

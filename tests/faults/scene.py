@@ -136,6 +136,12 @@ class Scene:
         self._workers.append(worker)
         return worker
 
+    def live(self, kill: steps.Kill | None = None) -> None:
+        """A worker's whole life: until all is done, or until it has killed itself where it is told to."""
+        worker = self.start(kill)
+        self.rest(worker=worker if kill else None)
+        worker.kill()
+
     def at_rest(self) -> bool:
         """Everything in the topics is in Redis, and everything that Redis had for Kafka is in Kafka."""
         logs = [TopicPartition(self.settings.topic_transactions, number) for number in range(self.partitions)]
