@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from commands.console import out, progress
-from commands.learning import Day, Files, Horizon, history, moment, plain_failures
+from commands.learning import BalanceBelow, Closed, Day, Files, Horizon, history, moment, plain_failures
 from learning.registry import read_model, write_model
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ def backtest(
     horizon: Horizon,
     scores: Annotated[Path, typer.Option("--predictions", help="File for customer_id,score of everybody seen before.")],
     report: Annotated[Path, typer.Option(help="File for the report, HTML.")],
+    closed: Closed,
+    balance_below: BalanceBelow = None,
     model: Annotated[
         Path | None, typer.Option(help="Model to test, which gets the figures; else one is trained before the split.")
     ] = None,
@@ -27,13 +29,15 @@ def backtest(
     """Score everybody at a day by what was known before it, and compare with the horizon after it."""
     from learning.backtest import backtest as tested  # what learns takes a second to import: no other command waits
     from learning.backtest import predictions
+    from learning.leaving import definition
     from learning.report import page
 
     with plain_failures():
         given = None if model is None else read_model(model)
         past = history(files)
         with progress("folding", len(past)) as bar:
-            found = tested(past, moment(split), horizon, given, bar.at, bar.says)
+            leaving = definition(balance_below, closed)
+            found = tested(past, moment(split), horizon, given, leaving, bar.at, bar.says)
         if model is not None:
             write_model(model, found.model)
     scores.write_text(predictions(found.customers, found.score), "utf-8")

@@ -30,6 +30,20 @@ Files = Annotated[
     ),
 ]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=1_000, help="Days without a transaction: has left.")]
+BalanceBelow = Annotated[
+    int | None,
+    typer.Option(
+        help="Has left as well: who held as much, over all accounts, and holds less when the horizon ends. Minor units"
+        " of the base currency."
+    ),
+]
+Closed = Annotated[
+    list[str],
+    typer.Option(
+        default_factory=list,
+        help="Has left as well: who closes this product (a customer event; in files, a line with the field record).",
+    ),
+]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 
 
@@ -66,7 +80,9 @@ def _from_the_topic(settings: Settings) -> History:
                 err.print(f"[yellow]partition {number} starts at offset {start:,}[/]: what was before has gone")
         with progress("reading", None) as bar:
             sources = [_values(reader, topic, number) for number in numbers]
-            return _told(read(sources, intake(settings, keyed=False), bar.at))
+            events = settings.topic_customer_events
+            told = (value for n in partitions(reader, events) for value in _values(reader, events, n))
+            return _told(read(sources, intake(settings, keyed=False), bar.at, told))
     finally:
         reader.close()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from commands.console import out, progress
-from commands.learning import Day, Files, Horizon, history, moment, plain_failures
+from commands.learning import BalanceBelow, Closed, Day, Files, Horizon, history, moment, plain_failures
 from learning.registry import write_model
 
 
@@ -16,18 +16,23 @@ def train(
     until: Day,
     horizon: Horizon,
     model: Annotated[Path, typer.Option("--out", help="File for the model, JSON.")],
+    closed: Closed,
+    balance_below: BalanceBelow = None,
     name: Annotated[str, typer.Option(help="Name of the model.")] = "churn",
 ) -> None:
     """Learn who leaves, from what was known before a day: nothing on or after it is looked at."""
-    from learning.churn_training import (
-        train as trained_on,
-    )  # what learns takes a second to import: no other command waits
+    # what learns takes a second to import: no other command waits
+    from learning.churn_training import shortfall
+    from learning.churn_training import train as trained_on
+    from learning.leaving import definition
 
     started = time.monotonic()
     with plain_failures():
         past = history(files)
         with progress("folding", len(past)) as bar:
-            learned = trained_on(past, moment(until), horizon, name, bar.at, bar.says).model
+            learned = trained_on(
+                past, moment(until), horizon, name, definition(balance_below, closed), bar.at, bar.says
+            ).model
         write_model(model, learned)
     training = learned.training
     out.print(
@@ -35,13 +40,8 @@ def train(
         f" {len(training.cutoffs)} cut-offs, horizons {', '.join(map(str, training.horizons_days)) or 'none'} days;"
         f" {time.monotonic() - started:.1f} s"
     )
-    if not training.rows:
-        out.print("[yellow]The history has too few labels[/]: BG/NBD and MBG/NBD stand alone")
-    elif training.carried:
-        out.print(
-            f"[yellow]The history is short for {horizon} days[/]: learned at shorter horizons, carried by BG/NBD"
-            " and MBG/NBD"
-        )
+    if remark := shortfall(learned):
+        out.print(f"[yellow]{remark}[/]")
     if training.rows:
         out.print(f"out of fold: AUC {training.auc:.4f}, log-loss {training.log_loss:.4f}")
     out.print(f"{learned.name} {learned.version} written to {model}", markup=False)

@@ -1,4 +1,4 @@
-"""The churn model as a small file, and what it says of a customer: P(no own transaction in the next H), and why.
+"""The churn model as a small file, and what it says of a customer: P(leaves in the next H), and why.
 
 Three members give log odds: a logistic that corrects BG/NBD and MBG/NBD, a logistic of its own, and boosted trees. A
 few weights blend and calibrate them. Training (learning/churn_training.py) writes the file; scoring needs numpy only:
@@ -86,6 +86,15 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auc: float
 
 
+class Leaving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a bank counts as leaving besides silence: nothing, unless it says so."""
+
+    balance_below_minor: int | None = None
+    """Who held this much or more, over all accounts, and holds less at the end of the horizon."""
+    closed_products: list[str] = []
+    """Who closes one of these."""
+
+
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the model did in its latest backtest."""
 
@@ -110,7 +119,7 @@ class ChurnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Digest of what decides the score: the same training gives the same version."""
     horizon_days: int
     leaving: str
-    """The bank's definition of leaving."""
+    """The bank's definition of leaving, in words."""
     bg_nbd: PurchaseModel
     mbg_nbd: PurchaseModel
     corrected: Linear
@@ -122,6 +131,8 @@ class ChurnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Log odds that the present gap between own transactions reaches the horizon; used at horizon - silence."""
     reference: list[Reference]
     training: Training
+    also: Leaving = Leaving()
+    """What counts as leaving besides silence."""
     measured: Measured | None = None
 
 
@@ -129,7 +140,7 @@ class Explained(NamedTuple):
     """A score, and what moved it."""
 
     score: float
-    """P(no own transaction in the next horizon)."""
+    """P(leaves in the next horizon)."""
     logit: float
     base: float
     """Log odds of a customer like the mean of those trained on."""
@@ -177,7 +188,7 @@ class Scorer:
         return out
 
     def scores(self, inputs: F8) -> F8:
-        """P(no own transaction in the next horizon_days), (n,), for inputs (n, inputs)."""
+        """P(leaves in the next horizon_days), (n,), for inputs (n, inputs)."""
         return sigmoid(self.logits(inputs))
 
     def silence(self, inputs: F8, silence_days: F8, gap_days: float) -> F8:

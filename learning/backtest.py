@@ -9,15 +9,16 @@ from sklearn.linear_model import LogisticRegression
 
 from handlers.batch import I8
 from handlers.churn_inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
-from handlers.churn_model import ChurnModel, Measured, Scorer
+from handlers.churn_model import ChurnModel, Leaving, Measured, Scorer
 from handlers.jit import F8
 from handlers.purchase_models import alive, silent
-from learning.churn_training import Trained, train
+from learning.churn_training import Trained, shortfall, train
 from learning.detection import Detection, detect
 from learning.history import History, HistoryError
 from learning.label_plan import plan
+from learning.leaving import SILENCE, Labels
 from learning.metrics import Difference, Quality, auc_difference, log_loss_difference, quality
-from learning.snapshots import Snapshot, silent_within, snapshots
+from learning.snapshots import Snapshot, snapshots
 from schemas.units import DAY_MS, parse_rfc3339, rfc3339
 
 _WINDOWED = tuple(
@@ -74,41 +75,35 @@ def backtest(
     split: int,
     horizon_days: int,
     model: ChurnModel | None = None,
+    leaving: Leaving = SILENCE,
     folded: Callable[[int], None] = lambda events: None,
     said: Callable[[str], None] = lambda text: None,
 ) -> Backtest:
     """Trains on what was known before `split` (epoch ms), or takes `model`, and measures on the horizon after it.
 
-    Raises LeakError for a model that has seen the split or is for another horizon; HistoryError without a history.
+    Who has left is by `leaving`, or by the model's definition. Raises LeakError for a model that has seen the split, or
+    is for another horizon or definition; HistoryError without a history.
     """
     remarks: list[str] = []
     known = history.until(split)
     if not len(known):
         raise HistoryError(f"there is no transaction before {rfc3339(split)}")
     if model is None:
-        trained = train(known, split, horizon_days, folded=folded, said=said)
+        trained = train(known, split, horizon_days, leaving=leaving, folded=folded, said=said)
     else:
         if parse_rfc3339(model.training.until) > split:
             raise LeakError(f"the model has learned from days up to {model.training.until[:10]}, after the split")
         if model.horizon_days != horizon_days:
             raise LeakError(f"the model is for a horizon of {model.horizon_days} days, not {horizon_days}")
+        if leaving not in (SILENCE, model.also):
+            raise LeakError(f"the model is for another definition of leaving: {model.leaving}")
         trained = Trained(model, snapshots(known, [split], folded)[0])
     model, last = trained.model, trained.last
-    if not model.training.rows:
-        remarks.append("The history before the split has too few labels: BG/NBD and MBG/NBD stand alone.")
-    elif model.training.carried:
-        horizons = ", ".join(map(str, model.training.horizons_days))
-        remarks.append(
-            f"The history before the split is short for this horizon: the model learned at horizons of {horizons} days"
-            + (
-                f" and carries that to {horizon_days} days by the purchase models."
-                if max(model.training.horizons_days) < horizon_days
-                else "."
-            )
-        )
+    if remark := shortfall(model):
+        remarks.append(remark)
     scorer = Scorer(model)
     score = scorer.scores(last.inputs)
-    left = silent_within(history, last, horizon_days)
+    left = Labels(history, model.also).left(last, horizon_days)
     recency = last.inputs[:, NAMES.index("recency_days")]
     active: F8 = (recency <= horizon_days).astype(np.float64)
     seen_days = (int(history.clock[-1]) - split) // DAY_MS + 1
@@ -124,7 +119,7 @@ def backtest(
         x, t_x, age = (np.nan_to_num(last.inputs[:, len(DECLARED) + k]) for k in (REPEATS, FIRST_TO_LAST, AGE))
         scored = [
             ("model", score, True),
-            ("calibrated logistic on rolling RFM", _rolling_logistic(known, last, split, horizon_days), True),
+            ("calibrated logistic on rolling RFM", _rolling_logistic(known, last, split, model), True),
             ("MBG/NBD, P(no transaction)", silent(model.mbg_nbd, x, t_x, age, horizon_days), True),
             ("BG/NBD, P(no transaction)", silent(model.bg_nbd, x, t_x, age, horizon_days), True),
             ("MBG/NBD, 1 - P(alive)", 1.0 - alive(model.mbg_nbd, x, t_x, age), True),
@@ -184,16 +179,17 @@ def _method(name: str, score: F8, is_probability: bool, left: F8, active: F8, mo
     )
 
 
-def _rolling_logistic(known: History, last: Snapshot, split: int, horizon_days: int) -> F8:
+def _rolling_logistic(known: History, last: Snapshot, split: int, model: ChurnModel) -> F8:
     """A ridge logistic on ROLLING, at the cut-offs with the longest horizon that the plan has."""
-    pairs = plan(int(known.clock[0]), split, horizon_days).pairs
+    pairs = plan(int(known.clock[0]), split, model.horizon_days).pairs
     base = np.full(len(last.customer), 0.5)
     if not pairs:
         return base
     longest = max(horizon for _, horizon in pairs)
     cutoffs = sorted(cutoff for cutoff, horizon in pairs if horizon == longest)
     taken = snapshots(known, [*cutoffs, split], lambda events: None)[:-1]
-    y = np.concatenate([silent_within(known, snapshot, longest) for snapshot in taken])
+    labels = Labels(known, model.also)
+    y = np.concatenate([labels.left(snapshot, longest) for snapshot in taken])
     if len(np.unique(y)) < 2:
         return base
     places = [NAMES.index(name) for name in ROLLING]

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from handlers.batch import I8
 from handlers.churn_design import FIRST_DECLARED, design
 from handlers.churn_inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
-from handlers.churn_model import FORMAT, ChurnModel, Linear, Scorer, Training, Trees, sigmoid
+from handlers.churn_model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training, Trees, sigmoid
 from handlers.drift import reference
 from handlers.jit import F8
 from handlers.purchase_models import PurchaseModel
@@ -32,7 +32,8 @@ from learning.churn_members import (
 )
 from learning.history import History, HistoryError
 from learning.label_plan import CUTOFFS, Plan, plan
-from learning.snapshots import Snapshot, silent_within, snapshots
+from learning.leaving import SILENCE, Labels, check, described
+from learning.snapshots import Snapshot, snapshots
 from schemas.units import rfc3339
 
 ROWS_MAX = 200_000
@@ -57,7 +58,7 @@ class _Rows:
     """Customers at cut-offs with what came after. (n, columns), (n,) and so on."""
 
     columns: F8
-    silent: F8
+    left: F8
     customer: I8
     horizon: I8
 
@@ -67,44 +68,46 @@ def train(
     until: int,
     horizon_days: int,
     name: str = "churn",
+    leaving: Leaving = SILENCE,
     folded: Callable[[int], None] = lambda events: None,
     said: Callable[[str], None] = lambda text: None,
 ) -> Trained:
     """Learns from what was known before `until` (epoch ms): no label, figure or parameter looks past it.
 
     `folded` is told the events folded so far; `said` what is being done. Raises HistoryError where nothing happened
-    before `until`.
+    before `until`, or where the definition of leaving can't be learned from it.
     """
     known = history.until(until)
     if not len(known):
         raise HistoryError(f"there is no transaction before {rfc3339(until)}")
     labels = plan(int(known.clock[0]), until, horizon_days)
+    check(known, labels, leaving, until, horizon_days)
     cutoffs = sorted({cutoff for cutoff, _ in labels.pairs})
     most = ROWS_MAX // max(len(labels.pairs), 1)
     taken = snapshots(known, [*cutoffs, until], folded, lambda seen: seen[:: -(-len(seen) // most) or 1])
     at = {snapshot.at: snapshot for snapshot in taken}
     said("fitting BG/NBD and MBG/NBD")
     fits = {snapshot.at: purchase_models(snapshot) for snapshot in taken}
-    rows, learned = _rows(known, at, fits, labels.pairs), labels.pairs
+    rows, learned = _rows(Labels(known, leaving), at, fits, labels.pairs), labels.pairs
     bg, mbg = fits[until]
     if rows is None:
         said("too few labels: the purchase models stand alone")
         parts, learned = _purchase_models_at(0.0), ()
-    elif min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
+    elif min(rows.left.sum(), (1 - rows.left).sum()) < _SEVERAL:
         said("too few labels: the purchase models at the level of the labels")
         parts = _at_level(rows)
     else:
         parts = _members(rows, labels, said)
-    silence = _silence(_rows(known, at, fits, _shorter(labels)))
+    silence = _silence(_rows(Labels(known, SILENCE), at, fits, _shorter(labels)))
     summary = Training(
         until=rfc3339(until),
         events=len(known),
         customers=len(taken[-1].customer),
-        rows=0 if rows is None else len(rows.silent),
+        rows=0 if rows is None else len(rows.left),
         cutoffs=[rfc3339(cutoff) for cutoff in sorted({cutoff for cutoff, _ in learned})],
         horizons_days=sorted({horizon for _, horizon in learned}),
         carried=labels.carried,
-        silent_share=0.0 if rows is None else float(rows.silent.mean()),
+        silent_share=0.0 if rows is None else float(rows.left.mean()),
         log_loss=parts.log_loss,
         auc=parts.auc,
     )
@@ -113,7 +116,8 @@ def train(
         name=name,
         version="",
         horizon_days=horizon_days,
-        leaving=f"no own transaction in {horizon_days} days",
+        leaving=described(leaving, horizon_days),
+        also=leaving,
         bg_nbd=bg,
         mbg_nbd=mbg,
         corrected=parts.corrected,
@@ -149,7 +153,7 @@ def _purchase_models_at(level: float, log_loss: float = 0.0) -> _Parts:
 def _at_level(rows: _Rows) -> _Parts:
     """Nearly all did the same, which the purchase models need not expect: they rank, and the labels say how many."""
     asked = rows.horizon == rows.horizon.max()
-    y, offset = rows.silent[asked], purchase_offset(rows.columns[asked])
+    y, offset = rows.left[asked], purchase_offset(rows.columns[asked])
     one, weight = np.ones((len(y), 1)), np.full(len(y), 1.0 / CUTOFFS)
     level = float(fit_penalised(one, offset, y, weight, np.zeros(1), np.ones(1))[0])
     return _purchase_models_at(level, _loss(y, offset + level))
@@ -161,7 +165,7 @@ def _offset_only() -> Linear:
 
 def _members(rows: _Rows, labels: Plan, said: Callable[[str], None]) -> _Parts:
     """Members on all rows; their settings and the blend by predictions for customers whom they had not seen."""
-    columns, y = rows.columns, rows.silent
+    columns, y = rows.columns, rows.left
     wanted = columns_for(labels.carried)
     places = tree_places(columns, wanted)
     leaves, leaf_share = (6, 1 / 40) if labels.carried else (8, 1 / 200)
@@ -211,15 +215,29 @@ def _blend(members: F8, y: F8, weight: F8) -> F8:
 
 def _silence(rows: _Rows | None) -> Linear:
     """Will the present gap last another h days: over all horizons of the plan at once."""
-    if rows is None or min(rows.silent.sum(), (1 - rows.silent).sum()) < _SEVERAL:
+    if rows is None or min(rows.left.sum(), (1 - rows.left).sum()) < _SEVERAL:
         return _offset_only()
-    return logistic(rows.columns, rows.silent, range(FIRST_DECLARED), _STRENGTHS[1])
+    return logistic(rows.columns, rows.left, range(FIRST_DECLARED), _STRENGTHS[1])
 
 
 def _shorter(labels: Plan) -> list[tuple[int, int]]:
     """For the silence score: each cut-off with a half and a quarter of its horizon too."""
     parts = {(cutoff, horizon // part) for cutoff, horizon in labels.pairs for part in (1, 2, 4)}
     return sorted((cutoff, horizon) for cutoff, horizon in parts if horizon >= _SILENCE_DAYS_MIN)
+
+
+def shortfall(model: ChurnModel) -> str | None:
+    """What the history was too short or too calm to teach, None where nothing was."""
+    training, asked = model.training, model.horizon_days
+    if not training.rows:
+        return "The history has too few labels: BG/NBD and MBG/NBD stand alone."
+    if not model.logistic.columns:
+        return f"Fewer than {_SEVERAL} left or stayed: BG/NBD and MBG/NBD rank alone, at the level of the labels."
+    if not training.carried:
+        return None
+    horizons = ", ".join(map(str, training.horizons_days))
+    carried = "" if asked in training.horizons_days else f", and is carried to {asked} days by BG/NBD and MBG/NBD"
+    return f"The history is short for {asked} days: the model learned at horizons of {horizons} days{carried}."
 
 
 def purchase_models(snapshot: Snapshot) -> tuple[PurchaseModel, PurchaseModel]:
@@ -234,7 +252,7 @@ def purchase_models(snapshot: Snapshot) -> tuple[PurchaseModel, PurchaseModel]:
 
 
 def _rows(
-    history: History,
+    labels: Labels,
     at: dict[int, Snapshot],
     fits: dict[int, tuple[PurchaseModel, PurchaseModel]],
     pairs: Sequence[tuple[int, int]],
@@ -242,14 +260,14 @@ def _rows(
     """Each cut-off with the purchase models of what was known at it."""
     if not pairs:
         return None
-    columns, silent, customers, horizons = [], [], [], []
+    columns, left, customers, horizons = [], [], [], []
     for cutoff, horizon in pairs:
         snapshot = at[cutoff]
         columns.append(design(snapshot.inputs, float(horizon), *fits[cutoff]))
-        silent.append(silent_within(history, snapshot, horizon))
+        left.append(labels.left(snapshot, horizon))
         customers.append(snapshot.customer)
         horizons.append(np.full(len(snapshot.customer), horizon))
-    return _Rows(np.concatenate(columns), np.concatenate(silent), np.concatenate(customers), np.concatenate(horizons))
+    return _Rows(np.concatenate(columns), np.concatenate(left), np.concatenate(customers), np.concatenate(horizons))
 
 
 def _used(model: ChurnModel) -> list[int]:

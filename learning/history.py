@@ -5,16 +5,20 @@ in its own order. A file in some other order (by customer, say) was never a stre
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
 from handlers.batch import I8, NONE, Batch, Record
 from handlers.features import BANK_MADE_TYPES
 from handlers.intake import Intake
+from handlers.notes import Note, NoteIntake
 from handlers.seen import Seen
 from learning.chance import B1
+from schemas.customer_event import CustomerEvent
+from schemas.line import EVENTS, OUTCOMES, record_kind
 from schemas.units import DAY_MS
 
 CHUNK = 5_000
@@ -26,6 +30,16 @@ _COLUMNS = ("at", "amount", "balance", "account", "type", "channel", "undoes_at"
 
 class HistoryError(ValueError):
     """The history can't be used; the text says why."""
+
+
+class Closing(NamedTuple):
+    """A product that a customer closed."""
+
+    customer: int
+    """Place in History.customers."""
+    product: str
+    at: int
+    """Epoch ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,8 @@ class History:
     undoes_at: I8
     clock: I8
     """Running maximum of `at`."""
+    closings: "tuple[Closing, ...]"
+    """Products that customers who have transactions closed."""
     refused: int
     """Records that broke a rule."""
     first_refusal: str
@@ -55,7 +71,9 @@ class History:
 
     def until(self, moment: int) -> "History":
         """What was known before `moment` (epoch ms): the events before stream time first reached it."""
-        return self._rows(slice(0, int(np.searchsorted(self.clock, moment))))
+        known = slice(0, int(np.searchsorted(self.clock, moment)))
+        columns = {name: getattr(self, name)[known] for name in ("customer", *_COLUMNS, "clock")}
+        return replace(self, **columns, closings=tuple(one for one in self.closings if one.at < moment))
 
     def own(self) -> "OwnTimes":
         """When the customers themselves did something."""
@@ -77,16 +95,6 @@ class History:
             duplicates=0,
             unknown_types=0,
             unknown_channels=0,
-        )
-
-    def _rows(self, part: slice) -> "History":
-        columns = {name: getattr(self, name)[part] for name in ("customer", *_COLUMNS, "clock")}
-        return History(
-            self.customers,
-            **columns,
-            refused=self.refused,
-            first_refusal=self.first_refusal,
-            sorted_files=self.sorted_files,
         )
 
 
@@ -122,18 +130,25 @@ class OwnTimes:
         return customer[fresh], day[fresh]
 
 
-def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[int], None]) -> History:
-    """The history in files of JSON lines. `progress` is told the number of events read so far.
+def read(
+    files: Sequence[Iterable[bytes]],
+    intake: Intake,
+    progress: Callable[[int], None],
+    customer_events: Iterable[bytes] = (),
+) -> History:
+    """The history in files of JSON lines, of which some may be records of other topics (schemas/line.py), and in
+    customer events by themselves. `progress` is told the number of events read so far.
 
     Raises HistoryError where nothing is left.
     """
     names: dict[str, int] = {}
-    seen = Seen()
+    seen, notes = Seen(), NoteIntake(EVENTS, CustomerEvent, keyed=False)
+    closed: list[Note] = []
     parts: dict[str, list[I8]] = {name: [] for name in ("customer", *_COLUMNS, "clock")}
     refused, first_refusal, unordered, count = 0, "", 0, 0
     for number, lines in enumerate(files, 1):
         read_before = len(parts["at"])
-        for batch in _batches(lines, intake, seen):
+        for batch in _batches(lines, intake, seen, notes, closed):
             places = np.array([names.setdefault(name, len(names)) for name in batch.customers], np.int64)
             parts["customer"].append(places[batch.row] if len(batch) else batch.row)
             for name in _COLUMNS:
@@ -151,6 +166,10 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
             unordered += 1
             clock = at
         parts["clock"].append(clock)
+    told, letters = notes.notes(0, (Record(n, _NO_TIMESTAMP, None, line) for n, line in enumerate(customer_events)))
+    if letters:
+        first_refusal = first_refusal or f"customer event {letters[0].offset + 1}: {letters[0].field} {letters[0].rule}"
+        refused += len(letters)
     if not count:
         raise HistoryError(f"no usable transaction was found{'; ' + first_refusal if first_refusal else ''}")
     columns = {name: _joined(parts.pop(name)) for name in ("customer", *_COLUMNS, "clock")}
@@ -158,17 +177,43 @@ def read(files: Sequence[Iterable[bytes]], intake: Intake, progress: Callable[[i
         order = np.argsort(columns["clock"], kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
     columns["clock"] = np.maximum.accumulate(columns["at"])
-    return History(list(names), **columns, refused=refused, first_refusal=first_refusal, sorted_files=unordered)
+    return History(
+        list(names),
+        **columns,
+        closings=_closings([*closed, *told], names),
+        refused=refused,
+        first_refusal=first_refusal,
+        sorted_files=unordered,
+    )
 
 
-def _batches(lines: Iterable[bytes], intake: Intake, seen: Seen) -> Iterator[Batch]:
+def _batches(
+    lines: Iterable[bytes], intake: Intake, seen: Seen, notes: NoteIntake, told: list[Note]
+) -> Iterator[Batch]:
+    """The transactions among the lines; customer events are added to `told`, outcomes left out."""
     numbered = enumerate(lines)
     clock = 0
     while chunk := list(islice(numbered, CHUNK)):
-        batch = intake.batch(0, [Record(n, _NO_TIMESTAMP, None, line) for n, line in chunk], clock, seen)
+        records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
+        for n, line in chunk:
+            records[record_kind(line)].append(Record(n, _NO_TIMESTAMP, None, line))
+        batch = intake.batch(0, records[""], clock, seen)
         seen.take()  # nobody stores it
         clock = batch.clock_end
+        found, letters = notes.notes(0, records[EVENTS])
+        told += found
+        batch.dead_letters = sorted(batch.dead_letters + letters, key=lambda letter: letter.offset)
         yield batch
+
+
+def _closings(told: Iterable[Note], names: dict[str, int]) -> tuple[Closing, ...]:
+    return tuple(
+        Closing(names[note.said.customer_id], note.said.product or "", note.at)
+        for note in told
+        if isinstance(note.said, CustomerEvent)
+        and note.said.kind == "product_closed"
+        and note.said.customer_id in names
+    )
 
 
 def _joined(parts: list[I8]) -> I8:

@@ -21,6 +21,11 @@ class Plan:
     """Whether the horizons are shorter than the one that is asked for."""
 
 
+def full_history_days(horizon_days: int) -> int:
+    """How long a history must be to learn at the horizon alone."""
+    return 3 * horizon_days + max(horizon_days, _HISTORY_DAYS_MIN)
+
+
 def plan(start: int, until: int, horizon_days: int) -> Plan:
     """For a history from `start` to `until` (epoch ms).
 

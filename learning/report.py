@@ -28,7 +28,7 @@ def page(found: Backtest) -> str:
     leavers = f"{found.left.mean():.1%} of them" if found.methods else "nobody knows how many"
     parts = [
         f"<h1>Who leaves: backtest at {split}, horizon {found.horizon_days} days</h1>",
-        f"<p>{len(found.customers):,} customers were seen before the split; {leavers} made no transaction in the "
+        f"<p>{len(found.customers):,} customers were seen before the split; {leavers} left in the "
         f"{found.horizon_days} days after it. Model {escape(found.model.name)} {escape(found.model.version)}, trained"
         f" on {training.events:,} events before {training.until[:10]}: {training.rows:,} rows at"
         f" {len(training.cutoffs)} cut-offs. Leaving means: {escape(found.model.leaving)}.</p>",
