@@ -16,7 +16,6 @@ group's offsets are read with a client of the publisher's own that never joins t
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import Condition, Thread
@@ -24,16 +23,17 @@ from threading import Condition, Thread
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.backlog import Backlog, Entry
+from streams.bounded import Bounded
 from streams.claim import Claim
-from streams.clients import RECORD_BYTES_MAX, kafka_client
 from streams.health import Health
 from streams.lookback import Lookback
 from streams.mark import Mark
 from streams.metrics import Metrics
 from streams.retry import Retry
 from streams.settings import Settings
-from streams.store import Offsets, Outgoing, Store, StoreUnavailable
+from streams.store import Offsets, Store, StoreUnavailable
 from streams.topics import topics_read
+from streams.transactions import ANSWER_SECONDS_MAX, produce, producer_config, send_offsets, until_answered
 
 ENTRIES_MAX = 2_000
 BYTES_MAX = 16 * 1024 * 1024
@@ -49,12 +49,6 @@ IDLE_SECONDS = 1.0
 REST_SECONDS_MAX = 0.05
 """Between transactions."""
 
-RETRY_MS = 5
-"""A transaction that begins while the broker still ends the one before is refused and asked for again after that long,
-with the client's default after 100 ms. Doubles with each refusal."""
-
-ANSWER_SECONDS_MAX = 10.0
-_TRANSACTION_SECONDS_MAX = 15
 _TROUBLE_SECONDS = 3.0
 """Failing for less than that is nothing to worry about: a rebalance refuses a transaction too."""
 
@@ -98,6 +92,7 @@ class Publisher:
         self._offsets_kept: bool | None = None
         self._unkept: SimpleQueue[list[TopicPartition]] = SimpleQueue()
         self._group: object = None
+        self._bounded = Bounded("publisher's offsets")
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -155,6 +150,8 @@ class Publisher:
                 self._once()
         except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
             self._crash(error)
+        finally:
+            self._bounded.close()
 
     def _once(self) -> None:
         try:
@@ -258,12 +255,12 @@ class Publisher:
         for backlog, entries, *_ in picked:
             for _, outgoing in entries:
                 if not backlog.said or self._lookback.name(outgoing) not in backlog.said:
-                    _produce(producer, outgoing)
+                    produce(producer, outgoing)
         offsets = [
             log for backlog, _, offsets, mark in picked for log in self._logs(backlog.claim.number, offsets, mark)
         ]
-        producer.send_offsets_to_transaction(offsets, group, ANSWER_SECONDS_MAX)
-        _until_answered(producer.commit_transaction)
+        send_offsets(self._bounded, producer, offsets, group)
+        until_answered(producer.commit_transaction)
         if self._offsets_kept is None:
             number = offsets[0].partition
             log = TopicPartition(self._topics.transactions, number)
@@ -285,7 +282,7 @@ class Publisher:
         fatal = bool(error.args[0].fatal())
         if not fatal:
             try:
-                _until_answered(producer.abort_transaction)
+                until_answered(producer.abort_transaction)
             except KafkaException:
                 fatal = True
         if fatal:
@@ -297,7 +294,7 @@ class Publisher:
     def _ready_producer(self) -> Producer:
         if self._producer is None:
             producer = Producer(self._config)
-            _until_answered(producer.init_transactions)
+            until_answered(producer.init_transactions)
             self._producer = producer
         return self._producer
 
@@ -320,42 +317,3 @@ class Publisher:
 
     def _done(self) -> bool:
         return not any(len(backlog) or backlog.offsets != backlog.acknowledged for backlog in self._backlogs.values())
-
-
-def producer_config(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, object]:
-    """A transactional producer's. The id is new for each process: two processes never fence each other by it, the
-    consumer group's generation does that; it starts with the group's name so that an ACL can allow it."""
-    return kafka_client(settings, on_error) | {
-        "transactional.id": f"{settings.group_id}-{uuid.uuid4()}",
-        "transaction.timeout.ms": _TRANSACTION_SECONDS_MAX * 1_000,
-        "acks": "all",
-        "enable.idempotence": True,
-        "partitioner": "murmur2_random",
-        "compression.type": "lz4",
-        "linger.ms": 1,
-        "retry.backoff.ms": RETRY_MS,
-        "message.max.bytes": RECORD_BYTES_MAX,
-    }
-
-
-def _produce(producer: Producer, outgoing: Outgoing) -> None:
-    headers: list[tuple[str, str | bytes | None]] = [*outgoing.headers]
-    while True:
-        try:
-            producer.produce(outgoing.topic, outgoing.value, outgoing.key, headers=headers)
-        except BufferError:
-            producer.poll(0.1)
-        else:
-            producer.poll(0)
-            return
-
-
-def _until_answered(step: Callable[[float], None]) -> None:
-    """A step of a transaction may time out on our side and be asked again. Raises KafkaException."""
-    for attempt in range(3):
-        try:
-            return step(ANSWER_SECONDS_MAX)
-        except KafkaException as error:
-            if attempt == 2 or not error.args[0].retriable():
-                raise
-    return None

@@ -46,7 +46,7 @@ class Kafka:
             undo.callback(lambda: self.process.stop())
             self.start()
             self._undo = undo.pop_all()
-        self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
 
     def start(self) -> None:
         """Starts it over the data that it has; where it was, after its process has ended."""
@@ -72,7 +72,11 @@ class Kafka:
         try:
             # Before the port is open a Kafka client would only log that it is not.
             socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            return bool(AdminClient({"bootstrap.servers": self.bootstrap_servers}).list_topics(timeout=1).brokers)
+            return bool(
+                AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+                .list_topics(timeout=1)
+                .brokers
+            )
         except (OSError, KafkaException):
             return False
 

@@ -83,7 +83,7 @@ class Scene:
         counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
         counts |= {f"{name}-outcomes": partitions, f"{name}-customer-events": partitions}
         kafka.create_topics(counts | {offers_changelog(self.settings): 1})
-        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5, "log_level": 0})
         asking = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": name, "log_level": 0}
         self._group = Consumer(asking)
