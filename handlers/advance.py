@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from handlers.batch import I8
 from handlers.churn_inputs import NAMES
-from handlers.churn_watch import Watch, next_look, number
+from handlers.churn_watch import Watch, known_from, next_look, number
 from handlers.fold import fold, next_due, raise_churn
 from handlers.fold import new_work as new_room
 from handlers.jit import F8, jit
@@ -205,6 +205,9 @@ def advance(
             if due != 0 and due <= clock:
                 before = order[place - 1] if place > first_event else -1
                 if s.life[DUE] == due:
+                    if horizon != 0 and due < known_from(s, churn):
+                        s.life[DUE] = known_from(s, churn)
+                        continue
                     if moment[MOMENT_NOTES] == work.notes.shape[0]:
                         return NOTES_FULL
                     note = work.notes[moment[MOMENT_NOTES]]

@@ -84,6 +84,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silent_share: float
     log_loss: float
     auc: float
+    youngest_days: float = 0.0
+    """Days since the first transaction from which on there were customers enough to learn from."""
 
 
 class Leaving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -221,6 +223,7 @@ def weights_of(model: ChurnModel) -> Weights:
     return Weights(
         float(model.horizon_days),
         float(max(model.training.horizons_days, default=model.horizon_days)),
+        model.training.youngest_days,
         parameters(model.bg_nbd, model.mbg_nbd),
         np.array(model.blend),
         _lines(model.corrected),

@@ -14,7 +14,7 @@ from handlers.churn_design import COLUMNS, logit
 from handlers.churn_inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
 from handlers.churn_weights import Forest, Lines, Weights, log_odds
 from handlers.jit import F8, jit
-from handlers.row import LAST_OWN, Scratch
+from handlers.row import FIRST, LAST_OWN, Scratch
 from schemas.policy import Policy
 from schemas.units import DAY_MS
 
@@ -60,6 +60,13 @@ def number(s: Scratch, watch: Watch, now: int, room: I8) -> float:
 
 
 @jit
+def known_from(s: Scratch, watch: Watch) -> int:
+    """From when on (epoch ms) a silence of the customer is judged: at the age of the youngest that the model has seen.
+    Of anyone younger it says too much; at a bank that has just been connected, that would be everybody."""
+    return int((s.life[FIRST] // DAY_MS + int(np.ceil(watch.weights.youngest + 0.5))) * DAY_MS)
+
+
+@jit
 def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
     """When to look again at a number that is below the band at `now`; 0 for never, after a silence of a horizon.
 
@@ -85,4 +92,4 @@ def _no_weights() -> Weights:
     line = Lines(0.0, 0.0, np.zeros(0), np.zeros(0), np.zeros(0))
     whole = np.zeros(0, np.int64)
     forest = Forest(whole, whole, np.zeros(0), whole, whole, whole, np.zeros(0))
-    return Weights(0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, forest, 0.0)
+    return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, forest, 0.0)

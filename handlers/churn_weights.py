@@ -41,6 +41,8 @@ class Weights(NamedTuple):
     """Days."""
     learned: float
     """Days of the longest horizon that the members have learned, at which they are asked; at most `horizon`."""
+    youngest: float
+    """Age in days from which a silence is judged."""
     purchase: F8
     blend: F8
     corrected: Lines

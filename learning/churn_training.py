@@ -41,6 +41,7 @@ _FITTED_MAX = 50_000
 _FOLDS = 4
 _STRENGTHS = (0.001, 0.005, 0.02, 0.1, 0.5)
 _SILENCE_DAYS_MIN = 3
+_YOUNG_ROWS = 50
 _SEVERAL = 10
 """Fewer of those who left or who stayed in the labels: nothing but the level of the purchase models is learned."""
 
@@ -61,6 +62,8 @@ class _Rows:
     left: F8
     customer: I8
     horizon: I8
+    age: F8
+    """Days since the first transaction."""
 
 
 def train(
@@ -110,6 +113,7 @@ def train(
         silent_share=0.0 if rows is None else float(rows.left.mean()),
         log_loss=parts.log_loss,
         auc=parts.auc,
+        youngest_days=0.0 if rows is None else _youngest(rows),
     )
     model = ChurnModel(
         format=FORMAT,
@@ -134,6 +138,12 @@ def train(
     references = [reference("score", scores)]
     references += [reference(NAMES[c], last.inputs[:, c]) for c in _used(model)]
     return Trained(msgspec.structs.replace(model, version=digest, reference=references), last)
+
+
+def _youngest(rows: _Rows) -> float:
+    """The age below which there are fewer than _YOUNG_ROWS rows; 0 where nobody's is known."""
+    ages = np.sort(rows.age[np.isfinite(rows.age)])
+    return float(ages[min(_YOUNG_ROWS, len(ages)) - 1]) if len(ages) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,14 +270,21 @@ def _rows(
     """Each cut-off with the purchase models of what was known at it."""
     if not pairs:
         return None
-    columns, left, customers, horizons = [], [], [], []
+    columns, left, customers, horizons, ages = [], [], [], [], []
     for cutoff, horizon in pairs:
         snapshot = at[cutoff]
         columns.append(design(snapshot.inputs, float(horizon), *fits[cutoff]))
         left.append(labels.left(snapshot, horizon))
         customers.append(snapshot.customer)
         horizons.append(np.full(len(snapshot.customer), horizon))
-    return _Rows(np.concatenate(columns), np.concatenate(left), np.concatenate(customers), np.concatenate(horizons))
+        ages.append(snapshot.inputs[:, len(DECLARED) + AGE])
+    return _Rows(
+        np.concatenate(columns),
+        np.concatenate(left),
+        np.concatenate(customers),
+        np.concatenate(horizons),
+        np.concatenate(ages),
+    )
 
 
 def _used(model: ChurnModel) -> list[int]:

@@ -29,9 +29,10 @@ def full_history_days(horizon_days: int) -> int:
 def plan(start: int, until: int, horizon_days: int) -> Plan:
     """For a history from `start` to `until` (epoch ms).
 
-    Where the history is at least four horizons long, up to six cut-offs a week or more apart, each with a
-    horizon (at least 60 days) behind it. Else shorter horizons too: a half of the history, four tenths, a third, down
-    to a sixth; and no pair at all where even that is less than a week.
+    Where the history is at least four horizons long, up to six cut-offs a week or more apart, each with a horizon (at
+    least 60 days) behind it; and the first that has as much behind it, for customers are young there. Else shorter
+    horizons too: a half of the history, four tenths, a third, down to a sixth; and no pair at all where even that is
+    less than a week.
     """
     days = (until - start) / DAY_MS
     behind = max(horizon_days, _HISTORY_DAYS_MIN)
@@ -39,6 +40,8 @@ def plan(start: int, until: int, horizon_days: int) -> Plan:
     if room >= 2 * horizon_days:
         step = max(min(horizon_days / 2, room / (CUTOFFS - 1)), _STEP_DAYS_MIN)
         back = [horizon_days + int(k * step) for k in range(CUTOFFS) if k * step <= room]
+        if horizon_days + int(room) - back[-1] >= step:
+            back.append(horizon_days + int(room))
         return Plan(
             tuple((until - days_back * DAY_MS, horizon_days) for days_back in sorted(back, reverse=True)), False
         )

@@ -45,6 +45,13 @@ def test_a_model_that_has_seen_the_split_or_has_another_horizon_is_refused(histo
         backtest(history, UNTIL, 31, trained.model)
 
 
+def test_the_youngest_learned_from_is_told(trained: Trained, history: History) -> None:
+    training = trained.model.training
+    youngest = parse_rfc3339(training.cutoffs[0]) - int(history.clock[0])
+    assert 40 * DAY_MS < training.youngest_days * DAY_MS <= youngest  # fifty had come a little later than the first
+    assert youngest == 60 * DAY_MS + (UNTIL - int(history.clock[0])) % DAY_MS
+
+
 def test_training_again_gives_the_same_bytes(history: History, trained: Trained) -> None:
     assert dumps(train(history, UNTIL, HORIZON).model) == dumps(trained.model)
 

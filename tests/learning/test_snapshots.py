@@ -101,6 +101,12 @@ def test_no_label_lies_past_the_end_of_the_history(days: int, horizon: int) -> N
     assert all(cutoff + length * DAY_MS <= UNTIL and length <= horizon for cutoff, length in found.pairs)
 
 
+def test_the_earliest_cut_off_has_customers_who_are_young_there() -> None:
+    found = plan(UNTIL - 240 * DAY_MS, UNTIL, 30)
+    days = [(UNTIL - cutoff) // DAY_MS for cutoff, _ in found.pairs]
+    assert days == [180, 105, 90, 75, 60, 45, 30]  # 60 days after the history's start, and six half a horizon apart
+
+
 def test_a_file_with_a_few_hundredths_put_at_its_end_was_no_stream(lines: list[bytes], history: History) -> None:
     few = len(lines) // 30
     again = read_lines([*lines[few:], *lines[:few]])

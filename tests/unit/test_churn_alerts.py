@@ -101,6 +101,19 @@ def test_a_challenger_is_asked_whatever_the_model_is_asked_and_raises_nothing() 
     assert bank.looks[0].challenger == pytest.approx(1 / (1 + exp(-4 * log(4.5 / 6))))
 
 
+def test_nobody_is_judged_who_is_younger_than_the_youngest_that_the_model_has_seen() -> None:
+    training = msgspec.structs.replace(MODEL.training, youngest_days=40.0)
+    careful = msgspec.structs.replace(MODEL, training=training)
+    # at the start of a day age ends in a half, too: the first booking is on day 0, so 40 days have passed on day 41
+    bank = run(churn=careful, challenger=careful).feed([*every_second_day(), day(40)])
+    assert (bank.alerts, bank.looks, bank.due) == ([], [], {"ann": day(41)})
+    bank.feed([day(41)])
+    assert [alert.raised_at for alert in bank.alerts] == [rfc3339(day(41))]
+    assert [look.at for look in bank.looks] == [day(41)]
+    back = run(churn=careful).feed([*every_second_day(), paid(26), paid(39), day(41)])
+    assert back.alerts == []
+
+
 def test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low() -> None:
     # -1 + 0.4 ln(1 + recency): above 0.5 from recency 11.2, and 0.27 on coming back, which is not under 0.2
     sticky = by_hand(-1.0, 0.4)
