@@ -58,7 +58,7 @@ lint: .venv/.installed-dev ## style, types, layers, and the files of deploy/
 		[ "$$CI" != true ]; \
 	fi
 
-bench: .venv/.installed-dev ## how fast it is, on a real Kafka and Redis, beside rulers (half an hour; ARGS=--quick: 3 minutes)
+bench: .venv/.installed-dev ## how fast it is, on a real Kafka and Redis, beside rulers (a quarter of an hour; ARGS=--quick: 3 minutes)
 	$(BIN)/python -m tests.bench.suite $(ARGS)
 
 bench-check: .venv/.installed-dev ## fails when an event costs more processor time than in the commit before
