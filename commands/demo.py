@@ -1,5 +1,6 @@
 """`tracker demo`: the whole program on one screen, with no server needed."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -108,6 +109,8 @@ class Stage:
             changes["redis_url"] = stack.enter_context(EmbeddedRedis()).url
         self._stack = stack
         self._changes = changes
+        self._stopped = False
+        signal.signal(signal.SIGINT, self._stop)
         self.settings = Settings(**changes)
         self.state = store(self.settings)
         self._require_empty(broker)
@@ -192,8 +195,15 @@ class Stage:
         finally:
             reader.close()
 
+    def _stop(self, *_: object) -> None:
+        """Ctrl-C. It is remembered: what is raised while a destructor or a callback runs may be lost there."""
+        self._stopped = True
+        raise KeyboardInterrupt
+
     def _wait_for(self, number: int, bar: Bar, findings: Findings) -> None:
         def reached() -> bool:
+            if self._stopped:
+                raise KeyboardInterrupt
             done = self._processed()
             bar.at(done)
             return done >= number

@@ -12,6 +12,7 @@ from commands.kafka import consumer, from_the_start, partitions, to_the_end
 from commands.offers import SHIPPED, catalogue
 from commands.state import claimed_partitions
 from handlers.catalog import catalogue_of
+from handlers.measures import profile
 from tests.live import Bank, OpenBank, tracker
 
 CUSTOMERS = 40
@@ -76,7 +77,10 @@ def test_verify_prints_each_difference_and_fails(bank: Bank) -> None:
     assert bank.verified()["differences"] == 0
     with redis.Redis.from_url(str(bank.settings.redis_url)) as client:
         number = claimed_partitions(bank.state, bank.settings)[0]
-        one, other = (f"{{{number}}}:c:{name}" for name in bank.state.customers(number)[:2])
+        names = bank.state.customers(number)  # in any order
+        rows = dict(zip(names, bank.state.load(number, names), strict=True))
+        counts = {name: int(profile(row, 0)["count_life"] or 0) for name, row in rows.items() if row}
+        one, other = (f"{{{number}}}:c:{pick(counts, key=counts.__getitem__)}" for pick in (min, max))
         right = client.get(one)
         assert right is not None
         client.copy(other, one, replace=True)

@@ -99,7 +99,7 @@ def test_a_simulated_bank_ends_with_what_was_found(demos: dict[str, Ended]) -> N
 def test_ctrl_c_ends_with_what_was_found_so_far(demos: dict[str, Ended]) -> None:
     ended = demos["stopped"]
     assert ended.status == 0, ended.text
-    assert "Stopped: this is what was found so far" in ended.text
+    assert "Stopped: this is what was found so far" in ended.text, ended.text
     assert "Transactions processed" in ended.text
     assert "Where to look next" in ended.text
     assert len(ended.lines("profiles.jsonl")) <= ENOUGH_TO_BE_STOPPED
