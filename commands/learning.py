@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from commands.state import intake
 from handlers.churn_model import ModelError
 from learning import parquet
 from learning.history import History, HistoryError, read
+from schemas.line import record_kind
 from schemas.units import EpochMs, epoch_ms
 from streams.settings import Settings
 
@@ -63,9 +64,11 @@ def history(files: Sequence[Path]) -> History:
     settings = settings_with()
     with ExitStack() as stack, progress("reading", None) as bar:
         sources = [iter(stack.enter_context(_lines(file))) for file in files]
-        first = next(sources[0], b"")
-        sources[0] = chain([first] if first else [], sources[0])
-        if "base_currency" not in settings.model_fields_set and (currency := _currency(first)):
+        start = [*islice(sources[0], 1)]
+        while start and record_kind(start[-1]) and (line := next(sources[0], None)) is not None:
+            start.append(line)
+        sources[0] = chain(start, sources[0])
+        if "base_currency" not in settings.model_fields_set and start and (currency := _currency(start[-1])):
             settings = settings.model_copy(update={"base_currency": currency})
         return _told(read(sources, intake(settings, keyed=False), bar.at))
 
