@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -64,9 +64,11 @@ def history(files: Sequence[Path]) -> History:
     settings = settings_with()
     with ExitStack() as stack, progress("reading", None) as bar:
         sources = [iter(stack.enter_context(_lines(file))) for file in files]
-        start = [*islice(sources[0], 1)]
-        while start and record_kind(start[-1]) and (line := next(sources[0], None)) is not None:
+        start = []
+        for line in sources[0]:
             start.append(line)
+            if not record_kind(line):
+                break
         sources[0] = chain(start, sources[0])
         if "base_currency" not in settings.model_fields_set and start and (currency := _currency(start[-1])):
             settings = settings.model_copy(update={"base_currency": currency})

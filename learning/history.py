@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.batch import I8, NONE, Batch, Record
+from handlers.batch import I8, NONE, Batch
 from handlers.features import BANK_MADE_TYPES
 from handlers.intake import Intake
 from handlers.notes import Note, NoteIntake
 from handlers.seen import Seen
 from learning.chance import B1
+from learning.records import by_topic, record
 from schemas.customer_event import CustomerEvent
-from schemas.line import EVENTS, OUTCOMES, record_kind
+from schemas.line import EVENTS
 from schemas.units import DAY_MS
 
 CHUNK = 5_000
-_NO_TIMESTAMP = 1 << 60
 _LATE_SHARES_MAX = ((DAY_MS, 0.1), (7 * DAY_MS, 0.01))
 """A stream has at most such a share of events that are later than so long: whole months behind were put together."""
 _COLUMNS = ("at", "amount", "balance", "account", "type", "channel", "undoes_at")
@@ -166,7 +166,7 @@ def read(
             unordered += 1
             clock = at
         parts["clock"].append(clock)
-    told, letters = notes.notes(0, (Record(n, _NO_TIMESTAMP, None, line) for n, line in enumerate(customer_events)))
+    told, letters = notes.notes(0, (record(n, line) for n, line in enumerate(customer_events)))
     if letters:
         first_refusal = first_refusal or f"customer event {letters[0].offset + 1}: {letters[0].field} {letters[0].rule}"
         refused += len(letters)
@@ -194,9 +194,7 @@ def _batches(
     numbered = enumerate(lines)
     clock = 0
     while chunk := list(islice(numbered, CHUNK)):
-        records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
-        for n, line in chunk:
-            records[record_kind(line)].append(Record(n, _NO_TIMESTAMP, None, line))
+        records = by_topic(chunk)
         batch = intake.batch(0, records[""], clock, seen)
         seen.take()  # nobody stores it
         clock = batch.clock_end

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from handlers.batch import Batch, Record
+from handlers.batch import Batch
 from handlers.bundle import Part
 from handlers.engine import Engine, Outcome, Rules
 from handlers.intake import Intake
@@ -14,14 +14,12 @@ from handlers.measures import profile
 from handlers.notes import Note, NoteIntake, placed
 from handlers.seen import Seen
 from handlers.shadow import Look
+from learning.records import by_topic
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
-from schemas.line import EVENTS, OUTCOMES, record_kind
+from schemas.line import EVENTS, OUTCOMES
 from schemas.outcome import AlertOutcome
-
-_NO_TIMESTAMP = 1 << 60
-"""A file's lines were not stamped by a broker: nothing in them is in the future."""
 
 
 class Replay:
@@ -67,9 +65,7 @@ class Replay:
         """
         numbered = enumerate(line.rstrip(b"\r\n") for line in lines)
         while chunk := list(islice(numbered, self._size)):
-            records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
-            for number, line in chunk:
-                records[record_kind(line)].append(Record(number, _NO_TIMESTAMP, None, line))
+            records = by_topic(chunk)
             batch = self._intake.batch(0, records[""], self.clock, self._seen)
             notes = []
             for topic, intake in self._notes.items():

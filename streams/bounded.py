@@ -6,7 +6,10 @@ from threading import Thread
 
 
 class Bounded:
-    """Makes calls one after the other in a thread of its own. Used by one thread."""
+    """Makes calls one after the other in a thread of its own. Used by one thread.
+
+    The thread is a daemon, which those of concurrent.futures are not: one that hangs must not keep the process.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -1,0 +1,22 @@
+"""Lines of a file as the records that they were, by the topic that they say they are of (schemas/line.py)."""
+
+from collections.abc import Iterable
+
+from handlers.batch import Record
+from schemas.line import EVENTS, OUTCOMES, record_kind
+
+_NO_TIMESTAMP = 1 << 60
+"""A file's lines were not stamped by a broker: nothing in them is in the future."""
+
+
+def record(number: int, line: bytes) -> Record:
+    """The line of that number, from 0."""
+    return Record(number, _NO_TIMESTAMP, None, line)
+
+
+def by_topic(numbered: Iterable[tuple[int, bytes]]) -> dict[str, list[Record]]:
+    """Outcomes, customer events and, under the empty name, transactions, each in their order."""
+    records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
+    for number, line in numbered:
+        records[record_kind(line)].append(record(number, line))
+    return records
