@@ -112,7 +112,8 @@ def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
         found = number(s, churn, due, room)
         if churn.noted:
             note[NOTE_LOG_ODDS] = found
-            note[NOTE_INPUTS:] = churn.inputs
+            for c in range(churn.inputs.shape[0]):
+                note[NOTE_INPUTS + c] = churn.inputs[c]
         if found >= churn.raise_at:
             return True
         s.life[DUE] = next_look(s, churn, due, room)

@@ -112,7 +112,7 @@ def log_odds(inputs: F8, weights: Weights, row: F8) -> float:
     design_row(inputs, weights.learned, weights.purchase, SCALE, row)
     blend = weights.blend
     z = blend[0] + blend[1] * _linear(row, weights.corrected) + blend[2] * _linear(row, weights.logistic)
-    z += blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, np.empty(0)))
+    z += blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, row[:0]))
     return carried(z, inputs, weights)
 
 

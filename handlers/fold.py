@@ -52,6 +52,7 @@ from handlers.row import (
     WATCHES,
     Scratch,
     add,
+    copy,
     forget,
     tile_at,
 )
@@ -95,8 +96,9 @@ def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
                 break
             place += 1
         for k in range(n, place, -1):
-            s.accounts[k] = s.accounts[k - 1]
-        s.accounts[place, :ACCOUNT_WORDS] = account
+            copy(s.accounts, k, k - 1)
+        for w in range(ACCOUNT_WORDS):
+            s.accounts[place, w] = account[w]
         s.accounts[place, ACCOUNT_AT] = at
         s.accounts[place, ACCOUNT_BALANCE] = balance
         s.size[ACCOUNTS] = n + 1
@@ -106,7 +108,7 @@ def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
                 if s.accounts[k, ACCOUNT_AT] < s.accounts[oldest, ACCOUNT_AT]:
                     oldest = k
             for k in range(oldest, n):
-                s.accounts[k] = s.accounts[k + 1]
+                copy(s.accounts, k, k + 1)
             s.size[ACCOUNTS] = n
     elif at >= s.accounts[place, ACCOUNT_AT]:
         s.accounts[place, ACCOUNT_AT] = at

@@ -149,9 +149,12 @@ def sorted_gaps(s: Scratch, work: I8) -> int:
     """Writes the gaps between active days, ascending, at the start of `work`; returns how many."""
     n = own_days(s, work) - 1
     for k in range(n):
-        work[k] = work[k + 1] - work[k]
-    if n > 0:
-        work[:n].sort()
+        gap = work[k + 1] - work[k]
+        place = k
+        while place > 0 and work[place - 1] > gap:
+            work[place] = work[place - 1]
+            place -= 1
+        work[place] = gap
     return max(n, 0)
 
 

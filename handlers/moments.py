@@ -33,6 +33,7 @@ from handlers.row import (
     WATCHES_MAX,
     Scratch,
     add,
+    copy,
 )
 from schemas.offer import Trigger
 from schemas.transaction import TYPES
@@ -216,14 +217,15 @@ def watch(s: Scratch, kind: int, account: I8, level: int, when: int, clock: int)
     kept = 0
     for k in range(s.size[WATCHES]):
         if not _same(s.watches[k], account):
-            s.watches[kept] = s.watches[k]
+            copy(s.watches, kept, k)
             kept += 1
     if kind != FORGET and (kind != DEPOSIT or when > clock):
         if kept == WATCHES_MAX:
             for k in range(1, kept):
-                s.watches[k - 1] = s.watches[k]
+                copy(s.watches, k - 1, k)
             kept -= 1
-        s.watches[kept, :ACCOUNT_WORDS] = account
+        for w in range(ACCOUNT_WORDS):
+            s.watches[kept, w] = account[w]
         s.watches[kept, WATCH_KIND] = kind
         s.watches[kept, WATCH_LEVEL] = level
         s.watches[kept, WATCH_AT] = max(when - MATURING_DAYS * DAY_MS, clock + 1) if kind == DEPOSIT else 0
@@ -238,7 +240,7 @@ def looked(s: Scratch) -> None:
     kept = 0
     for k in range(s.size[WATCHES]):
         if s.watches[k, WATCH_AT] == 0 or s.watches[k, WATCH_AT] > s.life[LOOK]:
-            s.watches[kept] = s.watches[k]
+            copy(s.watches, kept, k)
             kept += 1
     s.size[WATCHES] = kept
     _look_next(s)

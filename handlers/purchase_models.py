@@ -56,21 +56,27 @@ def p_silent(
 
 
 @jit
-def _each(r: float, alpha: float, a: float, b: float, modified: bool, x: F8, t_x: F8, t: F8, horizon: float) -> F8:
-    out = np.empty(x.shape[0])
+def _fill(
+    r: float, alpha: float, a: float, b: float, modified: bool, x: F8, t_x: F8, t: F8, horizon: float, out: F8
+) -> None:
     for i in range(x.shape[0]):
         if horizon > 0.0:
             out[i] = p_silent(r, alpha, a, b, modified, x[i], t_x[i], t[i], horizon)
         else:
             out[i] = p_alive(r, alpha, a, b, modified, x[i], t_x[i], t[i])
+
+
+def _each(model: PurchaseModel, x: F8, t_x: F8, t: F8, horizon_days: float) -> F8:
+    out = np.empty(len(x))
+    _fill(model.r, model.alpha, model.a, model.b, model.modified, x, t_x, t, horizon_days, out)
     return out
 
 
 def silent(model: PurchaseModel, x: F8, t_x: F8, t: F8, horizon_days: float) -> F8:
     """P(no transaction in the next horizon_days) of each customer; all (n,), times in days."""
-    return _each(model.r, model.alpha, model.a, model.b, model.modified, x, t_x, t, horizon_days)
+    return _each(model, x, t_x, t, horizon_days)
 
 
 def alive(model: PurchaseModel, x: F8, t_x: F8, t: F8) -> F8:
     """P(alive) of each customer; all (n,), times in days."""
-    return _each(model.r, model.alpha, model.a, model.b, model.modified, x, t_x, t, 0.0)
+    return _each(model, x, t_x, t, 0.0)

@@ -127,6 +127,13 @@ def clear(s: Scratch) -> None:
 
 
 @jit
+def copy(entries: I8, to: int, place: int) -> None:
+    """Entry `to` becomes what the one at `place` is."""
+    for field in range(entries.shape[1]):
+        entries[to, field] = entries[place, field]
+
+
+@jit
 def add(a: int, b: int) -> int:
     """a + b, held within +-MINOR_LIMIT."""
     return min(max(a + b, -MINOR_LIMIT), MINOR_LIMIT)
@@ -161,7 +168,7 @@ def tile_at(tiles: I8, size: I8, which: int, tile: int, oldest: int) -> int:
     if place > 0 and tiles[place - 1, TILE] == tile:
         return int(place - 1)
     for k in range(n, place, -1):
-        tiles[k] = tiles[k - 1]
+        copy(tiles, k, k - 1)
     tiles[place] = 0
     tiles[place, TILE] = tile
     size[which] = n + 1
