@@ -35,4 +35,4 @@ numba.config.CACHE_DIR = str(_cache_directory())  # type: ignore[attr-defined]
 def jit(function: F) -> F:
     """Compiles a function of integers and arrays that makes no array of its own, only views: whoever calls it gives the
     room. So nothing need count who holds an array (_nrt): that cost half of the kernels' time."""
-    return cast(F, numba.njit(cache=True, nogil=True, _nrt=False)(function))
+    return cast(F, numba.njit(cache=True, nogil=True, _nrt=False)(function))  # type: ignore[call-overload]

@@ -235,17 +235,22 @@ class Worker:
             yield
 
     def _work_off(self) -> bool:
-        """Works off what is waiting. True if it stopped for a moment, to let the catalogue be refreshed."""
+        """Works off what is waiting and what comes, for a while. True if there is more, and it stopped only to let the
+        catalogue be refreshed."""
         until = time.monotonic() + _AT_A_STRETCH_SECONDS
-        while (portions := self._batches.next()) is not None:
-            self._health.working(True)
-            self._work_loop.work(portions)
-            self._health.working(False)
-            self._river.done()
-            if time.monotonic() >= until:
-                return True
+        self._batches.attend()
+        while (left := until - time.monotonic()) > 0:
+            portions = self._batches.next(0)
+            if portions is None:
+                self._work_loop.settle()
+                portions = self._batches.next(left)
+            if portions is not None:
+                self._health.working(True)
+                self._work_loop.work(portions)
+                self._health.working(False)
+                self._river.done()
         self._work_loop.settle()
-        return False
+        return self._batches.leave()
 
     def _deliver(self, portions: list[Portion]) -> None:
         self._batches.hand_over(portions, self._loop)

@@ -1,7 +1,7 @@
 """From the polling thread to the agent that works the batches off: batches in a queue, and a word that there are some.
 
-While the agent's thread finds another batch when it is done with one, nothing goes through the event loop: that way
-takes longer than the work on a small batch.
+While the agent's thread is at work, or waits for the next batch for a moment, nothing goes through the event loop: that
+way takes longer than the work on a small batch.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ class Batches(Channel[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._batches: SimpleQueue[list[Portion]] = SimpleQueue()
+        self._attended = False
 
     @property
     def queue(self) -> Any:
@@ -30,15 +31,23 @@ class Batches(Channel[Any]):
         return self._queue
 
     def hand_over(self, portions: list[Portion], loop: asyncio.AbstractEventLoop) -> None:
-        """From the polling thread. Where others are waiting already, whoever takes those takes this one too."""
-        first = self._batches.empty()
+        """From the polling thread."""
         self._batches.put(portions)
-        if first:
+        if not self._attended:
             asyncio.run_coroutine_threadsafe(self.put(cast(Any, True)), loop)
 
-    def next(self) -> list[Portion] | None:
-        """The next batch, None if none is waiting. From the agent's thread."""
+    def attend(self) -> None:
+        """The agent's thread is here: until `leave` it takes every batch without a word."""
+        self._attended = True
+
+    def leave(self) -> bool:
+        """The agent's thread goes. True if a batch has come that nobody was told of: it must come back."""
+        self._attended = False  # before the look: who hands over looks the other way round
+        return not self._batches.empty()
+
+    def next(self, seconds_max: float) -> list[Portion] | None:
+        """The next batch, None if none has come within that time. From the agent's thread."""
         try:
-            return self._batches.get_nowait()
+            return self._batches.get(seconds_max > 0, max(seconds_max, 0))
         except Empty:
             return None

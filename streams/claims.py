@@ -120,6 +120,7 @@ class Claims:
     def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
         _log.info("given partitions %s", sorted(log.partition for log in given))
         self._metrics.rebalances.inc()
+        self._publisher.rebalanced()
         for log in given:
             claim = self._claim(log.partition)
             log.offset = OFFSET_BEGINNING if claim is None else claim.start.transactions

@@ -92,6 +92,7 @@ class Publisher:
         self._offsets_kept: bool | None = None
         self._unkept: SimpleQueue[list[TopicPartition]] = SimpleQueue()
         self._group: object = None
+        self._group_old = True
         self._bounded = Bounded("publisher's offsets")
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
 
@@ -100,15 +101,24 @@ class Publisher:
 
     def serve(self, consumer: Consumer) -> None:
         """What only the loop's consumer can do; its polling thread calls this between polls."""
-        self._group = consumer.consumer_group_metadata()
+        if self._group_old:  # asking holds up every thread for a good part of a millisecond
+            self._group_old = False
+            group = consumer.consumer_group_metadata()
+            with self._changed:
+                self._group = group
+                self._changed.notify_all()
         while not self._unkept.empty():
             # Not waited for: there is no limit to how long an answer may take, and the next one says it again.
             consumer.commit(offsets=self._unkept.get(), asynchronous=True)
 
+    def rebalanced(self) -> None:
+        """The group has a new generation: the coordinator would refuse what is known of the one before."""
+        with self._changed:
+            self._group, self._group_old = None, True
+
     def own(self, claim: Claim) -> None:
         """From now on publishes this partition's entries, first those that were left in the store."""
         with self._changed:
-            self._group = None  # of before this rebalance: the coordinator would refuse it
             self._backlogs[claim] = Backlog(claim)
             self._changed.notify_all()
 
@@ -279,6 +289,7 @@ class Publisher:
 
     def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:
         """After any failure the committed sequence is read again: only Kafka knows what came of the transaction."""
+        self._group_old = True
         fatal = bool(error.args[0].fatal())
         if not fatal:
             try:
@@ -306,7 +317,8 @@ class Publisher:
         return wait
 
     def _urgent(self) -> bool:
-        return any(not backlog.settled or len(backlog) for backlog in self._backlogs.values())
+        backlogs = self._backlogs.values()
+        return any(not backlog.settled or (len(backlog) and self._group is not None) for backlog in backlogs)
 
     def _has_room(self) -> bool:
         backlogs = self._backlogs.values()
