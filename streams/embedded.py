@@ -72,8 +72,8 @@ class EmbeddedBroker:
 
 
 REWRITE_SELDOM: dict[str, str | int] = {"auto-aof-rewrite-min-size": "512mb", "rdbcompression": "no"}
-"""As shipped, Redis writes a small log anew at each 64 MB: every second or two under load, for a third of a core; and it
-compresses rows that are compact already."""
+"""As shipped, Redis writes a small log anew at each 64 MB: under load every second or two, for a third of a core. And
+it compresses rows, which are compact already."""
 
 
 class EmbeddedRedis:

@@ -180,7 +180,7 @@ class Publisher:
             self._changed.wait_for(lambda: self._stopping or self._urgent(), IDLE_SECONDS)
 
     def _rest(self) -> None:
-        """Half as long as the last transaction took: what comes meanwhile goes with the next, and the broker does fewer."""
+        """Half as long as the last transaction took: what comes meanwhile goes with the next, and Kafka does fewer."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, min(self._lasted / 2, REST_SECONDS_MAX))
 
