@@ -191,10 +191,10 @@ def _batches(
     lines: Iterable[bytes], intake: Intake, seen: Seen, notes: NoteIntake, told: list[Note]
 ) -> Iterator[Batch]:
     """The transactions among the lines; customer events are added to `told`, outcomes left out."""
-    numbered = enumerate(lines)
-    clock = 0
-    while chunk := list(islice(numbered, CHUNK)):
-        records = by_topic(chunk)
+    lines, first, clock = iter(lines), 0, 0
+    while chunk := list(islice(lines, CHUNK)):
+        records = by_topic(first, chunk)
+        first += len(chunk)
         batch = intake.batch(0, records[""], clock, seen)
         seen.take()  # nobody stores it
         clock = batch.clock_end

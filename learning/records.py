@@ -1,9 +1,10 @@
 """Lines of a file as the records that they were, by the topic that they say they are of (schemas/line.py)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import count, repeat
 
 from handlers.batch import Record
-from schemas.line import EVENTS, OUTCOMES, record_kind
+from schemas.line import EVENTS, OUTCOMES, all_transactions, record_kind
 
 _NO_TIMESTAMP = 1 << 60
 """A file's lines were not stamped by a broker: nothing in them is in the future."""
@@ -14,9 +15,13 @@ def record(number: int, line: bytes) -> Record:
     return Record(number, _NO_TIMESTAMP, None, line)
 
 
-def by_topic(numbered: Iterable[tuple[int, bytes]]) -> dict[str, list[Record]]:
-    """Outcomes, customer events and, under the empty name, transactions, each in their order."""
+def by_topic(first: int, lines: Sequence[bytes]) -> dict[str, list[Record]]:
+    """Outcomes, customer events and, under the empty name, transactions, each in their order; `first` is the number of
+    the first line."""
     records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
-    for number, line in numbered:
+    if all_transactions(lines):
+        records[""] = list(map(Record, count(first), repeat(_NO_TIMESTAMP), repeat(None), lines))
+        return records
+    for number, line in enumerate(lines, first):
         records[record_kind(line)].append(record(number, line))
     return records

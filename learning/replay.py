@@ -63,9 +63,10 @@ class Replay:
         `looked` is told what champion and challenger said, where there is a challenger, in stream order;
         `folded` of each batch of transactions.
         """
-        numbered = enumerate(line.rstrip(b"\r\n") for line in lines)
-        while chunk := list(islice(numbered, self._size)):
-            records = by_topic(chunk)
+        stripped, first = (line.rstrip(b"\r\n") for line in lines), 0
+        while chunk := list(islice(stripped, self._size)):
+            records = by_topic(first, chunk)
+            first += len(chunk)
             batch = self._intake.batch(0, records[""], self.clock, self._seen)
             notes = []
             for topic, intake in self._notes.items():
