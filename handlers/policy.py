@@ -58,7 +58,8 @@ def offer_blocked(
         return "declined"
     if _ignored(same, at, policy):
         return "ignored"
-    if any(at - c.at < offer.cooldown_days * DAY_MS for c in same) or dealings.cooling.get(hash_1(offer), 0) > at:
+    cooling = dealings.cooling and dealings.cooling.get(hash_1(offer), 0) > at
+    if cooling or any(at - c.at < offer.cooldown_days * DAY_MS for c in same):
         return "cooldown"
     consent = dealings.consents.get(CONTACT_CHANNELS.index(offer.channel), 0)
     if consent < 0 or (consent == 0 and offer.channel in policy.consent_required):
