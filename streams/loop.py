@@ -57,30 +57,32 @@ class Loop:
         self._publisher = publisher
         self._claims = claims
         self._metrics = metrics
-        self._sent: deque[list[tuple[Portion, Done]]] = deque()
+        self._sent: deque[deque[tuple[Portion, Done]]] = deque()
         """By turn."""
 
     def work(self, portions: Sequence[Portion]) -> None:
         """Works the portions off, all of them together, and sends their commits; what a partition was answered is
-        looked at SENT_MAX such turns later, or by `settle`. A partition that the store refuses is claimed again, one
-        that can't go on stands still; any other exception is a fault of the program and passes through."""
+        looked at when it is there, at the latest SENT_MAX such turns later, or by `settle`. A partition that the store
+        refuses is claimed again, one that can't go on stands still; any other exception is a fault of the program and
+        passes through."""
         self._publisher.wait_for_room()
         with self._lock:
-            self._sent.append(self._begin([portion for portion in portions if portion.claim.alive]))
+            self._sent.append(deque(self._begin([portion for portion in portions if portion.claim.alive])))
             while len(self._sent) > SENT_MAX:
-                self._end(self._sent.popleft())
+                self._end_turn()
 
     def settle(self) -> None:
         """Looks at every answer that is still to come: nothing else is waiting to be done."""
         with self._lock:
             while self._sent:
-                self._end(self._sent.popleft())
+                self._end_turn()
 
     def _begin(self, portions: Sequence[Portion]) -> list[tuple[Portion, Done]]:
         """Decoding and deciding cost a good part by the call: one call does it for all the partitions."""
         marks = [time.perf_counter()]
         ripe = [portion for portion in portions if self._is_ripe(portion)]
         batches = self._intake.batches([portion.claim.partition.unread(portion.records) for portion in ripe])
+        self._end_answered()
         marks.append(time.perf_counter())
         tasks = []
         for portion, batch in zip(ripe, batches, strict=True):
@@ -122,12 +124,23 @@ class Loop:
             return not portion.empty or portion.now is not None or portion.measure
         return False
 
-    def _end(self, sent: Sequence[tuple[Portion, Done]]) -> None:
-        for portion, done in sent:
-            with self._caught(portion.claim):
-                self._store.answered()
-                if portion.claim.alive:  # else whoever owns the partition now finds what was committed
-                    self._finish(portion, done)
+    def _end_answered(self) -> None:
+        """What is sent on top of a refused commit is refused as well, so it is no matter when an answer is seen."""
+        while self._sent and (not self._sent[0] or self._store.has_answer()):
+            if self._sent[0]:
+                self._end(*self._sent[0].popleft())
+            else:
+                self._sent.popleft()
+
+    def _end_turn(self) -> None:
+        for portion, done in self._sent.popleft():
+            self._end(portion, done)
+
+    def _end(self, portion: Portion, done: Done) -> None:
+        with self._caught(portion.claim):
+            self._store.answered()
+            if portion.claim.alive:  # else whoever owns the partition now finds what was committed
+                self._finish(portion, done)
 
     def _finish(self, portion: Portion, done: Done) -> None:
         self._count(portion, done)

@@ -70,6 +70,9 @@ class MemoryStore:
             self._sent[-1] = error
         return after(at, offset, clock, changes)
 
+    def has_answer(self) -> bool:
+        return bool(self._sent)
+
     def answered(self) -> None:
         error = self._sent.popleft()
         if error is not None:

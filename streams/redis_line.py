@@ -71,6 +71,15 @@ class Line:
         except (redis.RedisError, OSError) as error:
             self._early.append(self._dropped(error))
 
+    def has_answer(self) -> bool:
+        """Whether `answer` need not wait."""
+        if self._early or self._connection is None:
+            return bool(self._early)
+        try:
+            return self._unread > 0 and bool(self._connection.can_read(timeout=0))
+        except (redis.RedisError, OSError):
+            return True  # it will raise
+
     def answer(self) -> Any:
         """The oldest answer that was not asked for yet. Raises StoreUnavailable."""
         return _or_raised(self._early.popleft() if self._early else self._read())

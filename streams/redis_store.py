@@ -152,6 +152,9 @@ class RedisStore:
         self._sent.append((partition, at.epoch, line))
         return new
 
+    def has_answer(self) -> bool:
+        return bool(self._sent) and self._sent[0][2].has_answer()
+
     def answered(self) -> None:
         partition, epoch, line = self._sent.popleft()
         with self._watched():

@@ -142,6 +142,9 @@ class Store(Protocol):
         The next commit may be sent on top of it: where this one is refused, so is that one.
         """
 
+    def has_answer(self) -> bool:
+        """Whether `answered` need not wait."""
+
     def answered(self) -> None:
         """The answer to the oldest commit that was sent and not asked about; raises as `commit`."""
 

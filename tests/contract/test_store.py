@@ -11,6 +11,7 @@ from handlers.ledger import LEDGER
 from handlers.seen import Piece, SeenChanges
 from streams.memory_store import MemoryStore
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, Store
+from tests.live import until
 
 Owner = Callable[[], Store]
 
@@ -71,6 +72,20 @@ def test_rows_of_several_partitions_come_at_once_commits_still_unanswered_among_
     found = store.load_all([(partition, ["d", "c"]), (other, []), (other, ["c"]), (partition, ["c"])])
     assert found == [[None, b"2"], [], [b"theirs"], [b"2"]]
     for _ in range(3):
+        store.answered()
+
+
+def test_an_answer_is_there_when_it_has_come_and_not_before_anything_was_sent(store: Store, partition: int) -> None:
+    assert not store.has_answer()
+    at = store.send(partition, store.claim(partition), 1, 0, Changes({"c": b"1"}))
+    store.send(partition, at, 2, 0, Changes({"c": b"2"}))
+    for _ in range(2):
+        until(store.has_answer)
+        store.answered()
+    assert not store.has_answer()
+    store.send(partition, at, 2, 0, Changes({"c": b"3"}))  # what was refused is an answer too
+    until(store.has_answer)
+    with pytest.raises(Moved):
         store.answered()
 
 
