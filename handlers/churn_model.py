@@ -135,6 +135,8 @@ class ChurnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: Training
     also: Leaving = Leaving()
     """What counts as leaving besides silence."""
+    carry: float = 1.0
+    """How much of the way from the longest horizon learned to the model's the purchase models are followed, 0 to 1."""
     measured: Measured | None = None
 
 
@@ -230,6 +232,7 @@ def weights_of(model: ChurnModel) -> Weights:
         _lines(model.logistic),
         _forest(model.trees),
         model.trees.intercept,
+        model.carry,
     )
 
 

@@ -92,4 +92,4 @@ def _no_weights() -> Weights:
     line = Lines(0.0, 0.0, np.zeros(0), np.zeros(0), np.zeros(0))
     whole = np.zeros(0, np.int64)
     forest = Forest(whole, whole, np.zeros(0), whole, whole, whole, np.zeros(0))
-    return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, forest, 0.0)
+    return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, forest, 0.0, 1.0)

@@ -49,6 +49,8 @@ class Weights(NamedTuple):
     logistic: Lines
     forest: Forest
     trees_intercept: float
+    carry: float
+    """How much of the way from `learned` to `horizon` the purchase models are followed, 0 to 1."""
 
 
 @jit
@@ -85,25 +87,39 @@ def leaf_sum(row: F8, forest: Forest, moved: F8) -> float:
 
 
 @jit
-def carried(z: float, inputs: F8, weights: Weights) -> float:
+def carried(z: float, repeats: float, age: float, purchase: F8, learned: float, horizon: float) -> float:
     """Log odds of no transaction in the horizon, from those of none in the part of it that was learned.
 
     P(comes) = P(alive) P(comes | alive), and P(alive) is no matter of the horizon: so P(comes) grows as P(comes |
     alive) does by the purchase models. Who comes more surely than that is alive, and P(silent) shrinks as theirs.
     """
-    if weights.learned >= weights.horizon:
-        return z
-    x = inputs[_REPEATS] if inputs[_REPEATS] == inputs[_REPEATS] else 0.0
-    age = inputs[_AGE] if inputs[_AGE] == inputs[_AGE] else 0.0
+    x = repeats if repeats == repeats else 0.0
+    t = age if age == age else 0.0
     early = late = 0.0
     for m in range(2):
-        r, alpha = weights.purchase[m, 0], weights.purchase[m, 1]
-        early += 0.5 * p_comes(r, alpha, x, age, weights.learned)
-        late += 0.5 * p_comes(r, alpha, x, age, weights.horizon)
+        r, alpha = purchase[m, 0], purchase[m, 1]
+        early += 0.5 * p_comes(r, alpha, x, t, learned)
+        late += 0.5 * p_comes(r, alpha, x, t, horizon)
     silent = 1.0 / (1.0 + np.exp(-z))
     if 1.0 - silent <= early:
         return logit(1.0 - (1.0 - silent) * late / early)
     return logit(silent * (1.0 - late) / (1.0 - early))
+
+
+@jit
+def _at_horizon(z: float, inputs: F8, weights: Weights) -> float:
+    if weights.learned >= weights.horizon or weights.carry == 0.0:
+        return z
+    repeats, age = inputs[_REPEATS], inputs[_AGE]
+    whole = carried(z, repeats, age, weights.purchase, weights.learned, weights.horizon)
+    return float(z + weights.carry * (whole - z))
+
+
+@jit
+def carried_rows(z: F8, repeats: F8, age: F8, purchase: F8, learned: float, horizon: float, out: F8) -> None:
+    """`carried` of each customer, all (n,)."""
+    for k in range(z.shape[0]):
+        out[k] = carried(z[k], repeats[k], age[k], purchase, learned, horizon)
 
 
 @jit
@@ -113,7 +129,7 @@ def log_odds(inputs: F8, weights: Weights, row: F8) -> float:
     blend = weights.blend
     z = blend[0] + blend[1] * _linear(row, weights.corrected) + blend[2] * _linear(row, weights.logistic)
     z += blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, row[:0]))
-    return carried(z, inputs, weights)
+    return _at_horizon(z, inputs, weights)
 
 
 @jit
@@ -130,7 +146,7 @@ def moves(inputs: F8, weights: Weights, row: F8, moved: F8) -> float:
     base += _line_moves(row, weights.corrected, blend[1], moved)
     base += _line_moves(row, weights.logistic, blend[2], moved)
     z = base + moved.sum()
-    moved[BG] += carried(z, inputs, weights) - z
+    moved[BG] += _at_horizon(z, inputs, weights) - z
     return float(base)
 
 

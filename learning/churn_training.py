@@ -6,40 +6,23 @@ from hashlib import blake2b
 
 import msgspec
 import numpy as np
-from sklearn.metrics import log_loss, roc_auc_score
 
-from handlers.batch import I8
-from handlers.churn_design import FIRST_DECLARED, design
+from handlers.churn_design import FIRST_DECLARED, design, parameters
 from handlers.churn_inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
-from handlers.churn_model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training, Trees, sigmoid
+from handlers.churn_model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training
 from handlers.drift import reference
-from handlers.jit import F8
 from handlers.purchase_models import PurchaseModel
 from learning import purchase_fit
-from learning.churn_members import (
-    SEEDS,
-    STAGES,
-    boosted,
-    columns_for,
-    corrected,
-    exported,
-    fit_penalised,
-    linear_logits,
-    logistic,
-    no_trees,
-    purchase_offset,
-    tree_places,
-)
+from learning.churn_blend import STRENGTHS, Rows, Shorter, at_level, members, offset_only, purchase_models_at
+from learning.churn_members import logistic
 from learning.history import History, HistoryError
-from learning.label_plan import CUTOFFS, Plan, plan
+from learning.label_plan import Plan, plan
 from learning.leaving import SILENCE, Labels, check, described
 from learning.snapshots import Snapshot, snapshots
 from schemas.units import rfc3339
 
 ROWS_MAX = 200_000
 _FITTED_MAX = 50_000
-_FOLDS = 4
-_STRENGTHS = (0.001, 0.005, 0.02, 0.1, 0.5)
 _SILENCE_DAYS_MIN = 3
 _YOUNG_ROWS = 50
 _SEVERAL = 10
@@ -52,18 +35,6 @@ class Trained:
 
     model: ChurnModel
     last: Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Customers at cut-offs with what came after. (n, columns), (n,) and so on."""
-
-    columns: F8
-    left: F8
-    customer: I8
-    horizon: I8
-    age: F8
-    """Days since the first transaction."""
 
 
 def train(
@@ -95,12 +66,13 @@ def train(
     bg, mbg = fits[until]
     if rows is None:
         said("too few labels: the purchase models stand alone")
-        parts, learned = _purchase_models_at(0.0), ()
+        parts, learned = purchase_models_at(0.0), ()
     elif min(rows.left.sum(), (1 - rows.left).sum()) < _SEVERAL:
         said("too few labels: the purchase models at the level of the labels")
-        parts = _at_level(rows)
+        parts = at_level(rows)
     else:
-        parts = _members(rows, labels, said)
+        half = _half(Labels(known, leaving), at, fits, labels.pairs, horizon_days)
+        parts = members(rows, half, labels.carried, said)
     silence = _silence(_rows(Labels(known, SILENCE), at, fits, _shorter(labels)))
     summary = Training(
         until=rfc3339(until),
@@ -129,6 +101,7 @@ def train(
         trees=parts.trees,
         blend=parts.blend,
         silence=silence,
+        carry=parts.carry,
         reference=[],
         training=summary,
     )
@@ -140,94 +113,32 @@ def train(
     return Trained(msgspec.structs.replace(model, version=digest, reference=references), last)
 
 
-def _youngest(rows: _Rows) -> float:
+def _youngest(rows: Rows) -> float:
     """The age below which there are fewer than _YOUNG_ROWS rows; 0 where nobody's is known."""
     ages = np.sort(rows.age[np.isfinite(rows.age)])
     return float(ages[min(_YOUNG_ROWS, len(ages)) - 1]) if len(ages) else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    corrected: Linear
-    logistic: Linear
-    trees: Trees
-    blend: list[float]
-    log_loss: float
-    auc: float
+def _half(
+    labels: Labels,
+    at: dict[int, Snapshot],
+    fits: dict[int, tuple[PurchaseModel, PurchaseModel]],
+    pairs: Sequence[tuple[int, int]],
+    horizon_days: int,
+) -> Shorter | None:
+    """The rows at the longest horizon, at half of it; None where nothing is carried."""
+    cutoff, longest = max(pairs, key=lambda pair: pair[1])
+    if longest >= horizon_days:
+        return None
+    rows = _rows(labels, at, fits, [(cutoff, longest // 2)])
+    return None if rows is None else Shorter(rows, parameters(*fits[cutoff]), longest)
 
 
-def _purchase_models_at(level: float, log_loss: float = 0.0) -> _Parts:
-    return _Parts(_offset_only(), _offset_only(), no_trees(), [level, 1.0, 0.0, 0.0], log_loss, 0.5)
-
-
-def _at_level(rows: _Rows) -> _Parts:
-    """Nearly all did the same, which the purchase models need not expect: they rank, and the labels say how many."""
-    asked = rows.horizon == rows.horizon.max()
-    y, offset = rows.left[asked], purchase_offset(rows.columns[asked])
-    one, weight = np.ones((len(y), 1)), np.full(len(y), 1.0 / CUTOFFS)
-    level = float(fit_penalised(one, offset, y, weight, np.zeros(1), np.ones(1))[0])
-    return _purchase_models_at(level, _loss(y, offset + level))
-
-
-def _offset_only() -> Linear:
-    return Linear(0.0, 1.0, [], [], [], [])
-
-
-def _members(rows: _Rows, labels: Plan, said: Callable[[str], None]) -> _Parts:
-    """Members on all rows; their settings and the blend by predictions for customers whom they had not seen."""
-    columns, y = rows.columns, rows.left
-    wanted = columns_for(labels.carried)
-    places = tree_places(columns, wanted)
-    leaves, leaf_share = (6, 1 / 40) if labels.carried else (8, 1 / 200)
-    weight = np.full(len(y), min(0.3, 5_000 / len(y)) if labels.carried else 1.0 / CUTOFFS)
-    fold = rows.customer % _FOLDS
-    by_strength = np.zeros((len(_STRENGTHS), len(y)))
-    by_stage = np.zeros((len(STAGES), len(y)))
-    by_correction = np.zeros(len(y))
-    for k in range(_FOLDS):
-        said(f"members, fold {k + 1} of {_FOLDS}")
-        out, rest = fold == k, fold != k
-        if len(np.unique(y[rest])) < 2 or not out.any():
-            continue
-        by_correction[out] = linear_logits(corrected(columns[rest], y[rest], weight[rest]), columns[out])
-        for place, strength in enumerate(_STRENGTHS):
-            line = logistic(columns[rest], y[rest], wanted, strength)
-            by_strength[place, out] = linear_logits(line, columns[out])
-        model = boosted(columns[rest], y[rest], places, leaves, leaf_share, STAGES[-1], 0)
-        for stage, z in enumerate(model.staged_decision_function(columns[np.ix_(out, places)]), 1):
-            if stage in STAGES:
-                by_stage[STAGES.index(stage), out] = z.ravel()
-    strength = int(np.argmin([_loss(y, z) for z in by_strength]))
-    stage = int(np.argmin([_loss(y, z) for z in by_stage]))
-    said("members on all customers")
-    members = np.stack([by_correction, by_strength[strength], by_stage[stage]], axis=1)
-    asked = rows.horizon == rows.horizon.max()
-    blend = _blend(members[asked], y[asked], weight[asked])
-    blended = blend[0] + members[asked] @ blend[1:]
-    forests = [boosted(columns, y, places, leaves, leaf_share, STAGES[stage], seed) for seed in SEEDS]
-    return _Parts(
-        corrected(columns, y, weight),
-        logistic(columns, y, wanted, _STRENGTHS[strength]),
-        exported(forests, places),
-        blend.tolist(),
-        _loss(y[asked], blended),
-        float(roc_auc_score(y[asked], blended)) if len(np.unique(y[asked])) == 2 else 0.5,
-    )
-
-
-def _blend(members: F8, y: F8, weight: F8) -> F8:
-    """Intercept and weights at the horizon that is asked, drawn to the equal blend."""
-    x = np.concatenate([np.ones((len(y), 1)), members], axis=1)
-    equal = np.array([0.0, *[1 / members.shape[1]] * members.shape[1]])
-    penalty = np.array([1.0, *[50.0] * 3])
-    return fit_penalised(x, np.zeros(len(y)), y, weight, equal, penalty)
-
-
-def _silence(rows: _Rows | None) -> Linear:
+def _silence(rows: Rows | None) -> Linear:
     """Will the present gap last another h days: over all horizons of the plan at once."""
     if rows is None or min(rows.left.sum(), (1 - rows.left).sum()) < _SEVERAL:
-        return _offset_only()
-    return logistic(rows.columns, rows.left, range(FIRST_DECLARED), _STRENGTHS[1])
+        return offset_only()
+    return logistic(rows.columns, rows.left, range(FIRST_DECLARED), STRENGTHS[1])
 
 
 def _shorter(labels: Plan) -> list[tuple[int, int]]:
@@ -266,11 +177,11 @@ def _rows(
     at: dict[int, Snapshot],
     fits: dict[int, tuple[PurchaseModel, PurchaseModel]],
     pairs: Sequence[tuple[int, int]],
-) -> _Rows | None:
+) -> Rows | None:
     """Each cut-off with the purchase models of what was known at it."""
     if not pairs:
         return None
-    columns, left, customers, horizons, ages = [], [], [], [], []
+    columns, left, customers, horizons, ages, repeats = [], [], [], [], [], []
     for cutoff, horizon in pairs:
         snapshot = at[cutoff]
         columns.append(design(snapshot.inputs, float(horizon), *fits[cutoff]))
@@ -278,12 +189,14 @@ def _rows(
         customers.append(snapshot.customer)
         horizons.append(np.full(len(snapshot.customer), horizon))
         ages.append(snapshot.inputs[:, len(DECLARED) + AGE])
-    return _Rows(
+        repeats.append(snapshot.inputs[:, len(DECLARED) + REPEATS])
+    return Rows(
         np.concatenate(columns),
         np.concatenate(left),
         np.concatenate(customers),
         np.concatenate(horizons),
         np.concatenate(ages),
+        np.concatenate(repeats),
     )
 
 
@@ -291,7 +204,3 @@ def _used(model: ChurnModel) -> list[int]:
     """Places in NAMES of the inputs whose drift is watched: the declared features used, and the rhythm figures."""
     named = {*model.logistic.columns, *model.trees.columns}
     return [c for c, name in enumerate(NAMES) if name in named or c >= len(DECLARED)]
-
-
-def _loss(y: F8, z: F8) -> float:
-    return float(log_loss(y, np.clip(sigmoid(z), 1e-7, 1 - 1e-7), labels=[0.0, 1.0]))

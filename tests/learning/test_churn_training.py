@@ -5,7 +5,7 @@ import numpy as np
 import orjson
 import pytest
 
-from handlers.churn_design import design
+from handlers.churn_design import design, logit
 from handlers.churn_inputs import NAMES
 from handlers.churn_model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid
 from handlers.drift import psi, reference
@@ -149,6 +149,38 @@ def test_a_longer_horizon_is_carried_by_what_the_purchase_models_say_of_the_aliv
         why = Scorer(model).explained(inputs[0])
         assert why.score == pytest.approx(expected)
         assert why.moved_by["purchase_model"] == pytest.approx(why.logit - why.base)
+        for carry in (0.0, 0.5):  # of the way, in log odds
+            found = Scorer(msgspec.structs.replace(model, carry=carry)).logits(inputs)[0]
+            assert found == pytest.approx((1 - carry) * logit(learned) + carry * logit(expected))
+
+
+@pytest.mark.parametrize(("spread", "ends", "least", "most"), [(1.0, 0.1, 0.0, 0.25), (60.0, 0.02, 0.75, 1.0)])
+def test_the_history_says_how_far_the_purchase_models_are_followed(
+    spread: float, ends: float, least: float, most: float
+) -> None:
+    """Who pays every 30 days and has not for 40 is gone, and as gone after 80; who buys now and then may come yet."""
+    chance = np.random.default_rng(3)
+    events = []
+    for customer in range(500):
+        at = chance.uniform(0, 60)
+        while at < 180:
+            events.append((at, customer))
+            if chance.random() < ends:
+                break
+            at += max(30 + spread * chance.standard_normal(), 1) if spread < 30 else chance.exponential(spread)
+    lines = [
+        orjson.dumps(
+            {
+                "event_id": f"{place}", "customer_id": f"c{customer}", "account_id": "a", "type": "purchase",
+                "occurred_at": UNTIL + int((at - 180) * DAY_MS), "amount_minor": -500, "currency": "EUR",
+                "channel": "online",
+            }
+        )
+        for place, (at, customer) in enumerate(sorted(events))
+    ]  # fmt: skip
+    model = train(read_lines(lines), UNTIL, 170).model
+    assert model.training.carried
+    assert least <= model.carry <= most
 
 
 @pytest.mark.parametrize(
