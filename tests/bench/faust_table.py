@@ -1,9 +1,10 @@
 """A ruler: the rolling aggregates alone, as Faust's documentation has one write them: an agent and a Table.
 
-    python -m tests.bench.faust_table EVENTS
+    python -m tests.bench.faust_table EVENTS FOLDER
 
 Count, money in and out in tiles of five minutes, an hour and a day, the mean and spread of gaps, counts by channel; at
-least once, no decisions. Reads the topic of the settings from its start; prints one line of JSON after EVENTS.
+least once, no decisions. Reads the topic of the settings from its start; prints one line of JSON after EVENTS. What
+Faust writes down goes into FOLDER.
 """
 
 import os
@@ -46,12 +47,13 @@ def empty() -> dict[str, Any]:
     return {"n": 0, "last": 0, "gap_mean": 0.0, "gap_m2": 0.0, "channels": {}, "five": {}, "hour": {}, "day": {}}
 
 
-def main(events: int) -> None:
+def main(events: int, folder: str) -> None:
     settings = load_settings()
     app = faust.App(
         f"{settings.group_id}-ruler",
         broker=[f"kafka://{server}" for server in str(settings.kafka_bootstrap_servers).split(",")],
         store="memory://",
+        datadir=folder,
         topic_partitions=settings.partitions,
         consumer_auto_offset_reset="earliest",
         autodiscover=False,
@@ -80,4 +82,4 @@ def main(events: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

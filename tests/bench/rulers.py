@@ -26,8 +26,9 @@ def faust_table(stage: Stage, workload: Workload, events: int) -> dict[str, floa
     Its own topics, a changelog among them, stay: the broker goes when the run ends.
     """
     publish(stage, workload.part(events))
-    command = [sys.executable, "-m", "tests.bench.faust_table", str(events)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=FAUST_SECONDS_MAX, check=True).stdout
+    with tempfile.TemporaryDirectory(prefix="tracker-bench-") as folder:
+        command = [sys.executable, "-m", "tests.bench.faust_table", str(events), folder]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=FAUST_SECONDS_MAX, check=True).stdout
     figures: dict[str, float] = orjson.loads(said[said.index("{") :].splitlines()[0])
     return figures
 
