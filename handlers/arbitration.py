@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from handlers.conditions import failing, why_not
+from handlers.conditions import Check, checks_of, failing, why_not
 from handlers.dealings import Rule
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK, MOMENTS
 from handlers.propensity import propensity, unasked
+from handlers.refusal import EARLIEST, LATEST
+from handlers.screen import wanted_bits
 from handlers.snapshot import Snapshot
 from schemas.alert import Factors, RunnerUp
 from schemas.offer import Condition, Offer, Trigger
@@ -30,6 +32,32 @@ _WHY: dict[Rule, str] = {
 }
 
 
+class Waiting(NamedTuple):
+    """An offer as it is asked for at each moment."""
+
+    offer: Offer
+    bits: int
+    """The moments that it waits for."""
+    since: int
+    until: int
+    """Its time: from this moment on until that one, epoch ms."""
+    checks: tuple[Check, ...]
+
+
+def waiting_of(offers: Iterable[Offer]) -> list[Waiting]:
+    """What is looked up once for a catalogue, in its order."""
+    return [
+        Waiting(
+            offer,
+            wanted_bits(offer),
+            EARLIEST if offer.valid_from is None else epoch_ms(offer.valid_from),
+            LATEST + 1 if offer.valid_to is None else epoch_ms(offer.valid_to),
+            checks_of(offer),
+        )
+        for offer in offers
+    ]
+
+
 class Considered(NamedTuple):
     """One offer at one moment: with `failed` a condition does not hold (and its group), with `lost_by` a rule keeps it
     back. `factors` are there when all conditions hold."""
@@ -40,9 +68,13 @@ class Considered(NamedTuple):
     factors: Factors | None = None
 
 
-def considered(waiting: Iterable[tuple[Offer, int]], bits: int, at: int, seen: Snapshot) -> list[Considered]:
-    """Of offers with their wanted_bits, those that wait for one of these moments and have their time."""
-    return [Considered(offer, failing(offer, seen)) for offer, its in waiting if its & bits and _in_its_time(offer, at)]
+def considered(waiting: Iterable[Waiting], bits: int, at: int, seen: Snapshot) -> list[Considered]:
+    """Those that wait for one of these moments and have their time."""
+    return [
+        Considered(one.offer, failing(one.checks, seen))
+        for one in waiting
+        if one.bits & bits and one.since <= at < one.until
+    ]
 
 
 def judged(found: list[Considered], blocked: Callable[[Offer], Rule | None]) -> list[Considered]:
@@ -117,9 +149,3 @@ def _context(offer: Offer, bits: int, given: Mapping[Trigger, float]) -> float:
     if offer.retention and bits & CHURN_RISK:
         found.append(MOMENTS["churn_risk"].context)
     return max(found)
-
-
-def _in_its_time(offer: Offer, at: int) -> bool:
-    return (offer.valid_from is None or epoch_ms(offer.valid_from) <= at) and (
-        offer.valid_to is None or at < epoch_ms(offer.valid_to)
-    )

@@ -1,12 +1,15 @@
 """The conditions of an offer: whether they hold for a customer at a moment, and how they read."""
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from handlers.features import FEATURES, INDEX, Unit
 from handlers.snapshot import Snapshot
 from schemas.alert import Reason
 from schemas.offer import Condition, Offer
 
+_HOLDS = {"at_least": operator.ge, "at_most": operator.le, "above": operator.gt, "below": operator.lt}
 _WORDS = {"at_least": "at least", "at_most": "at most", "above": "above", "below": "below"}
 
 
@@ -18,29 +21,46 @@ def groups(offer: Offer) -> Iterator[tuple[str, list[Condition]]]:
     yield "suitability", offer.conditions
 
 
-def failing(offer: Offer, seen: Snapshot) -> tuple[str, Condition] | None:
-    """The first condition that does not hold, with its group; None when all hold."""
-    for name, conditions in groups(offer):
-        for condition in conditions:
-            if not holds(condition, seen):
-                return name, condition
+class Check(NamedTuple):
+    """A condition as it is asked at each moment: names looked up beforehand."""
+
+    group: str
+    condition: Condition
+    place: int
+    """Of its feature."""
+    holds: Callable[[float, float], bool]
+    limit: float | None
+    """The value, or how many times the other feature."""
+    other: int | None
+    """Place of the other feature."""
+
+
+def checks_of(offer: Offer) -> tuple[Check, ...]:
+    """Of all its groups, in the order in which they are asked."""
+    return tuple(
+        Check(
+            name,
+            one,
+            INDEX[one.feature],
+            _HOLDS[one.operator],
+            one.value if one.of is None else one.times,
+            None if one.of is None else INDEX[one.of],
+        )
+        for name, conditions in groups(offer)
+        for one in conditions
+    )
+
+
+def failing(checks: Sequence[Check], seen: Snapshot) -> tuple[str, Condition] | None:
+    """The first that does not hold, with its group; None when all hold. One over a missing feature doesn't."""
+    for group, condition, place, holds, limit, other in checks:
+        value = seen.value(place)
+        if other is not None and limit is not None:
+            times = seen.value(other)
+            limit = None if times is None else limit * times
+        if value is None or limit is None or not holds(value, limit):
+            return group, condition
     return None
-
-
-def holds(condition: Condition, seen: Snapshot) -> bool:
-    """Whether the condition holds; one over a missing feature doesn't."""
-    value, limit = seen.number(condition.feature), _limit(condition, seen)
-    if value is None or limit is None:
-        return False
-    match condition.operator:
-        case "at_least":
-            return value >= limit
-        case "at_most":
-            return value <= limit
-        case "above":
-            return value > limit
-        case _:
-            return value < limit
 
 
 def reason(condition: Condition, seen: Snapshot) -> Reason:

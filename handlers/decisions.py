@@ -1,12 +1,12 @@
 """Deciding on what one step has found, in the order of the stream: over each customer's dealings and the ledger."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from handlers import churn, rhythm
 from handlers import offers as next_best_offer
 from handlers.answers import answered, customer_told, withdrawn
-from handlers.arbitration import considered, judged, kept_back, ranked
+from handlers.arbitration import Waiting, considered, judged, kept_back, ranked
 from handlers.churn import Judged
 from handlers.churn_model import Scorer
 from handlers.dealings import (
@@ -28,7 +28,6 @@ from handlers.policy import churn_blocked, modes_of, offer_blocked
 from handlers.propensity import segment_of
 from handlers.rules import Rules
 from handlers.run_off import run_off_mark
-from handlers.screen import wanted_bits
 from handlers.snapshot import Snapshot
 from handlers.zones import after_quiet
 from schemas.alert import Alert, alert_id
@@ -47,9 +46,11 @@ class Decisions:
         rules: Rules,
         ledger: Ledger,
         tail: Callable[[str], bytes],
+        waiting: Sequence[Waiting],
         scorer: Scorer | None = None,
     ) -> None:
-        """`tail` gives a customer's dealings as they are stored; `scorer` has the rules' churn model."""
+        """`tail` gives a customer's dealings as they are stored; `waiting` are the rules' offers, `scorer` has their
+        churn model."""
         self.dealings: dict[str, Dealings] = {}
         self.ledger = ledger
         self.suppressed: Counter[Rule] = Counter()
@@ -61,8 +62,8 @@ class Decisions:
         self._where: dict[str, object] = {"topic": topic, "partition": partition}
         self._partition = partition
         self._rules = rules
-        self._waiting = [(offer, wanted_bits(offer)) for offer in rules.offers]
-        self._offers = {offer.offer_id: offer for offer in rules.offers}
+        self._waiting = waiting
+        self._offers = {one.offer.offer_id: one.offer for one in waiting}
         self._tail = tail
         self._scorer = scorer
 

@@ -46,6 +46,7 @@ from handlers.advance import (
     advance,
     new_work,
 )
+from handlers.arbitration import waiting_of
 from handlers.batch import I8, Batch
 from handlers.bundle import Bundle, Part
 from handlers.churn import Judged
@@ -134,6 +135,7 @@ class Engine:
         self._challenger: Scorer | None = None
         self._screened: tuple[Offer, ...] = ()
         self._screen = screen_of(())
+        self._waiting = waiting_of(())
 
     def step(self, part: Part, rules: Rules) -> Outcome:
         """`steps` of one partition alone."""
@@ -146,6 +148,7 @@ class Engine:
         bundle = Bundle(parts)
         if rules.offers is not self._screened:
             self._screened, self._screen = rules.offers, screen_of(rules.offers)
+            self._waiting = waiting_of(rules.offers)
         screen = self._screen
         wanted = RETURNED | int(np.bitwise_or.reduce(screen.offers[:, 0], initial=0))
         tiers = np.array(rules.policy.tiers_minor, np.int64)
@@ -262,7 +265,8 @@ class Engine:
             row = outcome.rows[customer]
             return row[len(row) - tails[customer] :]
 
-        decisions = Decisions(self._topic, partition, rules, Ledger(rows.get(LEDGER)), tail, self._scorer)
+        ledger = Ledger(rows.get(LEDGER))
+        decisions = Decisions(self._topic, partition, rules, ledger, tail, self._waiting, self._scorer)
         for one in pending:
             customer, at = one.key[3], one.at
             if one.note is not None:

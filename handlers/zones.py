@@ -40,5 +40,6 @@ def after_quiet(policy: Policy, zone_name: str, at: int) -> int:
     return max(epoch_ms(day.astimezone(UTC)), at)
 
 
+@cache
 def _minutes(clock: str) -> int:
     return 60 * int(clock[:2]) + int(clock[3:])
