@@ -165,6 +165,7 @@ class Publisher:
 
     def _once(self) -> None:
         try:
+            self._ready_producer()  # before the group's offsets are read: it ends what a killed one has left open
             self._settle()
             while self._publish():
                 self._health.beat("publisher")

@@ -114,8 +114,8 @@ class Settings(BaseSettings):
     instance_id: str | None = Field(
         default=None,
         min_length=1,
-        description="name of this worker in the group: started again under it, it has its partitions back at once; "
-        "one that leaves for good is missed when its session ends",
+        description="name of this worker in the group, of no other: started again under it, it has its partitions back "
+        "at once and ends what it was killed in; one that leaves for good is missed when its session ends",
     )
     topic_transactions: TopicName = "transactions"
     topic_alerts: TopicName = "customer-alerts"

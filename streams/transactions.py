@@ -19,10 +19,15 @@ with the client's default after 100 ms. Doubles with each refusal."""
 
 
 def producer_config(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, object]:
-    """A transactional producer's. The id is new for each process: two processes never fence each other by it, the
-    consumer group's generation does that; it starts with the group's name so that an ACL can allow it."""
+    """A transactional producer's.
+
+    The id of a worker with a name is the same when it is started again: a transaction that it was killed in is ended at
+    once, and not only when its time is out, for which whoever reads the group's offsets would have to wait. Without a
+    name it is new for each process: two of them never fence each other by it, the consumer group's generation does
+    that. It starts with the group's name so that an ACL can allow it.
+    """
     return kafka_client(settings, on_error) | {
-        "transactional.id": f"{settings.group_id}-{uuid.uuid4()}",
+        "transactional.id": f"{settings.group_id}-{settings.instance_id or uuid.uuid4()}",
         "transaction.timeout.ms": _TRANSACTION_SECONDS_MAX * 1_000,
         "acks": "all",
         "enable.idempotence": True,

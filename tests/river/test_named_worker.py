@@ -4,11 +4,20 @@ import json
 import signal
 from pathlib import Path
 
+from confluent_kafka import Consumer, Producer, TopicPartition
+
 from commands.offers import SHIPPED
-from tests.live import START_SECONDS_MAX, OpenBank, tracker
+from streams.bounded import Bounded
+from streams.topics import topics_read
+from streams.transactions import producer_config, send_offsets
+from tests.live import ANSWER_SECONDS_MAX, START_SECONDS_MAX, Bank, OpenBank, tracker
 
 SESSION_MS = 4 * START_SECONDS_MAX * 1_000
 """So long that a test which waits for it has failed."""
+
+
+LONG_MS = 600_000
+"""Of a transaction that nobody ends."""
 
 
 def test_a_killed_worker_has_its_partitions_back_before_its_session_ends(open_bank: OpenBank, tmp_path: Path) -> None:
@@ -25,9 +34,25 @@ def test_a_killed_worker_has_its_partitions_back_before_its_session_ends(open_ba
         killed.until(bank.at_rest)
         killed.signal(signal.SIGKILL)
         killed.end()
+    leave_open(bank)
     bank.publish(halves[1])
     with bank.worker() as again:
         again.until_ready().until(bank.at_rest)
     ids = [alert["alert_id"] for alert in bank.alerts()]
     assert len(ids) == len(set(ids)) > 0
     assert bank.verified()["differences"] == 0
+
+
+def leave_open(bank: Bank) -> None:
+    """A transaction as the killed worker may have left it, with the group's offsets in it."""
+    settings, bounded = bank.settings, Bounded("offsets")
+    reader = Consumer({"bootstrap.servers": settings.kafka_bootstrap_servers, "group.id": settings.group_id})
+    producer = Producer(producer_config(settings, lambda _: None) | {"transaction.timeout.ms": LONG_MS})
+    producer.init_transactions(ANSWER_SECONDS_MAX)
+    producer.begin_transaction()
+    producer.produce(settings.topic_alerts, b"never to be seen")
+    producer.flush(ANSWER_SECONDS_MAX)
+    logs = [TopicPartition(topics_read(settings).transactions, number, 1) for number in range(settings.partitions)]
+    send_offsets(bounded, producer, logs, reader.consumer_group_metadata())
+    bounded.close()
+    reader.close()
