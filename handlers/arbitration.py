@@ -3,18 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from handlers.conditions import Check, checks_of, failing, why_not
+from handlers.conditions import failing, why_not
 from handlers.dealings import Rule
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK, MOMENTS
 from handlers.propensity import propensity, unasked
-from handlers.refusal import EARLIEST, LATEST
-from handlers.screen import wanted_bits
 from handlers.snapshot import Snapshot
+from handlers.waiting import Waiting
 from schemas.alert import Factors, RunnerUp
 from schemas.offer import Condition, Offer, Trigger
 from schemas.policy import Policy
-from schemas.units import epoch_ms
 
 RUNNERS_UP_MAX = 3
 
@@ -30,32 +28,6 @@ _WHY: dict[Rule, str] = {
     "no_uplift": "customers take it as often without being offered it",
     "contacts_full": "the customer's history has no room left",
 }
-
-
-class Waiting(NamedTuple):
-    """An offer as it is asked for at each moment."""
-
-    offer: Offer
-    bits: int
-    """The moments that it waits for."""
-    since: int
-    until: int
-    """Its time: from this moment on until that one, epoch ms."""
-    checks: tuple[Check, ...]
-
-
-def waiting_of(offers: Iterable[Offer]) -> list[Waiting]:
-    """What is looked up once for a catalogue, in its order."""
-    return [
-        Waiting(
-            offer,
-            wanted_bits(offer),
-            EARLIEST if offer.valid_from is None else epoch_ms(offer.valid_from),
-            LATEST + 1 if offer.valid_to is None else epoch_ms(offer.valid_to),
-            checks_of(offer),
-        )
-        for offer in offers
-    ]
 
 
 class Considered(NamedTuple):

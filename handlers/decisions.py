@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from handlers import churn, rhythm
 from handlers import offers as next_best_offer
 from handlers.answers import answered, customer_told, withdrawn
-from handlers.arbitration import Waiting, considered, judged, kept_back, ranked
+from handlers.arbitration import considered, judged, kept_back, ranked
 from handlers.churn import Judged
 from handlers.churn_model import Scorer
 from handlers.dealings import (
@@ -29,6 +29,7 @@ from handlers.propensity import segment_of
 from handlers.rules import Rules
 from handlers.run_off import run_off_mark
 from handlers.snapshot import Snapshot
+from handlers.waiting import Waiting
 from handlers.zones import after_quiet
 from schemas.alert import Alert, alert_id
 from schemas.customer_event import CustomerEvent

@@ -46,7 +46,6 @@ from handlers.advance import (
     advance,
     new_work,
 )
-from handlers.arbitration import waiting_of
 from handlers.batch import I8, Batch
 from handlers.bundle import Bundle, Part
 from handlers.churn import Judged
@@ -65,6 +64,7 @@ from handlers.rules import Rules as Rules
 from handlers.screen import screen_of
 from handlers.shadow import Look, looks
 from handlers.snapshot import Snapshot
+from handlers.waiting import waiting_of
 from schemas.alert import Alert
 from schemas.offer import Offer
 from schemas.units import rfc3339
@@ -134,8 +134,8 @@ class Engine:
         self._rival: ChurnModel | None = None
         self._challenger: Scorer | None = None
         self._screened: tuple[Offer, ...] = ()
-        self._screen = screen_of(())
         self._waiting = waiting_of(())
+        self._screen = screen_of(self._waiting)
 
     def step(self, part: Part, rules: Rules) -> Outcome:
         """`steps` of one partition alone."""
@@ -147,8 +147,8 @@ class Engine:
             return []
         bundle = Bundle(parts)
         if rules.offers is not self._screened:
-            self._screened, self._screen = rules.offers, screen_of(rules.offers)
-            self._waiting = waiting_of(rules.offers)
+            self._screened, self._waiting = rules.offers, waiting_of(rules.offers)
+            self._screen = screen_of(self._waiting)
         screen = self._screen
         wanted = RETURNED | int(np.bitwise_or.reduce(screen.offers[:, 0], initial=0))
         tiers = np.array(rules.policy.tiers_minor, np.int64)

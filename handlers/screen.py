@@ -3,19 +3,16 @@
 Says "may fit" where a figure is too large for a double to compare exactly: conditions.py has the last word.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handlers.batch import I8, NONE
-from handlers.conditions import groups
-from handlers.features import FEATURES, INDEX
+from handlers.features import FEATURES
 from handlers.jit import jit
-from handlers.moments import CHURN_RISK, MOMENTS
-from handlers.refusal import EARLIEST, LATEST
-from schemas.offer import Offer
-from schemas.units import epoch_ms
+from handlers.waiting import Waiting
 
 NOT_ASKED, UNFITTING, MAY_FIT = 0, 1, 2
 """No offer waits for the moment and has its time; none of those fits; one may."""
@@ -39,26 +36,15 @@ class Screen(NamedTuple):
     """Which features are whole numbers."""
 
 
-def wanted_bits(offer: Offer) -> int:
-    """The moments that an offer waits for."""
-    bits = CHURN_RISK if offer.retention else 0
-    for name in offer.when:
-        bits |= MOMENTS[name].bit
-    return bits
-
-
-def screen_of(offers: tuple[Offer, ...]) -> Screen:
+def screen_of(waiting: Iterable[Waiting]) -> Screen:
     """The offers for the kernel."""
     table, conditions, numbers = [], [], []
-    for offer in offers:
-        for _, group in groups(offer):
-            for condition in group:
-                other = _NO_OTHER if condition.of is None else INDEX[condition.of]
-                conditions.append((INDEX[condition.feature], _OPERATORS.index(condition.operator), other))
-                numbers.append(condition.value if condition.of is None else condition.times)
-        start = EARLIEST if offer.valid_from is None else epoch_ms(offer.valid_from)
-        end = LATEST + 1 if offer.valid_to is None else epoch_ms(offer.valid_to)
-        table.append((wanted_bits(offer), start, end, len(conditions)))
+    for one in waiting:
+        for check in one.checks:
+            other = _NO_OTHER if check.other is None else check.other
+            conditions.append((check.place, _OPERATORS.index(check.condition.operator), other))
+            numbers.append(check.limit)
+        table.append((one.bits, one.since, one.until, len(conditions)))
     return Screen(
         np.array(table, np.int64).reshape(-1, 4),
         np.array(conditions, np.int64).reshape(-1, 3),
