@@ -1,15 +1,26 @@
-"""The kernel of a step: takes one customer after another through the batch, stopping at moments for a decision."""
-
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+"""The kernel of a step: takes one customer after another through the batch, writing down moments for a decision."""
 
 from handlers.batch import I8
-from handlers.churn_inputs import NAMES
 from handlers.churn_watch import Watch, known_from, next_look, number
 from handlers.fold import fold, next_due, raise_churn
-from handlers.fold import new_work as new_room
+from handlers.found import (
+    AT_EVENT,
+    AT_LOOK,
+    MOMENT_AT,
+    MOMENT_BITS,
+    MOMENT_CUSTOMER,
+    MOMENT_EVENT,
+    MOMENT_RAISED,
+    MOMENT_TIER,
+    MOMENT_WHAT,
+    NOTE_AT,
+    NOTE_CUSTOMER,
+    NOTE_EVENT,
+    NOTE_INPUTS,
+    NOTE_LOG_ODDS,
+    SILENT,
+    Found,
+)
 from handlers.jit import F8, jit
 from handlers.layout import decode, encode
 from handlers.measures import evaluate, share_of_shorter_gaps
@@ -28,39 +39,26 @@ from handlers.row import (
     Scratch,
     clear,
 )
-from handlers.run_off import FIGURES, GROUPS, marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
+from handlers.run_off import marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
 from handlers.screen import MAY_FIT, UNFITTING, Screen, screened
 from handlers.varint import U8
 from schemas.units import DAY_MS
 
-DONE, FULL, SILENT, AT_EVENT, AT_LOOK, NOTES_FULL = range(6)
-"""What `advance` stopped for: the end, a full buffer, a due time that passed in silence, an event worth a decision, a
-time to look at a deposit, no more room for notes of looks."""
+DONE, FULL = range(2)
+"""What `advance` stopped for: the end, or no more room."""
 
 AFTER = 1
 """Order of alerts at one event: before it is folded, after it, and due at once after it."""
 
-# moment: where the kernel stands, and what it stopped for
-MOMENT_CUSTOMER = 0
-MOMENT_NEXT = 1  # place in `order` of the customer's next event
-MOMENT_OPEN = 2  # whether the customer's row is open
-MOMENT_OUT = 3  # bytes written to the buffer
-MOMENT_AT = 4  # time of the moment, epoch ms
-MOMENT_EVENT = 5  # its event (at a due time: the customer's event before, -1 if none)
-MOMENT_BITS = 6
-MOMENT_RAISED = 7  # due time of the churn alert that stood before the event
-MOMENT_TIER = 8  # the customer's place among the tiers
-MOMENT_TAIL = 9  # where the customer's dealings start in `raw`
-MOMENT_NOTES = 10  # looks written down
-MOMENTS = 11
-
-# notes: one look of the churn model each
-NOTE_CUSTOMER = 0
-NOTE_EVENT = 1  # as MOMENT_EVENT
-NOTE_AT = 2
-NOTE_LOG_ODDS = 3
-NOTE_INPUTS = 4
-NOTES_MAX = 256
+# cursor: where the kernel stands
+CURSOR_CUSTOMER = 0
+CURSOR_NEXT = 1  # place in `order` of the customer's next event
+CURSOR_OPEN = 2  # whether the customer's row is open
+CURSOR_TAIL = 3  # where the customer's dealings start in `raw`
+CURSOR_OUT = 4  # bytes written to the buffer
+CURSOR_MOMENTS = 5  # moments written down
+CURSOR_NOTES = 6  # looks written down
+CURSOR = 7
 
 _WEEK_MS = 7 * DAY_MS
 
@@ -77,26 +75,6 @@ COLUMNS = ("at", "amount", "balance", "type", "channel", "undoes_at", "clock")
 _AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(len(COLUMNS))
 
 
-class Work(NamedTuple):
-    """Room to work in, and what a decision is made over."""
-
-    room: I8
-    values: I8
-    """The features at the moment, shape (features,)."""
-    share: NDArray[np.float64]
-    """At SILENT: share of own gaps that are shorter than the silence, shape (1,)."""
-    run_off: I8
-    """At SILENT with a model, and at RUN_OFF: see run_off.py, shape (groups, figures)."""
-    notes: F8
-    """Of looks, where they are wanted, shape (NOTES_MAX, NOTE_INPUTS + inputs)."""
-
-
-def new_work(features: int) -> Work:
-    """Empty room for that many features."""
-    notes = np.zeros((NOTES_MAX, NOTE_INPUTS + len(NAMES)))
-    return Work(new_room(), np.zeros(features, np.int64), np.zeros(1), np.zeros((GROUPS, FIGURES), np.int64), notes)
-
-
 @jit
 def _earliest(s: Scratch) -> int:
     """When the customer must be looked at, 0 for never."""
@@ -106,14 +84,20 @@ def _earliest(s: Scratch) -> int:
 
 
 @jit
+def _keep(inputs: F8, out: F8) -> None:
+    """Copies them; as a whole it would make an array."""
+    for c in range(inputs.shape[0]):
+        out[c] = inputs[c]
+
+
+@jit
 def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
     """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
     if churn.weights.horizon > 0:
         found = number(s, churn, due, room)
         if churn.noted:
             note[NOTE_LOG_ODDS] = found
-            for c in range(churn.inputs.shape[0]):
-                note[NOTE_INPUTS + c] = churn.inputs[c]
+            _keep(churn.inputs, note[NOTE_INPUTS:])
         if found >= churn.raise_at:
             return True
         s.life[DUE] = next_look(s, churn, due, room)
@@ -127,17 +111,19 @@ def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
 
 
 @jit
-def _holds(s: Scratch, churn: Watch, raised: int, at: int, work: Work) -> bool:
+def _holds(s: Scratch, churn: Watch, raised: int, at: int, figures: I8, room: I8) -> bool:
     """Whether the alert raised at `raised` still stands although the customer has made a transaction at `at`."""
     if at >= raised + VALID_DAYS * DAY_MS:
         return False
     if marks_run_off(raised):
-        return still_runs_off(s, s.life[NEWEST], work.run_off)
-    return number(s, churn, s.life[NEWEST], work.room) >= churn.hold_above
+        return still_runs_off(s, s.life[NEWEST], figures)
+    return number(s, churn, s.life[NEWEST], room) >= churn.hold_above
 
 
 @jit
-def _leaves_in_a_run(s: Scratch, churn: Watch, spec: I8, before: int, work: Work) -> bool:
+def _leaves_in_a_run(
+    s: Scratch, churn: Watch, spec: I8, before: int, values: I8, inputs: F8, figures: I8, room: I8
+) -> bool:
     """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
     customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""
     last, first = s.life[LAST_OWN], s.life[FIRST]
@@ -145,9 +131,10 @@ def _leaves_in_a_run(s: Scratch, churn: Watch, spec: I8, before: int, work: Work
         return False
     if s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]:
         return False
-    if not runs_off(s, spec, s.life[NEWEST], work.run_off, work.values, work.room):
+    if not runs_off(s, spec, s.life[NEWEST], figures, values, room):
         return False
-    number(s, churn, s.life[NEWEST], work.room)
+    number(s, churn, s.life[NEWEST], room)
+    _keep(churn.inputs, inputs)
     s.life[RAISED_DUE] = run_off_mark(last)
     s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
     s.life[DUE] = 0
@@ -157,9 +144,10 @@ def _leaves_in_a_run(s: Scratch, churn: Watch, spec: I8, before: int, work: Work
 @jit
 def advance(
     s: Scratch,
-    work: Work,
+    room: I8,
+    found: Found,
     spec: I8,
-    moment: I8,
+    cursor: I8,
     raw: U8,
     ends: I8,
     order: I8,
@@ -174,31 +162,38 @@ def advance(
     buffer: U8,
     told: I8,
 ) -> int:
-    """Goes on from `moment`. Customer k's stored row ends at ends[k] in `raw`, its events at event_ends[k] in `order`,
+    """Goes on from `cursor`. Customer k's stored row ends at ends[k] in `raw`, its events at event_ends[k] in `order`,
     and stream time after the whole batch is clock_ends[k] where k's partition is. What is said of k stands in
     told[:, k].
 
-    At a due time the row is already changed (the alert stands), at an event it has been folded. Dealings go through
-    unread: they are decided on when all customers have been here, in the order of the stream.
+    What a moment shows is of the row as it was then: at a due time already changed (the alert stands), at an event
+    folded. Dealings go through unread: they are decided on when all customers have been here, in the order of the
+    stream.
     """
     horizon = int(churn.weights.horizon)
-    while moment[MOMENT_CUSTOMER] < ends.shape[0]:
-        k = moment[MOMENT_CUSTOMER]
+    while cursor[CURSOR_CUSTOMER] < ends.shape[0]:
+        k = cursor[CURSOR_CUSTOMER]
         first_event = 0 if k == 0 else event_ends[k - 1]
-        if moment[MOMENT_OPEN] == 0:
+        if cursor[CURSOR_OPEN] == 0:
             start = 0 if k == 0 else ends[k - 1]
-            if moment[MOMENT_OUT] + ROW_BYTES_MAX + ends[k] - start > buffer.shape[0]:
+            if cursor[CURSOR_OUT] + ROW_BYTES_MAX + ends[k] - start > buffer.shape[0]:
                 return FULL
             if ends[k] > start:
-                moment[MOMENT_TAIL] = decode(s, raw, start)
+                cursor[CURSOR_TAIL] = decode(s, raw, start)
             else:
                 clear(s)
-                moment[MOMENT_TAIL] = start
+                cursor[CURSOR_TAIL] = start
             told[DUE_BEFORE, k] = _earliest(s)
-            moment[MOMENT_NEXT] = first_event
-            moment[MOMENT_OPEN] = 1
+            cursor[CURSOR_NEXT] = first_event
+            cursor[CURSOR_OPEN] = 1
         while True:
-            place = moment[MOMENT_NEXT]
+            if cursor[CURSOR_MOMENTS] == found.heads.shape[0] or cursor[CURSOR_NOTES] == found.notes.shape[0]:
+                return FULL
+            head = found.heads[cursor[CURSOR_MOMENTS]]
+            values = found.values[cursor[CURSOR_MOMENTS]]
+            inputs = found.inputs[cursor[CURSOR_MOMENTS]]
+            figures = found.run_off[cursor[CURSOR_MOMENTS]]
+            place = cursor[CURSOR_NEXT]
             last = place == event_ends[k]
             event = -1 if last else order[place]
             clock = clock_ends[k] if last else columns[_CLOCK, event]
@@ -209,28 +204,29 @@ def advance(
                     if horizon != 0 and due < known_from(s, churn):
                         s.life[DUE] = known_from(s, churn)
                         continue
-                    if moment[MOMENT_NOTES] == work.notes.shape[0]:
-                        return NOTES_FULL
-                    note = work.notes[moment[MOMENT_NOTES]]
-                    silent = _silent(s, churn, due, work.room, note)
+                    note = found.notes[cursor[CURSOR_NOTES]]
+                    silent = _silent(s, churn, due, room, note)
                     if churn.noted and horizon != 0:
                         note[NOTE_CUSTOMER], note[NOTE_EVENT], note[NOTE_AT] = k, before, due
-                        moment[MOMENT_NOTES] += 1
+                        cursor[CURSOR_NOTES] += 1
                     if not silent:
                         continue
-                moment[MOMENT_AT] = due
-                moment[MOMENT_EVENT] = before
-                moment[MOMENT_TIER] = s.life[TIER]
-                evaluate(s, spec, due, work.values, work.room)
+                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, before, due
+                head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = 0, 0, s.life[TIER]
+                cursor[CURSOR_MOMENTS] += 1
+                evaluate(s, spec, due, values, room)
                 if s.life[DUE] != due:
                     looked(s)
-                    return AT_LOOK
+                    head[MOMENT_WHAT] = AT_LOOK
+                    continue
+                head[MOMENT_WHAT] = SILENT
                 silence = due // DAY_MS - s.life[LAST_OWN] // DAY_MS
-                work.share[0] = share_of_shorter_gaps(s, silence, work.room)
+                found.shares[cursor[CURSOR_MOMENTS] - 1] = share_of_shorter_gaps(s, silence, room)
                 if horizon != 0:
-                    run_off(s, due, work.run_off)
+                    _keep(churn.inputs, inputs)
+                    run_off(s, due, figures)
                 raise_churn(s)
-                return SILENT
+                continue
             if last:
                 break
             at = columns[_AT, event]
@@ -244,9 +240,9 @@ def advance(
                         columns[_BALANCE, event],
                         clock,
                     )
-                moment[MOMENT_NEXT] = place + 1
+                cursor[CURSOR_NEXT] = place + 1
                 continue
-            moment[MOMENT_RAISED] = s.life[RAISED_DUE]
+            raised = s.life[RAISED_DUE]
             own_before = s.life[LAST_OWN]
             bits = fold(
                 s,
@@ -259,38 +255,37 @@ def advance(
                 columns[_UNDOES, event],
                 tiers,
                 horizon,
-                work.room,
+                room,
             )
-            if bits & RETURNED and horizon != 0 and _holds(s, churn, moment[MOMENT_RAISED], at, work):
-                s.life[RAISED_DUE] = moment[MOMENT_RAISED]
+            if bits & RETURNED and horizon != 0 and _holds(s, churn, raised, at, figures, room):
+                s.life[RAISED_DUE] = raised
                 s.life[DUE] = 0
                 bits &= ~RETURNED
-            running = horizon != 0 and _leaves_in_a_run(s, churn, spec, own_before, work)
-            moment[MOMENT_NEXT] = place + 1
+            running = horizon != 0 and _leaves_in_a_run(s, churn, spec, own_before, values, inputs, figures, room)
+            cursor[CURSOR_NEXT] = place + 1
             told[LATES, k] += 1 if bits & LATE else 0
             bits &= wanted
             if bits & ~RETURNED:
-                evaluate(s, spec, at, work.values, work.room)
-                found = screened(screen, work.values, bits, at)
-                if found != MAY_FIT:
+                evaluate(s, spec, at, values, room)
+                fits = screened(screen, values, bits, at)
+                if fits != MAY_FIT:
                     bits &= RETURNED
-                    told[UNFITTINGS, k] += 1 if found == UNFITTING else 0
+                    told[UNFITTINGS, k] += 1 if fits == UNFITTING else 0
             if running:
                 bits |= RUN_OFF
             if bits != 0:
-                moment[MOMENT_AT] = at
-                moment[MOMENT_EVENT] = event
-                moment[MOMENT_BITS] = bits
-                moment[MOMENT_TIER] = s.life[TIER]
-                return AT_EVENT
+                head[MOMENT_WHAT] = AT_EVENT
+                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, event, at
+                head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = bits, raised, s.life[TIER]
+                cursor[CURSOR_MOMENTS] += 1
         told[DUE_AFTER, k] = _earliest(s)
-        moment[MOMENT_OUT] = encode(s, buffer, moment[MOMENT_OUT])
-        tail = ends[k] - moment[MOMENT_TAIL]
+        cursor[CURSOR_OUT] = encode(s, buffer, cursor[CURSOR_OUT])
+        tail = ends[k] - cursor[CURSOR_TAIL]
         for b in range(tail):
-            buffer[moment[MOMENT_OUT] + b] = raw[moment[MOMENT_TAIL] + b]
+            buffer[cursor[CURSOR_OUT] + b] = raw[cursor[CURSOR_TAIL] + b]
         told[TAIL, k] = tail
-        moment[MOMENT_OUT] += tail
-        told[ROW_END, k] = moment[MOMENT_OUT]
-        moment[MOMENT_OPEN] = 0
-        moment[MOMENT_CUSTOMER] = k + 1
+        cursor[CURSOR_OUT] += tail
+        told[ROW_END, k] = cursor[CURSOR_OUT]
+        cursor[CURSOR_OPEN] = 0
+        cursor[CURSOR_CUSTOMER] = k + 1
     return DONE

@@ -2,14 +2,14 @@
 
 Several partitions can take a step together, because a step costs by the call; each comes to the same as by itself.
 Pure: the outcome depends on the rows, the events in their order, and stream time; not on how the stream was cut into
-batches. The kernel advances one customer after another, and stops at moments that need a decision; these are decided
-afterwards, in the order of the stream, because a decision may depend on another customer's (budgets, learning). What is
-decided changes a row's dealings only, which the kernel does not read.
+batches. The kernel advances one customer after another and writes down the moments that need a decision; these are
+decided afterwards, in the order of the stream, because a decision may depend on another customer's (budgets, learning).
+What is decided changes a row's dealings only, which the kernel does not read.
 """
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,33 +18,19 @@ import numpy as np
 
 from handlers.advance import (
     AFTER,
-    AT_LOOK,
+    CURSOR,
+    CURSOR_CUSTOMER,
+    CURSOR_MOMENTS,
+    CURSOR_NOTES,
+    CURSOR_OUT,
     DONE,
     DUE_AFTER,
     DUE_BEFORE,
-    FULL,
     LATES,
-    MOMENT_AT,
-    MOMENT_BITS,
-    MOMENT_CUSTOMER,
-    MOMENT_EVENT,
-    MOMENT_NOTES,
-    MOMENT_OUT,
-    MOMENT_RAISED,
-    MOMENT_TIER,
-    MOMENTS,
-    NOTE_AT,
-    NOTE_CUSTOMER,
-    NOTE_EVENT,
-    NOTE_INPUTS,
-    NOTE_LOG_ODDS,
-    NOTES_FULL,
     ROW_END,
-    SILENT,
     TAIL,
     UNFITTINGS,
     advance,
-    new_work,
 )
 from handlers.batch import I8, Batch
 from handlers.bundle import Bundle, Part
@@ -53,7 +39,17 @@ from handlers.churn_model import ChurnModel, Scorer
 from handlers.churn_watch import watch_of
 from handlers.dealings import Rule
 from handlers.decisions import Decisions
-from handlers.features import FEATURES
+from handlers.fold import new_work
+from handlers.found import (
+    AT_LOOK,
+    NOTE_AT,
+    NOTE_CUSTOMER,
+    NOTE_EVENT,
+    NOTE_INPUTS,
+    NOTE_LOG_ODDS,
+    SILENT,
+    new_found,
+)
 from handlers.jit import F8
 from handlers.ledger import LEDGER, Ledger
 from handlers.measures import SPEC
@@ -127,7 +123,8 @@ class Engine:
     def __init__(self, topic: str) -> None:
         self._topic = topic
         self._scratch = new_scratch()
-        self._work = new_work(len(FEATURES))
+        self._room = new_work()
+        self._found = new_found()
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
         self._model: ChurnModel | None = None
         self._scorer: Scorer | None = None
@@ -160,34 +157,24 @@ class Engine:
         weights = None if self._scorer is None else self._scorer.weights
         watch = watch_of(weights, rules.policy, noted=self._challenger is not None)
         seen_by_both: list[F8] = []
-        moment = np.zeros(MOMENTS, np.int64)
+        cursor = np.zeros(CURSOR, np.int64)
         pending: list[list[_Pending]] = [[] for _ in parts]
         rows: list[bytes] = []
-        while True:
+        state = None
+        while state != DONE:
             state = advance(
-                self._scratch, self._work, SPEC, moment, bundle.raw, bundle.ends, bundle.order, bundle.event_ends,
-                bundle.columns, bundle.account, bundle.clock_ends, wanted, screen, tiers, watch, self._buffer,
-                bundle.told,
+                self._scratch, self._room, self._found, SPEC, cursor, bundle.raw, bundle.ends, bundle.order,
+                bundle.event_ends, bundle.columns, bundle.account, bundle.clock_ends, wanted, screen, tiers, watch,
+                self._buffer, bundle.told,
             )  # fmt: skip
-            if moment[MOMENT_NOTES] and state in (NOTES_FULL, DONE):
-                seen_by_both.append(self._work.notes[: moment[MOMENT_NOTES]].copy())
-                moment[MOMENT_NOTES] = 0
-            if state == NOTES_FULL:
-                continue
-            at = int(moment[MOMENT_CUSTOMER])
-            if state in (FULL, DONE):
-                flat = self._buffer[: moment[MOMENT_OUT]].tobytes()
-                cuts = [0, *bundle.told[ROW_END, len(rows) : at].tolist()]
-                rows += [flat[a:b] for a, b in pairwise(cuts)]
-                moment[MOMENT_OUT] = 0
-                if state == DONE:
-                    break
-                continue
-            place = bisect_right(bundle.starts, at) - 1
-            found = self._found(state, bundle.customers[at], bundle.batches[place], bundle.event_starts[place], moment)
-            if self._scorer is not None and (state == SILENT or found.bits & RUN_OFF):
-                found = found._replace(judged=Judged(watch.inputs.copy(), self._work.run_off.copy()))
-            pending[place].append(found)
+            flat = self._buffer[: cursor[CURSOR_OUT]].tobytes()
+            cuts = [0, *bundle.told[ROW_END, len(rows) : cursor[CURSOR_CUSTOMER]].tolist()]
+            rows += [flat[a:b] for a, b in pairwise(cuts)]
+            for place, found in self._moments(bundle, int(cursor[CURSOR_MOMENTS])):
+                pending[place].append(found)
+            if cursor[CURSOR_NOTES]:
+                seen_by_both.append(self._found.notes[: cursor[CURSOR_NOTES]].copy())
+            cursor[CURSOR_OUT] = cursor[CURSOR_MOMENTS] = cursor[CURSOR_NOTES] = 0
         outcomes = [self._outcome(part, bundle, place, pending[place], rows, rules) for place, part in enumerate(parts)]
         if seen_by_both:
             notes = np.concatenate(seen_by_both)
@@ -219,23 +206,20 @@ class Engine:
             self._decide(pending, part.partition, bundle.batches[place], rules, part.rows, outcome, tails)
         return outcome
 
-    def _found(self, state: int, customer: str, batch: Batch, first: int, moment: I8) -> _Pending:
-        """What the kernel has stopped for, with a copy of what is to be decided over. The batch's first entry is the
-        kernel's number `first`."""
-        event, at, tier = int(moment[MOMENT_EVENT]), int(moment[MOMENT_AT]), int(moment[MOMENT_TIER])
-        event = event - first if event >= 0 else event
-        values = self._work.values.copy()
-        if state in (SILENT, AT_LOOK):
-            return _Pending(
-                _passed(batch, event, at, customer),
-                state,
-                at,
-                tier=tier,
-                values=values,
-                share=float(self._work.share[0]),
-            )
-        bits, raised = int(moment[MOMENT_BITS]), int(moment[MOMENT_RAISED])
-        return _Pending((event, AFTER, 0, customer), state, at, bits, raised, tier, values)
+    def _moments(self, bundle: Bundle, count: int) -> Iterator[tuple[int, _Pending]]:
+        """What the kernel has written down, each with the place of its partition among the parts."""
+        found = self._found
+        values, shares = found.values[:count].copy(), found.shares[:count].tolist()
+        inputs, run_off = found.inputs[:count].copy(), found.run_off[:count].copy()
+        for n, (what, k, event, at, bits, raised, tier) in enumerate(found.heads[:count].tolist()):
+            place = bisect_right(bundle.starts, k) - 1
+            customer = bundle.customers[k]
+            event = event - bundle.event_starts[place] if event >= 0 else event
+            passed = what in (SILENT, AT_LOOK)
+            key = _passed(bundle.batches[place], event, at, customer) if passed else (event, AFTER, 0, customer)
+            by_model = self._scorer is not None and (what == SILENT or bits & RUN_OFF)
+            judged = Judged(inputs[n], run_off[n]) if by_model else None
+            yield place, _Pending(key, what, at, bits, raised, tier, values[n], shares[n], judged)
 
     def _looks(self, notes: F8, bundle: Bundle, place: int, rules: Rules) -> list[Look]:
         """What both models say at the looks of one partition that the kernel has written down."""

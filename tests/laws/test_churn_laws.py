@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.advance import NOTES_MAX
+from handlers.found import NOTES_MAX
 from handlers.churn_design import logit
 from handlers.churn_inputs import inputs_at, new_room
 from handlers.churn_model import ChurnModel, Scorer
