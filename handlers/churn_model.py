@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from handlers.churn_design import COLUMN_NAMES, COLUMNS, parameters
-from handlers.churn_weights import Forest, Lines, Weights, moves, score_rows, silence_rows
+from handlers.churn_forest import Forest, forest_of
+from handlers.churn_weights import Lines, Weights, moves, new_columns, score_rows, silence_rows
 from handlers.jit import F8
 from handlers.purchase_models import PurchaseModel
 
@@ -168,6 +169,10 @@ def loads(data: bytes) -> ChurnModel:
         raise ModelError("must have a name and a version of letters, digits, - and _")
     if len(model.blend) != 1 + len(MEMBERS):
         raise ModelError(f"must blend {len(MEMBERS)} members")
+    try:
+        _forest(model.trees)
+    except (ValueError, IndexError) as error:
+        raise ModelError(f"has trees that lead nowhere: {error}") from error
     return model
 
 
@@ -183,12 +188,12 @@ class Scorer:
         self.model = model
         self.weights = weights_of(model)
         self._silence = _lines(model.silence)
-        self._row = np.empty(len(COLUMNS))
+        self._room = new_columns()
 
     def logits(self, inputs: F8) -> F8:
         """Log odds of leaving, (n,), for inputs (n, inputs) as churn_inputs gives them."""
         out = np.empty(len(inputs))
-        score_rows(inputs, self.weights, self._row, out)
+        score_rows(inputs, self.weights, self._room, out)
         return out
 
     def scores(self, inputs: F8) -> F8:
@@ -198,13 +203,13 @@ class Scorer:
     def silence(self, inputs: F8, silence_days: F8, gap_days: float) -> F8:
         """P(the present gap reaches gap_days), given that it has lasted silence_days (n,); 1 where it has."""
         out = np.empty(len(inputs))
-        silence_rows(inputs, gap_days - silence_days, self.weights.purchase, self._silence, self._row, out)
+        silence_rows(inputs, gap_days - silence_days, self.weights.purchase, self._silence, self._room, out)
         return sigmoid(out)
 
     def explained(self, inputs: F8) -> Explained:
         """The score of one customer's inputs, (inputs,), and what moved it."""
         moved = np.empty(len(COLUMNS))
-        base = moves(inputs, self.weights, self._row, moved)
+        base = moves(inputs, self.weights, self._room, moved)
         by_input: dict[str, float] = {}
         for (_, source), amount in zip(COLUMNS, moved.tolist(), strict=True):
             if amount:
@@ -245,7 +250,8 @@ def _lines(line: Linear) -> Lines:
 
 def _forest(trees: Trees) -> Forest:
     place = np.array([COLUMN_NAMES.index(name) for name in trees.columns], np.int64)
-    return Forest(
+    return forest_of(
+        len(COLUMNS),
         np.array(trees.roots, np.int64),
         place[np.array(trees.column, np.int64)],
         np.array(trees.threshold),

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from handlers.batch import I8
-from handlers.churn_design import COLUMNS, logit
+from handlers.churn_design import logit
+from handlers.churn_forest import no_forest
 from handlers.churn_inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
-from handlers.churn_weights import Forest, Lines, Weights, log_odds
+from handlers.churn_weights import Lines, Weights, log_odds, new_columns
 from handlers.jit import F8, jit
 from handlers.row import FIRST, LAST_OWN, Scratch
 from schemas.policy import Policy
@@ -47,7 +48,7 @@ def watch_of(weights: Weights | None, policy: Policy, *, noted: bool = False) ->
         DECLARED_EXACT,
         np.zeros(len(DECLARED), np.int64),
         np.zeros(len(NAMES)),
-        np.zeros(len(COLUMNS)),
+        new_columns(),
         noted,
     )
 
@@ -90,6 +91,4 @@ def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
 
 def _no_weights() -> Weights:
     line = Lines(0.0, 0.0, np.zeros(0), np.zeros(0), np.zeros(0))
-    whole = np.zeros(0, np.int64)
-    forest = Forest(whole, whole, np.zeros(0), whole, whole, whole, np.zeros(0))
-    return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, forest, 0.0, 1.0)
+    return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, no_forest(), 0.0, 1.0)

@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.churn_design import BG, LOGIT_MAX, MBG, SCALE, design_row, logit
+from handlers.churn_design import BG, COLUMNS, LOGIT_MAX, MBG, SCALE, design_row, logit
+from handlers.churn_forest import Forest, leaf_moves, leaf_sum
 from handlers.churn_inputs import AGE, DECLARED, REPEATS
-from handlers.jit import F8, I8, jit
+from handlers.jit import F8, jit
 from handlers.purchase_models import p_comes
 
 _REPEATS, _AGE = len(DECLARED) + REPEATS, len(DECLARED) + AGE
+_COLUMNS = len(COLUMNS)
 
 
 class Lines(NamedTuple):
@@ -20,18 +22,6 @@ class Lines(NamedTuple):
     mean: F8
     scale: F8
     weight: F8
-
-
-class Forest(NamedTuple):
-    """Trees as arrays over nodes."""
-
-    roots: I8
-    column: I8
-    threshold: F8
-    missing_left: I8
-    left: I8
-    right: I8
-    value: F8
 
 
 class Weights(NamedTuple):
@@ -70,23 +60,6 @@ def _linear(row: F8, line: Lines) -> float:
 
 
 @jit
-def leaf_sum(row: F8, forest: Forest, moved: F8) -> float:
-    """Sum of leaf values; what each column moved on the way down is added to `moved` unless that is empty."""
-    total = 0.0
-    for root in forest.roots:
-        node = root
-        while forest.left[node] >= 0:
-            value = row[forest.column[node]]
-            goes_left = value <= forest.threshold[node] if value == value else forest.missing_left[node] != 0
-            below = forest.left[node] if goes_left else forest.right[node]
-            if moved.shape[0] > 0:
-                moved[forest.column[node]] += forest.value[below] - forest.value[node]
-            node = below
-        total += forest.value[node]
-    return total
-
-
-@jit
 def carried(z: float, repeats: float, age: float, purchase: F8, learned: float, horizon: float) -> float:
     """Log odds of no transaction in the horizon, from those of none in the part of it that was learned.
 
@@ -122,27 +95,31 @@ def carried_rows(z: F8, repeats: F8, age: F8, purchase: F8, learned: float, hori
         out[k] = carried(z[k], repeats[k], age[k], purchase, learned, horizon)
 
 
+def new_columns() -> F8:
+    """Room for the columns of one customer, and for what the trees make of them."""
+    return np.zeros(3 * _COLUMNS)
+
+
 @jit
-def log_odds(inputs: F8, weights: Weights, row: F8) -> float:
-    """Log odds of leaving of one customer's inputs, (inputs,). `row` is room for the columns."""
+def log_odds(inputs: F8, weights: Weights, room: F8) -> float:
+    """Log odds of leaving of one customer's inputs, (inputs,). `room` is of new_columns."""
+    row, sides = room[:_COLUMNS], room[_COLUMNS:]
     design_row(inputs, weights.learned, weights.purchase, SCALE, row)
     blend = weights.blend
     z = blend[0] + blend[1] * _linear(row, weights.corrected) + blend[2] * _linear(row, weights.logistic)
-    z += blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, row[:0]))
+    z += blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, sides))
     return _at_horizon(z, inputs, weights)
 
 
 @jit
-def moves(inputs: F8, weights: Weights, row: F8, moved: F8) -> float:
+def moves(inputs: F8, weights: Weights, room: F8, moved: F8) -> float:
     """Writes what each column moves the log odds into `moved`, (columns,); returns those that nothing has moved."""
+    row, sides = room[:_COLUMNS], room[_COLUMNS:]
     design_row(inputs, weights.learned, weights.purchase, SCALE, row)
-    blend, forest = weights.blend, weights.forest
+    blend = weights.blend
     moved[:] = 0.0
-    leaf_sum(row, forest, moved)
+    base = blend[0] + blend[3] * (weights.trees_intercept + leaf_moves(row, weights.forest, sides, moved))
     moved *= blend[3]
-    base = blend[0] + blend[3] * weights.trees_intercept
-    for root in forest.roots:
-        base += blend[3] * forest.value[root]
     base += _line_moves(row, weights.corrected, blend[1], moved)
     base += _line_moves(row, weights.logistic, blend[2], moved)
     z = base + moved.sum()
@@ -161,15 +138,16 @@ def _line_moves(row: F8, line: Lines, share: float, moved: F8) -> float:
 
 
 @jit
-def score_rows(inputs: F8, weights: Weights, row: F8, out: F8) -> None:
+def score_rows(inputs: F8, weights: Weights, room: F8, out: F8) -> None:
     """Log odds of each customer, (n,), for inputs (n, inputs)."""
     for k in range(inputs.shape[0]):
-        out[k] = log_odds(inputs[k], weights, row)
+        out[k] = log_odds(inputs[k], weights, room)
 
 
 @jit
-def silence_rows(inputs: F8, horizon: F8, purchase: F8, line: Lines, row: F8, out: F8) -> None:
+def silence_rows(inputs: F8, horizon: F8, purchase: F8, line: Lines, room: F8, out: F8) -> None:
     """Log odds that a gap lasts another horizon[k] days, (n,)."""
+    row = room[:_COLUMNS]
     for k in range(inputs.shape[0]):
         if horizon[k] <= 0.0:
             out[k] = LOGIT_MAX

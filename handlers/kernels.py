@@ -7,7 +7,7 @@ from handlers.bundle import Part
 from handlers.churn_design import COLUMNS, design
 from handlers.churn_inputs import NAMES, inputs_at
 from handlers.churn_watch import watch_of
-from handlers.churn_weights import moves, score_rows, silence_rows
+from handlers.churn_weights import moves, new_columns, score_rows, silence_rows
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.purchase_models import PurchaseModel
@@ -22,9 +22,9 @@ def compile_kernels() -> None:
     seen.sift(np.arange(1, SEGMENT + 1), np.zeros(SEGMENT, np.int64), 0)
     Engine("transactions").step(Part(0, batch, {}, []), Rules())
     weights = watch_of(None, Policy()).weights._replace(horizon=30.0, learned=30.0, purchase=np.ones((2, 4)))
-    inputs, row = inputs_at([], 0), np.empty(len(COLUMNS))
-    score_rows(inputs, weights, row, np.empty(0))
-    silence_rows(inputs, np.empty(0), weights.purchase, weights.logistic, row, np.empty(0))
-    moves(np.full(len(NAMES), np.nan), weights, row, np.empty(len(COLUMNS)))
+    inputs, room = inputs_at([], 0), new_columns()
+    score_rows(inputs, weights, room, np.empty(0))
+    silence_rows(inputs, np.empty(0), weights.purchase, weights.logistic, room, np.empty(0))
+    moves(np.full(len(NAMES), np.nan), weights, room, np.empty(len(COLUMNS)))
     purchase = PurchaseModel(1.0, 1.0, 1.0, 1.0, False)
     design(inputs, 30.0, purchase, purchase)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.found import NOTES_MAX
 from handlers.churn_design import logit
 from handlers.churn_inputs import inputs_at, new_room
 from handlers.churn_model import ChurnModel, Scorer
 from handlers.churn_watch import next_look, watch_of
+from handlers.found import NOTES_MAX
 from handlers.layout import decode
 from handlers.row import LAST_OWN, new_scratch
 from learning.simulator import START, simulate
