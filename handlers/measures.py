@@ -5,7 +5,16 @@ import numpy as np
 from handlers.batch import ACCOUNT_WORDS, I8, NONE
 from handlers.days import open_days, own_days
 from handlers.dealings import Dealings, dealings_of
-from handlers.features import FEATURES, Measure
+from handlers.features import (
+    DAYS_7,
+    DAYS_30,
+    DAYS_90,
+    DAYS_180,
+    FEATURES,
+    HOUR_1,
+    HOURS_24,
+    Measure,
+)
 from handlers.jit import jit
 from handlers.layout import decode
 from handlers.rhythm import QUANTILE_TENTHS
@@ -42,92 +51,108 @@ from schemas.units import DAY_MS, HOUR_MS
 _COUNT, _IN, _OUT, _NET = int(Measure.COUNT), int(Measure.IN), int(Measure.OUT), int(Measure.NET)
 _LARGEST, _ACTIVE = int(Measure.LARGEST_CREDIT), int(Measure.ACTIVE_DAYS)
 _CHANNEL, _TYPE = int(Measure.CHANNEL_SHARE), int(Measure.TYPE_SHARE)
-_LOW, _HIGH = int(Measure.BALANCE_LOW), int(Measure.BALANCE_HIGH)
+_LOW = int(Measure.BALANCE_LOW)
 _TREND_COUNT, _TREND_OUT = int(Measure.TREND_COUNT), int(Measure.TREND_OUT)
 _GAP_MEAN, _GAP_SD, _GAP_Q90 = int(Measure.GAP_MEAN), int(Measure.GAP_SD), int(Measure.GAP_Q90)
 _RECENCY, _TENURE, _FREQUENCY = int(Measure.RECENCY), int(Measure.TENURE), int(Measure.FREQUENCY)
 _SILENCE, _BALANCE, _ACCOUNTS = int(Measure.SILENCE), int(Measure.BALANCE), int(Measure.ACCOUNTS)
 
-SPEC = np.array([[f.measure, f.window_hours, f.part] for f in FEATURES], np.int64)
-"""Measure, window in hours (0 is life) and part of each feature, as the kernel reads it."""
+_WINDOWS = (HOUR_1, HOURS_24, DAYS_7, DAYS_30, DAYS_90, DAYS_180)
+_LIFE = -1
+_FIRST_OF_DAYS = _WINDOWS.index(DAYS_30)
+_OF_DAYS = len(_WINDOWS) - _FIRST_OF_DAYS
+
+SPEC = np.array(
+    [[f.measure, _WINDOWS.index(f.window_hours) if f.window_hours else _LIFE, f.part] for f in FEATURES], np.int64
+)
+"""Measure, window (place in _WINDOWS) and part of each feature, as the kernel reads it."""
+
+# what one pass over the tiles leaves in the room, from half of it on
+_FLOWS = MIX_FIELDS  # before it: the mix of 90 d; here: count, in, out of each window
+_EXTREMES = _FLOWS + 3 * len(_WINDOWS)  # of each window of days: active days, largest credit, balance low and high
+_ACTIVE_AT, _LARGEST_AT, _LOW_AT, _HIGH_AT = range(4)
 
 
 @jit
-def _sum(tiles: I8, n: int, column: int, first: int, last: int) -> int:
-    """Of a column over the tiles first..last."""
-    total = 0
+def _pass_over_tiles(tiles: I8, n: int, newest: int, inner: int, outer: int, flows: I8, window: int) -> None:
+    """Adds up count, in and out of the last `inner` and `outer` tiles up to `newest`, as `window` and the one after."""
     for k in range(n - 1, -1, -1):
-        tile = tiles[k, TILE]
-        if tile < first:
+        age = newest - tiles[k, TILE]
+        if age >= outer:
             break
-        if tile <= last:
-            total = add(total, tiles[k, column])
-    return total
+        if age >= 0:
+            at = 3 * (window if age < inner else window + 1)
+            for c in range(3):
+                flows[at + c] = add(flows[at + c], tiles[k, TILE_COUNT + c])
 
 
 @jit
-def _flow(s: Scratch, measure: int, hours: int, now: int) -> int:
-    """COUNT, IN or OUT over a window."""
-    if hours == 0:
-        return int(s.life[COUNT + measure])
-    column = TILE_COUNT + measure
-    if hours == 1:
-        last = now // FIVE_MS
-        return _sum(s.five, s.size[FIVES], column, last - 11, last)
-    if hours <= 168:
-        last = now // HOUR_MS
-        return _sum(s.hour, s.size[HOURS], column, last - hours + 1, last)
-    last = now // DAY_MS
-    return _sum(s.day, s.size[DAYS], column, last - hours // 24 + 1, last)
-
-
-@jit
-def _over_days(s: Scratch, measure: int, hours: int, now: int) -> int:
-    """Extremes and active days over daily tiles; NONE for an extreme that isn't there."""
-    last = now // DAY_MS
-    first = last - hours // 24 + 1
-    result = 0 if measure == _ACTIVE else NONE
-    for k in range(s.size[DAYS]):
-        day = s.day[k]
-        if day[TILE] < first or day[TILE] > last:
-            continue
-        if measure == _ACTIVE:
-            result += 1 if day[DAY_OWN] > 0 else 0
-        elif measure == _LARGEST:
-            if day[DAY_LARGEST] > 0:
-                result = max(result, day[DAY_LARGEST])
-        elif day[DAY_HAS_BALANCE] != 0:
-            if measure == _LOW:
-                result = day[DAY_LOW] if result == NONE else min(result, day[DAY_LOW])
-            else:
-                result = max(result, day[DAY_HIGH])
-    return result
-
-
-@jit
-def _mix(s: Scratch, now: int, mix: I8) -> int:
-    """Writes the counts of 90 d by channel and type into `mix`, (mix fields,); returns how many transactions."""
-    mix[:MIX_FIELDS] = 0
+def _pass_over_days(s: Scratch, now: int, room: I8) -> int:
+    """All that days tell, in rings: under 30 days, under 90, under 180. Returns how many transactions the mix is of."""
     total = 0
     for k in range(s.size[DAYS] - 1, -1, -1):
         day = s.day[k]
         age = now // DAY_MS - day[TILE]
-        if age >= 90:
+        if age >= 180:
             break
-        if age >= 0:
+        if age < 0:
+            continue
+        ring = 0 if age < 30 else 1 if age < 90 else 2
+        at = _FLOWS + 3 * (_FIRST_OF_DAYS + ring)
+        for c in range(3):
+            room[at + c] = add(room[at + c], day[TILE_COUNT + c])
+        at = _EXTREMES + 4 * ring
+        if day[DAY_OWN] > 0:
+            room[at + _ACTIVE_AT] += 1
+        if day[DAY_LARGEST] > 0:
+            room[at + _LARGEST_AT] = max(room[at + _LARGEST_AT], day[DAY_LARGEST])
+        if day[DAY_HAS_BALANCE] != 0:
+            low = room[at + _LOW_AT]
+            room[at + _LOW_AT] = day[DAY_LOW] if low == NONE else min(low, day[DAY_LOW])
+            room[at + _HIGH_AT] = max(room[at + _HIGH_AT], day[DAY_HIGH])
+        if age < 90:
             total += day[TILE_COUNT]
             for c in range(MIX_FIELDS):
-                mix[c] += day[DAY_MIX + c]
+                room[c] += day[DAY_MIX + c]
     return int(total)
 
 
 @jit
-def _trend(s: Scratch, column: int, now: int) -> float:
-    last = now // DAY_MS
-    before = _sum(s.day, s.size[DAYS], column, last - 89, last - 30)
+def _sum_up(s: Scratch, now: int, room: I8) -> int:
+    """One pass over each kind of tiles for all windows. Returns how many transactions the mix is of."""
+    room[:_EXTREMES] = 0
+    for ring in range(_OF_DAYS):
+        at = _EXTREMES + 4 * ring
+        room[at + _ACTIVE_AT] = 0
+        room[at + _LARGEST_AT] = room[at + _LOW_AT] = room[at + _HIGH_AT] = NONE
+    flows = room[_FLOWS:]
+    _pass_over_tiles(s.five, s.size[FIVES], now // FIVE_MS, 12, 12, flows, 0)
+    _pass_over_tiles(s.hour, s.size[HOURS], now // HOUR_MS, 24, 168, flows, 1)
+    for c in range(3):
+        flows[6 + c] = add(flows[6 + c], flows[3 + c])
+    total = _pass_over_days(s, now, room)
+    for ring in range(1, _OF_DAYS):
+        at = 3 * (_FIRST_OF_DAYS + ring)
+        for c in range(3):
+            flows[at + c] = add(flows[at + c], flows[at - 3 + c])
+        inner, outer = _EXTREMES + 4 * (ring - 1), _EXTREMES + 4 * ring
+        room[outer + _ACTIVE_AT] += room[inner + _ACTIVE_AT]
+        for c in (_LARGEST_AT, _HIGH_AT):
+            room[outer + c] = max(room[outer + c], room[inner + c])
+        low = room[inner + _LOW_AT]
+        if low != NONE:
+            room[outer + _LOW_AT] = low if room[outer + _LOW_AT] == NONE else min(room[outer + _LOW_AT], low)
+    return total
+
+
+@jit
+def _trend(flows: I8, flow: int) -> float:
+    """Of 30 d, per day, against the 60 d before."""
+    lately = flows[3 * _FIRST_OF_DAYS + flow]
+    before = add(flows[3 * (_FIRST_OF_DAYS + 1) + flow], -lately)
     if before <= 0:
         return np.nan
-    return (_sum(s.day, s.size[DAYS], column, last - 29, last) / 30.0) / (before / 60.0)
+    return float((lately / 30.0) / (before / 60.0))
 
 
 @jit
@@ -168,19 +193,22 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
     life = s.life
     open_days(s)
     gaps = sorted_gaps(s, work)
-    mix = work[work.shape[0] // 2 :]
-    total = _mix(s, now, mix)
+    room = work[work.shape[0] // 2 :]
+    total = _sum_up(s, now, room)
+    flows = room[_FLOWS:]
     for f in range(spec.shape[0]):
-        measure, hours, part = spec[f, 0], spec[f, 1], spec[f, 2]
+        measure, window, part = spec[f, 0], spec[f, 1], spec[f, 2]
         if _COUNT <= measure <= _OUT:
-            values[f] = _flow(s, measure, hours, now)
+            values[f] = life[COUNT + measure] if window == _LIFE else flows[3 * window + measure]
         elif measure == _NET:
-            values[f] = add(_flow(s, _IN, hours, now), -_flow(s, _OUT, hours, now))
+            money_in = life[COUNT + _IN] if window == _LIFE else flows[3 * window + _IN]
+            money_out = life[COUNT + _OUT] if window == _LIFE else flows[3 * window + _OUT]
+            values[f] = add(money_in, -money_out)
         elif _CHANNEL <= measure <= _TYPE:
             column = part if measure == _CHANNEL else CHANNEL_COUNT + part
-            doubles[f] = mix[column] / total if total > 0 else np.nan
+            doubles[f] = room[column] / total if total > 0 else np.nan
         elif _TREND_COUNT <= measure <= _TREND_OUT:
-            doubles[f] = _trend(s, TILE_COUNT + measure - _TREND_COUNT, now)
+            doubles[f] = _trend(flows, measure - _TREND_COUNT)
         elif measure == _GAP_Q90:
             values[f] = work[(9 * gaps + 9) // 10 - 1] if gaps > 0 else NONE
         elif _GAP_MEAN <= measure <= _GAP_SD:
@@ -195,14 +223,20 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
             days = max((now - life[FIRST]) / DAY_MS, 30.0)
             doubles[f] = life[COUNT] / days * 30.0 if life[FIRST] else np.nan
         elif measure == _BALANCE:
-            total = 0
+            balance = 0
             for k in range(s.size[ACCOUNTS]):
-                total = add(total, s.accounts[k, ACCOUNT_BALANCE])
-            values[f] = total if s.size[ACCOUNTS] else NONE
+                balance = add(balance, s.accounts[k, ACCOUNT_BALANCE])
+            values[f] = balance if s.size[ACCOUNTS] else NONE
         elif measure == _ACCOUNTS:
             values[f] = s.size[ACCOUNTS]
         else:
-            values[f] = _over_days(s, measure, hours, now)
+            extremes = room[_EXTREMES + 4 * (window - _FIRST_OF_DAYS) :]
+            if measure == _ACTIVE:
+                values[f] = extremes[_ACTIVE_AT]
+            elif measure == _LARGEST:
+                values[f] = extremes[_LARGEST_AT]
+            else:
+                values[f] = extremes[_LOW_AT if measure == _LOW else _HIGH_AT]
 
 
 @jit
