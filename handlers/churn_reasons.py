@@ -5,6 +5,7 @@ moved the number up most. Run-off (run_off.py) is stated also where the model ha
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from handlers.batch import I8
@@ -31,11 +32,14 @@ class _Known(NamedTuple):
 def reasons(seen: Snapshot, inputs: F8, run_off: I8, moved_by: Mapping[str, float]) -> list[Reason]:
     """At most REASONS_MAX, never none for a customer who is silent. `moved_by` as in churn_model.Explained."""
     known = _Known(seen, dict(zip(NAMES, inputs.tolist(), strict=True)), run_off.tolist())
+    moved = [0.0] * len(_RULES)
+    for name, amount in moved_by.items():
+        for place in _speakers_of(name):
+            moved[place] += amount
     found = []
     for place, rule in enumerate(_RULES):
-        moved = sum(amount for name, amount in moved_by.items() if name.startswith(rule.figures))
-        if (rule.always or moved > 0) and (reason := rule.states(known)) is not None:
-            found.append((rule.states is not _silence, -moved, place, reason))
+        if (rule.always or moved[place] > 0) and (reason := rule.states(known)) is not None:
+            found.append((rule.states is not _silence, -moved[place], place, reason))
     return [reason for *_, reason in sorted(found, key=lambda one: one[:3])][:REASONS_MAX]
 
 
@@ -162,6 +166,12 @@ _RULES = (
     _Rule(_came_once, ("repeat_days", "purchase_model")),
     _Rule(_new_customer, ("age_days", "first_to_last", "count_life")),
 )
+
+
+@cache
+def _speakers_of(name: str) -> list[int]:
+    """The places of the rules that an input speaks of."""
+    return [place for place, rule in enumerate(_RULES) if name.startswith(rule.figures)]
 
 
 def _month_and_before(known: _Known, flow: str) -> tuple[float, float]:

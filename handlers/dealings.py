@@ -137,6 +137,12 @@ class Dealings(msgspec.Struct, array_like=True):
 
     def forget(self, at: int, policy: Policy, offers: dict[str, Offer]) -> None:
         """Drops contacts that no rule can ask for any more."""
+        needed_since = at - MEMORY_DAYS_MIN * DAY_MS
+        for contact in self.contacts:
+            if contact.made_at <= needed_since:
+                break
+        else:  # as for most
+            return
         days = max([MEMORY_DAYS_MIN, *(cap.days for cap in policy.caps)])
         self.contacts = [c for c in self.contacts if _needed(c, at, days, policy, offers)]
 

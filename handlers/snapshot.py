@@ -1,5 +1,7 @@
 """The features of one customer at one moment, by name: what decisions are made over."""
 
+import numpy as np
+
 from handlers.batch import I8, NONE
 from handlers.features import FEATURES, INDEX
 
@@ -12,15 +14,15 @@ class Snapshot:
     __slots__ = ("_doubles", "_exact")
 
     def __init__(self, values: I8) -> None:
-        self._exact = values.tolist()
-        self._doubles = values.view("f8").tolist()
+        self._exact = values
+        self._doubles = values.view(np.float64)
 
     def value(self, place: int) -> int | float | None:
         """The feature at a place in FEATURES; None where missing."""
         if _EXACT[place]:
-            exact: int = self._exact[place]
+            exact = self._exact.item(place)
             return None if exact == NONE else exact
-        double: float = self._doubles[place]
+        double = self._doubles.item(place)
         return None if double != double else double
 
     def number(self, name: str) -> int | float | None:

@@ -29,7 +29,7 @@ def after_quiet(policy: Policy, zone_name: str, at: int) -> int:
     if policy.quiet_from is None or policy.quiet_to is None:
         return at
     start, end = _minutes(policy.quiet_from), _minutes(policy.quiet_to)
-    local = datetime.fromtimestamp(at // 1_000, UTC).astimezone(zone(zone_name or policy.time_zone))
+    local = datetime.fromtimestamp(at // 1_000, zone(zone_name or policy.time_zone))
     minutes = 60 * local.hour + local.minute
     quiet = start <= minutes < end if start <= end else minutes >= start or minutes < end
     if not quiet:
