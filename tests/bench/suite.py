@@ -22,7 +22,7 @@ from commands.benchmark.run import Findings, Measure, Plan, run
 from commands.benchmark.stage import Stage
 from commands.benchmark.workload import Workload
 from streams.embedded import EmbeddedRedis
-from tests.bench import rulers
+from tests.bench import decisions, rulers
 from tests.servers import Kafka, missing_for
 
 RESULTS = Path("var/bench")
@@ -88,17 +88,21 @@ def main() -> int:
         err.print("[dim]rulers[/]")
         with EmbeddedRedis("redis-server") as server:
             beside = rule(kafka.bootstrap_servers, server.url, found[0][1].plan, 20_000 if quick else 60_000)
+    err.print("[dim]decisions[/]")
+    deciding = decisions.decisions()
     results = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": psutil.cpu_count(),
         "runs": [{"name": name, **each.json()} for name, each in found],
         "rulers": beside,
         "ratios": ratios(found[0][1], beside),
+        "decisions": [one._asdict() for one in deciding],
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}{'-quick' if quick else ''}.json"
     file.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
     show(found, beside, results["ratios"])
+    out.print(decisions.table(deciding))
     out.print(f"All figures: {file}")
     lost = sum(latency.missing for _, each in found for latency in each.latencies)
     if lost:
