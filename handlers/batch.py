@@ -1,8 +1,8 @@
 """The events of one partition as columns: what intake makes and the engine folds."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +17,7 @@ ACCOUNT_WORDS = 5
 """An account id is 40 bytes of ASCII, zero-padded, seen as five 64-bit words."""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One Kafka record of `transactions`, as it came. `heartbeat_at` is set on heartbeats (no key, no value)."""
 
     offset: int

@@ -12,10 +12,9 @@ from schemas.units import parse_rfc3339
 def record_of(message: Message) -> Record:
     """The message, which must be no error. Neither key nor value, but the header: a heartbeat."""
     key, value = message.key(), message.value()
-    offset, timestamp_ms = message.offset(), message.timestamp()[1]
-    assert offset is not None  # a message that was fetched has one
     heartbeat_at = _heartbeat(message) if key is None and value is None else None
-    return Record(offset, timestamp_ms, key, value, heartbeat_at)
+    offset = cast(int, message.offset())  # a message that was fetched has one
+    return Record(offset, message.timestamp()[1], key, value, heartbeat_at)
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes]]:

@@ -124,21 +124,32 @@ class River:
             self._room.release()
 
     def _sort(self, messages: Sequence[Message]) -> None:
+        """Keeps the records by partition and topic: what is done for a whole stretch of them costs a third."""
+        stretches: dict[tuple[str | None, int], list[Message]] = {}
         for message in messages:
             error = message.error()
-            if error is not None:
+            if error is None:
+                stretches.setdefault((message.topic(), _number(message)), []).append(message)
+            else:  # it speaks of where the records before it have come to
+                self._keep(stretches)
+                stretches = {}
                 self._report(message, error)
-                continue
-            claim = self._claims.get(_number(message))
-            if claim is None:
+        self._keep(stretches)
+
+    def _keep(self, stretches: dict[tuple[str | None, int], list[Message]]) -> None:
+        for (topic, number), messages in stretches.items():
+            claim = self._claims.get(number)
+            if claim is None or topic is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
-            topic, record = message.topic() or "", record_of(message)
+            records = list(map(record_of, messages))
             if topic == self._topic:
                 claim.caught_up = False
-                claim.seen_ms = max(claim.seen_ms, record.timestamp_ms)
-            elif record.offset < claim.read_to[self._topics.index(topic)]:
-                continue  # fetched for a claim before this one
-            self._early.setdefault(claim, {}).setdefault(topic, []).append(record)
+                claim.seen_ms = max(claim.seen_ms, *[record.timestamp_ms for record in records])
+            else:  # some may have been fetched for a claim before this one
+                read_to = claim.read_to[self._topics.index(topic)]
+                records = [record for record in records if record.offset >= read_to]
+            if records:
+                self._early.setdefault(claim, {}).setdefault(topic, []).extend(records)
 
     def _portions(self) -> list[Portion]:
         """Once a second those that are caught up tick as well, and every few seconds all are measured."""
