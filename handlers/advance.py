@@ -1,6 +1,6 @@
 """The kernel of a step: takes one customer after another through the batch, writing down moments for a decision."""
 
-from handlers.batch import I8
+from handlers.batch import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, I8, TYPE, UNDOES_AT
 from handlers.churn_watch import Watch, known_from, next_look, number
 from handlers.fold import fold, next_due, raise_churn
 from handlers.found import (
@@ -69,10 +69,6 @@ TAIL = 3  # length of the dealings at the row's end
 LATES = 4  # late events
 UNFITTINGS = 5  # moments at which no offer fitted
 TOLD = 6
-
-COLUMNS = ("at", "amount", "balance", "type", "channel", "undoes_at", "clock")
-"""Of a batch, as rows of `columns`."""
-_AT, _AMOUNT, _BALANCE, _TYPE, _CHANNEL, _UNDOES, _CLOCK = range(len(COLUMNS))
 
 
 @jit
@@ -152,8 +148,7 @@ def advance(
     ends: I8,
     order: I8,
     event_ends: I8,
-    columns: I8,
-    account: I8,
+    events: I8,
     clock_ends: I8,
     wanted: int,
     screen: Screen,
@@ -196,7 +191,7 @@ def advance(
             place = cursor[CURSOR_NEXT]
             last = place == event_ends[k]
             event = -1 if last else order[place]
-            clock = clock_ends[k] if last else columns[_CLOCK, event]
+            clock = clock_ends[k] if last else events[event, CLOCK]
             due = _earliest(s)
             if due != 0 and due <= clock:
                 before = order[place - 1] if place > first_event else -1
@@ -229,15 +224,15 @@ def advance(
                 continue
             if last:
                 break
-            at = columns[_AT, event]
-            if columns[_TYPE, event] < 0:
-                if columns[_TYPE, event] != NOTED:
+            at = events[event, AT]
+            if events[event, TYPE] < 0:
+                if events[event, TYPE] != NOTED:
                     watch(
                         s,
-                        columns[_TYPE, event],
-                        account[event],
-                        columns[_AMOUNT, event],
-                        columns[_BALANCE, event],
+                        events[event, TYPE],
+                        events[event, ACCOUNT:],
+                        events[event, AMOUNT],
+                        events[event, BALANCE],
                         clock,
                     )
                 cursor[CURSOR_NEXT] = place + 1
@@ -247,12 +242,12 @@ def advance(
             bits = fold(
                 s,
                 at,
-                columns[_AMOUNT, event],
-                columns[_BALANCE, event],
-                account[event],
-                columns[_TYPE, event],
-                columns[_CHANNEL, event],
-                columns[_UNDOES, event],
+                events[event, AMOUNT],
+                events[event, BALANCE],
+                events[event, ACCOUNT:],
+                events[event, TYPE],
+                events[event, CHANNEL],
+                events[event, UNDOES_AT],
                 tiers,
                 horizon,
                 room,

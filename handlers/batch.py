@@ -1,4 +1,4 @@
-"""The events of one partition as columns: what intake makes and the engine folds."""
+"""The events of one partition as a matrix: what intake makes and the engine folds."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,20 @@ I8 = NDArray[np.int64]
 NONE = np.iinfo(np.int64).min
 """A missing integer in a column or a feature."""
 
+# fields of an event
+AT = 0  # occurred_at, epoch ms
+AMOUNT = 1  # as BALANCE, in the base currency
+BALANCE = 2  # NONE where not given
+TYPE = 3  # place in TYPES
+CHANNEL = 4  # place in CHANNELS
+UNDOES_AT = 5  # for a reversal, when its original occurred; else NONE
+CLOCK = 6  # stream time of the partition once it has been seen: the running maximum of AT and of heartbeats
+OFFSET = 7
+CUSTOMER = 8  # place of its customer in `customers`
+ACCOUNT = 9  # and the words after it: 40 bytes of ASCII, zero-padded
+
 ACCOUNT_WORDS = 5
-"""An account id is 40 bytes of ASCII, zero-padded, seen as five 64-bit words."""
+EVENT_FIELDS = ACCOUNT + ACCOUNT_WORDS
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -27,32 +39,63 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     heartbeat_at: int | None = None
 
 
-@dataclass(slots=True)
-class Batch:
-    """n accepted events of one partition, in stream order, and what was refused among them.
+class Events:
+    """Reads `events`, int64 of shape (n, EVENT_FIELDS), by column: (n,), `account` (n, ACCOUNT_WORDS)."""
 
-    Columns are int64 of shape (n,), but `account` of shape (n, 5). Amounts and balances are in the base currency.
-    """
+    __slots__ = ()
+    events: I8
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @property
+    def at(self) -> I8:
+        return self.events[:, AT]
+
+    @property
+    def amount(self) -> I8:
+        return self.events[:, AMOUNT]
+
+    @property
+    def balance(self) -> I8:
+        return self.events[:, BALANCE]
+
+    @property
+    def type(self) -> I8:
+        return self.events[:, TYPE]
+
+    @property
+    def channel(self) -> I8:
+        return self.events[:, CHANNEL]
+
+    @property
+    def undoes_at(self) -> I8:
+        return self.events[:, UNDOES_AT]
+
+    @property
+    def clock(self) -> I8:
+        return self.events[:, CLOCK]
+
+    @property
+    def offset(self) -> I8:
+        return self.events[:, OFFSET]
+
+    @property
+    def customer(self) -> I8:
+        return self.events[:, CUSTOMER]
+
+    @property
+    def account(self) -> I8:
+        return self.events[:, ACCOUNT:]
+
+
+@dataclass(slots=True)
+class Batch(Events):
+    """Accepted events of one partition, in stream order, and what was refused among them."""
 
     customers: list[str]
     """Distinct customer ids, in order of first appearance."""
-    row: I8
-    """Place of the event's customer in `customers`."""
-    offset: I8
-    at: I8
-    """occurred_at, epoch ms."""
-    amount: I8
-    balance: I8
-    """NONE where not given."""
-    account: I8
-    type: I8
-    """Place in TYPES."""
-    channel: I8
-    """Place in CHANNELS."""
-    undoes_at: I8
-    """For a reversal, when its original occurred; else NONE."""
-    clock: I8
-    """Stream time of the partition once this event has been seen: the running maximum of `at` and of heartbeats."""
+    events: I8
     event_ids: list[str]
     clock_end: int
     """Stream time after the whole batch, heartbeats included."""
@@ -62,6 +105,3 @@ class Batch:
     unknown_types: int
     """Events whose type was not in TYPES and counts as other."""
     unknown_channels: int
-
-    def __len__(self) -> int:
-        return len(self.event_ids)

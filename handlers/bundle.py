@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.advance import COLUMNS, TOLD
-from handlers.batch import Batch
+from handlers.advance import TOLD
+from handlers.batch import CUSTOMER, Batch
 from handlers.layout import VERSION, LayoutError
 from handlers.ledger import LEDGER
 from handlers.notes import Note, woven
@@ -26,6 +26,8 @@ class Part(NamedTuple):
 
 def needed_rows(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> list[str]:
     """The rows that a step must be given, each once."""
+    if not notes and not due:  # as mostly, and customers of a batch are there once
+        return [*batch.customers, LEDGER]
     names = [*batch.customers, *(note.said.customer_id for note in notes), *(customer for customer, _ in due), LEDGER]
     return list(dict.fromkeys(names))
 
@@ -45,8 +47,10 @@ class Bundle:
         clock_ends: list[int] = []
         for part in parts:
             batch, noted = woven(part.batch, part.notes) if part.notes else (part.batch, [])
-            present = set(batch.customers)
-            customers = batch.customers + [customer for customer, _ in part.due if customer not in present]
+            customers = batch.customers
+            if part.due:
+                present = set(customers)
+                customers = customers + [customer for customer, _ in part.due if customer not in present]
             self.batches.append(batch)
             self.noted.append(noted)
             self.customers += customers
@@ -54,17 +58,18 @@ class Bundle:
             self.event_starts.append(self.event_starts[-1] + len(batch))
             stored += [row or b"" for row in map(part.rows.get, customers)]
             clock_ends += [batch.clock_end] * len(customers)
-        if not {row[0] for row in stored if row} <= {VERSION}:  # the kernel would read whatever it found there
-            raise LayoutError("a row was not brought to the present layout before the step")
         count = len(self.customers)
-        self.ends = np.cumsum(np.fromiter(map(len, stored), np.int64, count))
+        lengths = np.fromiter(map(len, stored), np.int64, count)
+        self.ends = np.cumsum(lengths)
         self.raw = np.frombuffer(b"".join(stored), np.uint8)
+        filled = lengths > 0
+        if (self.raw[(self.ends - lengths)[filled]] != VERSION).any():  # the kernel would read whatever it found there
+            raise LayoutError("a row was not brought to the present layout before the step")
         self.clock_ends = np.array(clock_ends, np.int64)
-        row = np.concatenate([batch.row + start for batch, start in zip(self.batches, self.starts, strict=False)])
+        self.events = np.concatenate([batch.events for batch in self.batches])
+        for batch, event, customer in zip(self.batches, self.event_starts, self.starts, strict=False):
+            self.events[event : event + len(batch), CUSTOMER] += customer
+        row = self.events[:, CUSTOMER]
         self.order = np.argsort(row, kind="stable")
         self.event_ends = np.cumsum(np.bincount(row, minlength=count), dtype=np.int64)
-        self.columns = np.empty((len(COLUMNS), len(row)), np.int64)
-        for column, name in zip(self.columns, COLUMNS, strict=True):
-            np.concatenate([getattr(batch, name) for batch in self.batches], out=column)
-        self.account = np.concatenate([batch.account for batch in self.batches])
         self.told = np.zeros((TOLD, count), np.int64)

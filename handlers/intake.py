@@ -1,7 +1,6 @@
 """Records of one partition in, columns of accepted events and dead letters out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, compress
@@ -9,11 +8,28 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from handlers.batch import ACCOUNT_WORDS, I8, NONE, Batch, Record
+from handlers.batch import (
+    ACCOUNT,
+    ACCOUNT_WORDS,
+    AMOUNT,
+    AT,
+    BALANCE,
+    CHANNEL,
+    CLOCK,
+    CUSTOMER,
+    EVENT_FIELDS,
+    I8,
+    NONE,
+    OFFSET,
+    TYPE,
+    UNDOES_AT,
+    Batch,
+    Record,
+)
 from handlers.currency import Exchange
 from handlers.decode import alone, filled, together
 from handlers.refusal import AHEAD_MS_MAX, EARLIEST, EPOCH, LATEST, Refusal, moment_ms, refusal_of, refusal_of_moment
-from handlers.seen import Mask, Seen, event_hashes
+from handlers.seen import Seen, event_hashes
 from schemas.transaction import ACCOUNT_ID_LENGTH, AMOUNT_LIMIT, CHANNELS, TYPES, Moment, Transaction
 from schemas.units import DAY_MS
 
@@ -68,9 +84,11 @@ class Intake:
         if columns is None:
             accepted, transactions = self._one_by_one(records, places.tolist(), refused)
             places, columns = np.array(accepted, np.int64), _columns(transactions, self._exchange)
+        all_events = columns.events
+        all_events[:, OFFSET] = np.array(offsets, np.int64)[places]
 
         moments, hashes = np.full(len(records), NONE, np.int64), np.zeros(len(records), np.int64)
-        moments[places] = columns.at
+        moments[places] = all_events[:, AT]
         hashes[places] = event_hashes(columns.event_ids)
         for place, told_at in heartbeats.items():
             if refusal := refusal_of_moment("heartbeat", told_at, records[place].timestamp_ms):
@@ -82,25 +100,21 @@ class Intake:
             start, end = end, end + len(part.records)
             first, last = np.searchsorted(places, (start, end)).tolist()
             clocks, repeated = part.seen.sift(hashes[start:end], moments[start:end], part.clock)
-            within = places[first:last] - start
-            events = columns.cut(slice(first, last))
+            events, event_ids = all_events[first:last], columns.event_ids[first:last]
+            customer_ids, within = columns.customer_ids[first:last], places[first:last] - start
             if duplicates := int(np.count_nonzero(repeated)):
                 fresh = ~repeated[within]
-                within, events = within[fresh], events.only(fresh)
-            row, customers = _rows(events.customer_ids)
+                events, within = events[fresh], within[fresh]
+                event_ids, customer_ids = list(compress(event_ids, fresh)), list(compress(customer_ids, fresh))
+            events[:, CLOCK] = clocks[within]
+            events[:, CUSTOMER], customers = _distinct(customer_ids)
+            unknown_types, unknown_channels = np.count_nonzero(events[:, (TYPE, CHANNEL)] < 0, axis=0).tolist()
+            if unknown_types or unknown_channels:
+                events[:, (TYPE, CHANNEL)] = np.maximum(events[:, (TYPE, CHANNEL)], 0)
             batch = Batch(
                 customers=customers,
-                row=row,
-                offset=np.array(offsets[start:end], np.int64)[within],
-                at=events.at,
-                amount=events.amount,
-                balance=events.balance,
-                account=events.account,
-                type=np.maximum(events.type, 0),
-                channel=np.maximum(events.channel, 0),
-                undoes_at=events.undoes_at,
-                clock=clocks[within],
-                event_ids=events.event_ids,
+                events=events,
+                event_ids=event_ids,
                 clock_end=int(clocks[-1]) if part.records else part.clock,
                 dead_letters=[
                     refused[place].letter(self._topic, part.partition, records[place])
@@ -108,8 +122,8 @@ class Intake:
                     if start <= place < end
                 ],
                 duplicates=duplicates,
-                unknown_types=int(np.count_nonzero(events.type < 0)),
-                unknown_channels=int(np.count_nonzero(events.channel < 0)),
+                unknown_types=unknown_types,
+                unknown_channels=unknown_channels,
             )
             found.append(batch)
         return found
@@ -125,11 +139,12 @@ class Intake:
             columns = _columns(transactions, self._exchange)
         except _Unsure:
             return None
+        at, undoes_at = columns.events[:, AT], columns.events[:, UNDOES_AT]
         ceiling = np.minimum(np.array(timestamps, np.int64) + AHEAD_MS_MAX, LATEST)
-        if (columns.at < EARLIEST).any() or (columns.at > ceiling).any():
+        if (at < EARLIEST).any() or (at > ceiling).any():
             return None
-        reversals = columns.undoes_at != NONE
-        if reversals.any() and ((columns.undoes_at < EARLIEST) | (columns.undoes_at > columns.at))[reversals].any():
+        reversals = undoes_at != NONE
+        if reversals.any() and ((undoes_at < EARLIEST) | (undoes_at > at))[reversals].any():
             return None
         # Ids are known to be printable by now, so no newline in a key can stand for the one between two keys.
         if self._keyed and not (filled(keys) and b"\n".join(keys) == "\n".join(columns.customer_ids).encode()):
@@ -183,50 +198,20 @@ class _Unsure(Exception):
     """Something in a batch does not fit into columns: its records must be judged one by one."""
 
 
-@dataclass(slots=True)
-class _Columns:
-    """As in Batch, but an unknown type or channel is -1."""
+class _Columns(NamedTuple):
+    """Events of which the clock, the offset and the customer's place are still to be written; an unknown type or
+    channel is -1."""
 
     customer_ids: list[str]
     """Of each event."""
-    at: I8
-    amount: I8
-    balance: I8
-    account: I8
-    type: I8
-    channel: I8
-    undoes_at: I8
+    events: I8
     event_ids: list[str]
 
-    def cut(self, kept: slice) -> "_Columns":
-        """The events of that stretch."""
-        return _Columns(customer_ids=self.customer_ids[kept], event_ids=self.event_ids[kept], **self._arrays(kept))
 
-    def only(self, kept: Mask) -> "_Columns":
-        """The events where `kept`, a mask of shape (n,), is true."""
-        return _Columns(
-            customer_ids=list(compress(self.customer_ids, kept)),
-            event_ids=list(compress(self.event_ids, kept)),
-            **self._arrays(kept),
-        )
-
-    def _arrays(self, kept: slice | Mask) -> dict[str, I8]:
-        return {
-            "at": self.at[kept],
-            "amount": self.amount[kept],
-            "balance": self.balance[kept],
-            "account": self.account[kept],
-            "type": self.type[kept],
-            "channel": self.channel[kept],
-            "undoes_at": self.undoes_at[kept],
-        }
-
-
-def _rows(customer_ids: list[str]) -> tuple[I8, list[str]]:
+def _distinct(customer_ids: list[str]) -> tuple[list[int], list[str]]:
     """The place of each event's customer among the distinct ones, and those in order of first appearance."""
     places: dict[str, int] = {}
-    row = np.array([places.setdefault(customer, len(places)) for customer in customer_ids], np.int64)
-    return row, list(places)
+    return [places.setdefault(customer, len(places)) for customer in customer_ids], list(places)
 
 
 class _Places(dict[str, int]):
@@ -259,22 +244,18 @@ def _columns(transactions: list[Transaction], exchange: Exchange) -> _Columns:
             for balance, code in zip(balances, currencies, strict=True)
         ]
     originals = [event.reversal_of for event in transactions]
-    undoes_at = np.full(count, NONE, np.int64)
+    events = np.empty((count, EVENT_FIELDS), np.int64)
+    events[:, AT] = _moments([event.occurred_at for event in transactions])
+    events[:, AMOUNT] = amounts
+    events[:, BALANCE] = [NONE if balance is None else balance for balance in balances]
+    events[:, TYPE] = [_TYPE_PLACES[event.type] for event in transactions]
+    events[:, CHANNEL] = [_CHANNEL_PLACES[event.channel] for event in transactions]
+    events[:, UNDOES_AT] = NONE
     if originals.count(None) != count:
-        undoes_at[:] = [NONE if original is None else moment_ms(original.occurred_at) for original in originals]
-    types = [event.type for event in transactions]
-    channels = [event.channel for event in transactions]
-    return _Columns(
-        customer_ids=customer_ids,
-        at=_moments([event.occurred_at for event in transactions]),
-        amount=np.array(amounts, np.int64),
-        balance=np.array([NONE if balance is None else balance for balance in balances], np.int64),
-        account=np.array(account_ids, f"S{ACCOUNT_ID_LENGTH}").view(np.int64).reshape(count, ACCOUNT_WORDS),
-        type=np.fromiter(map(_TYPE_PLACES.__getitem__, types), np.int64, count),
-        channel=np.fromiter(map(_CHANNEL_PLACES.__getitem__, channels), np.int64, count),
-        undoes_at=undoes_at,
-        event_ids=event_ids,
-    )
+        events[:, UNDOES_AT] = [NONE if original is None else moment_ms(original.occurred_at) for original in originals]
+    accounts = np.array(account_ids, f"S{ACCOUNT_ID_LENGTH}").view(np.int64)
+    events[:, ACCOUNT:] = accounts.reshape(count, ACCOUNT_WORDS)
+    return _Columns(customer_ids, events, event_ids)
 
 
 def _printable(*ids: list[str]) -> bool:

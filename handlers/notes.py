@@ -5,7 +5,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from handlers.batch import ACCOUNT_WORDS, NONE, Batch, Record
+from handlers.batch import (
+    ACCOUNT,
+    ACCOUNT_WORDS,
+    AMOUNT,
+    AT,
+    BALANCE,
+    CHANNEL,
+    CLOCK,
+    CUSTOMER,
+    EVENT_FIELDS,
+    NONE,
+    OFFSET,
+    TYPE,
+    UNDOES_AT,
+    Batch,
+    Record,
+)
 from handlers.decode import alone
 from handlers.moments import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
 from handlers.refusal import Refusal, moment_ms, refusal_of_moment
@@ -97,28 +113,20 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
     ordered = sorted(notes, key=lambda note: note.before)
     places = [note.before for note in ordered]
     row_of = {customer: row for row, customer in enumerate(batch.customers)}
-    rows = [row_of.setdefault(note.said.customer_id, len(row_of)) for note in ordered]
-    entries = np.array([_entry(note) for note in ordered], np.int64).reshape(-1, 3)
-    accounts = np.array([_account(note).encode() for note in ordered], f"S{ACCOUNT_ID_LENGTH}")
-    words = accounts.view(np.int64).reshape(len(ordered), ACCOUNT_WORDS)
+    entries = np.empty((len(ordered), EVENT_FIELDS), np.int64)
+    entries[:, AT] = [note.at for note in ordered]
+    entries[:, (TYPE, AMOUNT, BALANCE)] = [_entry(note) for note in ordered]
+    entries[:, CHANNEL], entries[:, UNDOES_AT] = 0, NONE
+    entries[:, CLOCK] = [note.clock for note in ordered]
+    entries[:, OFFSET] = [note.offset for note in ordered]
+    entries[:, CUSTOMER] = [row_of.setdefault(note.said.customer_id, len(row_of)) for note in ordered]
+    accounts = np.array([_account(note).encode() for note in ordered], f"S{ACCOUNT_ID_LENGTH}").view(np.int64)
+    entries[:, ACCOUNT:] = accounts.reshape(len(ordered), ACCOUNT_WORDS)
     event_ids = list(batch.event_ids)
     for shift, place in enumerate(places):
         event_ids.insert(place + shift, "")
-    together = replace(
-        batch,
-        customers=list(row_of),
-        row=np.insert(batch.row, places, rows),
-        offset=np.insert(batch.offset, places, [note.offset for note in ordered]),
-        at=np.insert(batch.at, places, [note.at for note in ordered]),
-        amount=np.insert(batch.amount, places, entries[:, 1]),
-        balance=np.insert(batch.balance, places, entries[:, 2]),
-        account=np.insert(batch.account, places, words, axis=0),
-        type=np.insert(batch.type, places, entries[:, 0]),
-        channel=np.insert(batch.channel, places, 0),
-        undoes_at=np.insert(batch.undoes_at, places, NONE),
-        clock=np.insert(batch.clock, places, [note.clock for note in ordered]),
-        event_ids=event_ids,
-    )
+    events = np.insert(batch.events, places, entries, axis=0)
+    together = replace(batch, customers=list(row_of), events=events, event_ids=event_ids)
     return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
 
 

@@ -37,7 +37,7 @@ class CameTrue:
         """Takes note of what customers did themselves."""
         own = made_by_customers(batch.type, batch.undoes_at)
         places = np.array([self._places.setdefault(name, len(self._places)) for name in batch.customers], np.int64)
-        self._customer.append(places[batch.row[own]])
+        self._customer.append(places[batch.customer[own]])
         self._at.append(batch.at[own])
 
     def raised(self, alert: Alert) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.batch import I8, NONE, Batch
+from handlers.batch import AT, CLOCK, CUSTOMER, I8, NONE, OFFSET, Batch, Events
 from handlers.features import BANK_MADE_TYPES
 from handlers.intake import Intake
 from handlers.notes import Note, NoteIntake
@@ -25,7 +25,6 @@ from schemas.units import DAY_MS
 CHUNK = 5_000
 _LATE_SHARES_MAX = ((DAY_MS, 0.1), (7 * DAY_MS, 0.01))
 """A stream has at most such a share of events that are later than so long: whole months behind were put together."""
-_COLUMNS = ("at", "amount", "balance", "account", "type", "channel", "undoes_at")
 
 
 class HistoryError(ValueError):
@@ -43,21 +42,12 @@ class Closing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """n events in stream order; columns as in Batch."""
+class History(Events):
+    """Events in stream order; their clock is the running maximum of `at`."""
 
     customers: list[str]
     """Customer ids; `customer` holds places in it."""
-    customer: I8
-    at: I8
-    amount: I8
-    balance: I8
-    account: I8
-    type: I8
-    channel: I8
-    undoes_at: I8
-    clock: I8
-    """Running maximum of `at`."""
+    events: I8
     closings: "tuple[Closing, ...]"
     """Products that customers who have transactions closed."""
     refused: int
@@ -66,14 +56,11 @@ class History:
     sorted_files: int
     """Files that were not in the order of a stream."""
 
-    def __len__(self) -> int:
-        return len(self.at)
-
     def until(self, moment: int) -> "History":
         """What was known before `moment` (epoch ms): the events before stream time first reached it."""
-        known = slice(0, int(np.searchsorted(self.clock, moment)))
-        columns = {name: getattr(self, name)[known] for name in ("customer", *_COLUMNS, "clock")}
-        return replace(self, **columns, closings=tuple(one for one in self.closings if one.at < moment))
+        known = int(np.searchsorted(self.clock, moment))
+        closings = tuple(one for one in self.closings if one.at < moment)
+        return replace(self, events=self.events[:known], closings=closings)
 
     def own(self) -> "OwnTimes":
         """When the customers themselves did something."""
@@ -82,15 +69,14 @@ class History:
 
     def batch(self, start: int, stop: int) -> Batch:
         """Events start..stop-1 as the engine takes them."""
-        part = slice(start, stop)
-        seen, row = np.unique(self.customer[part], return_inverse=True)
+        events = self.events[start:stop].copy()
+        seen, events[:, CUSTOMER] = np.unique(events[:, CUSTOMER], return_inverse=True)
+        events[:, OFFSET] = np.arange(start, stop)
         return Batch(
             customers=[self.customers[place] for place in seen.tolist()],
-            row=row.astype(np.int64),
-            offset=np.arange(start, stop),
-            **{name: getattr(self, name)[part] for name in (*_COLUMNS, "clock")},
+            events=events,
             event_ids=[""] * (stop - start),
-            clock_end=int(self.clock[stop - 1]),
+            clock_end=int(events[-1, CLOCK]),
             dead_letters=[],
             duplicates=0,
             unknown_types=0,
@@ -144,15 +130,15 @@ def read(
     names: dict[str, int] = {}
     seen, notes = Seen(), NoteIntake(EVENTS, CustomerEvent, keyed=False)
     closed: list[Note] = []
-    parts: dict[str, list[I8]] = {name: [] for name in ("customer", *_COLUMNS, "clock")}
+    parts: list[I8] = []
     refused, first_refusal, unordered, count = 0, "", 0, 0
     for number, lines in enumerate(files, 1):
-        read_before = len(parts["at"])
+        read_before = len(parts)
         for batch in _batches(lines, intake, seen, notes, closed):
             places = np.array([names.setdefault(name, len(names)) for name in batch.customers], np.int64)
-            parts["customer"].append(places[batch.row] if len(batch) else batch.row)
-            for name in _COLUMNS:
-                parts[name].append(getattr(batch, name))
+            if len(batch):
+                batch.events[:, CUSTOMER] = places[batch.customer]
+                parts.append(batch.events)
             if batch.dead_letters:
                 letter = batch.dead_letters[0]
                 where = f"line {letter.offset + 1}" if len(files) == 1 else f"file {number}, line {letter.offset + 1}"
@@ -160,26 +146,28 @@ def read(
                 refused += len(batch.dead_letters)
             count += len(batch)
             progress(count)
-        at = _joined(parts["at"][read_before:])
-        clock = np.maximum.accumulate(at) if len(at) else at
-        if len(at) and any(np.mean(clock - at > late) > share for late, share in _LATE_SHARES_MAX):
-            unordered += 1
-            clock = at
-        parts["clock"].append(clock)
+        if its := parts[read_before:]:
+            del parts[read_before:]
+            parts.append(events := np.concatenate(its))
+            at = events[:, AT]
+            clock = np.maximum.accumulate(at)
+            if any(np.mean(clock - at > late) > share for late, share in _LATE_SHARES_MAX):
+                unordered += 1
+                clock = at
+            events[:, CLOCK] = clock
     told, letters = notes.notes(0, (record(n, line) for n, line in enumerate(customer_events)))
     if letters:
         first_refusal = first_refusal or f"customer event {letters[0].offset + 1}: {letters[0].field} {letters[0].rule}"
         refused += len(letters)
     if not count:
         raise HistoryError(f"no usable transaction was found{'; ' + first_refusal if first_refusal else ''}")
-    columns = {name: _joined(parts.pop(name)) for name in ("customer", *_COLUMNS, "clock")}
+    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if len(files) > 1 or unordered:
-        order = np.argsort(columns["clock"], kind="stable")
-        columns = {name: column[order] for name, column in columns.items()}
-    columns["clock"] = np.maximum.accumulate(columns["at"])
+        whole = whole[np.argsort(whole[:, CLOCK], kind="stable")]
+    whole[:, CLOCK] = np.maximum.accumulate(whole[:, AT])
     return History(
         list(names),
-        **columns,
+        whole,
         closings=_closings([*closed, *told], names),
         refused=refused,
         first_refusal=first_refusal,
@@ -212,7 +200,3 @@ def _closings(told: Iterable[Note], names: dict[str, int]) -> tuple[Closing, ...
         and note.said.kind == "product_closed"
         and note.said.customer_id in names
     )
-
-
-def _joined(parts: list[I8]) -> I8:
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

@@ -51,7 +51,7 @@ def test_an_event_becomes_a_row_of_every_column() -> None:
     first = value_of(event_id="e-1", balance_minor=99, type="salary", channel="atm")
     batch = read(first, value_of(event_id="e-2", customer_id="c-1"))
     assert batch.customers == ["c-1"]
-    assert batch.row.tolist() == [0, 0]
+    assert batch.customer.tolist() == [0, 0]
     assert batch.offset.tolist() == [7, 8]
     assert batch.at.tolist() == [1_799_996_400_000] * 2
     assert batch.amount.tolist() == [-1_250] * 2
@@ -62,7 +62,7 @@ def test_an_event_becomes_a_row_of_every_column() -> None:
     assert batch.event_ids == ["e-1", "e-2"]
     assert batch.account.shape == (2, 5)
     assert batch.account[0].tobytes() == b"a-1".ljust(40, b"\0")
-    assert {column.dtype for column in (batch.row, batch.at, batch.account, batch.type, batch.clock)} == {
+    assert {column.dtype for column in (batch.customer, batch.at, batch.account, batch.type, batch.clock)} == {
         np.dtype(np.int64)
     }
 
@@ -72,7 +72,7 @@ def test_customers_are_named_once_in_order_of_appearance() -> None:
     records = [record_of(value_of(customer_id=name), name.encode()) for name in ids]
     batch = INTAKE.batch(0, records, 0, Seen())
     assert batch.customers == ["c-2", "c-1", "c-3"]
-    assert batch.row.tolist() == [0, 1, 0, 2, 1]
+    assert batch.customer.tolist() == [0, 1, 0, 2, 1]
 
 
 @pytest.mark.parametrize(

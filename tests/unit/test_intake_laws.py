@@ -120,7 +120,7 @@ def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
         columns = (batch.at, batch.amount, batch.balance, batch.type, batch.channel, batch.undoes_at, batch.clock)
         for place in range(len(batch)):
             figures = [int(column[place]) for column in columns]
-            customer = batch.customers[int(batch.row[place])]
+            customer = batch.customers[int(batch.customer[place])]
             account = batch.account[place].tobytes()
             found.append((int(batch.offset[place]), batch.event_ids[place], customer, account, *figures))
         found += [(letter.offset, letter) for letter in batch.dead_letters]

@@ -118,7 +118,10 @@ def test_an_outcome_takes_effect_after_the_transactions_that_were_written_before
     for answered_at, offers in ((150, 1), (250, 2)):
         partition = opened(MemoryStore())
         partition.claim()
-        paid = [record(n, salary(5 * n))._replace(timestamp_ms=FUTURE + at) for n, at in enumerate((100, 200))]
-        answer = record(0, declined)._replace(timestamp_ms=FUTURE + answered_at)
+        paid = [
+            msgspec.structs.replace(record(n, salary(5 * n)), timestamp_ms=FUTURE + at)
+            for n, at in enumerate((100, 200))
+        ]
+        answer = msgspec.structs.replace(record(0, declined), timestamp_ms=FUTURE + answered_at)
         done = partition.process(paid, None, [answer])
         assert (len(done.alerts), done.unmatched) == (offers, 0)

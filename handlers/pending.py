@@ -1,0 +1,104 @@
+"""What a step has found to be decided on, in the order of the stream."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from handlers.advance import AFTER
+from handlers.batch import CUSTOMER, I8, OFFSET, Batch
+from handlers.bundle import Bundle
+from handlers.churn import Judged
+from handlers.decisions import Decisions
+from handlers.found import AT_LOOK, SILENT, Found
+from handlers.moments import DEPOSIT_MATURING, RETURNED, RUN_OFF
+from handlers.notes import Note
+from handlers.snapshot import Snapshot
+from schemas.alert import Alert
+from schemas.units import rfc3339
+
+Key = tuple[int, int, int, str]
+"""A place in the stream: reached at this entry of the batch; before, at or after it; due time; customer."""
+
+
+class Pending(NamedTuple):
+    """One moment, or one note."""
+
+    key: Key
+    place: int
+    """The customer's among those of the partition."""
+    what: int
+    """SILENT, AT_LOOK, AT_EVENT, or NOTE."""
+    at: int
+    bits: int = 0
+    raised: int = 0
+    tier: int = 0
+    values: I8 | None = None
+    share: float = 0.0
+    judged: Judged | None = None
+    note: Note | None = None
+
+    @property
+    def customer(self) -> str:
+        return self.key[3]
+
+
+NOTE = -1
+
+
+def passed(batch: Batch, event: int, at: int, customer: str) -> Key:
+    """The place in the stream of a due time; `event` is this customer's before it, -1 if none in the batch."""
+    reached = int(np.searchsorted(batch.clock, at))
+    return (reached, AFTER - 1, at, customer) if reached > event else (event, AFTER + 1, at, customer)
+
+
+def moments(found: Found, count: int, bundle: Bundle, *, judged: bool) -> Iterator[tuple[int, Pending]]:
+    """What the kernel has written down, copied, each with the place of its partition among the parts. `judged` is
+    whether a model has judged the silences."""
+    values, shares = found.values[:count].copy(), found.shares[:count].tolist()
+    inputs, run_off = found.inputs[:count].copy(), found.run_off[:count].copy()
+    for n, (what, k, event, at, bits, raised, tier) in enumerate(found.heads[:count].tolist()):
+        part = bisect_right(bundle.starts, k) - 1
+        customer, place = bundle.customers[k], k - bundle.starts[part]
+        event = event - bundle.event_starts[part] if event >= 0 else event
+        is_due = what in (SILENT, AT_LOOK)
+        key = passed(bundle.batches[part], event, at, customer) if is_due else (event, AFTER, 0, customer)
+        by_model = Judged(inputs[n], run_off[n]) if judged and (what == SILENT or bits & RUN_OFF) else None
+        yield part, Pending(key, place, what, at, bits, raised, tier, values[n], shares[n], by_model)
+
+
+def noted(batch: Batch, notes: Iterable[tuple[int, Note]]) -> list[Pending]:
+    """The notes of a batch, by the place of their entry in it."""
+    return [
+        Pending((at, AFTER, 0, note.said.customer_id), int(batch.events[at, CUSTOMER]), NOTE, note.at, note=note)
+        for at, note in notes
+    ]
+
+
+def decide(pending: Sequence[Pending], batch: Batch, decisions: Decisions) -> list[Alert]:
+    """The alerts to send, in the order of the stream; what else has changed is in `decisions`."""
+    return [alert for one in sorted(pending, key=lambda one: one.key) for alert in _decided(one, batch, decisions)]
+
+
+def _decided(one: Pending, batch: Batch, decisions: Decisions) -> list[Alert]:
+    if one.note is not None:
+        return decisions.note(one.note)
+    assert one.values is not None
+    customer, at, seen = one.customer, one.at, Snapshot(one.values)
+    if one.what == SILENT:
+        return decisions.silent(customer, at, seen, one.tier, one.share, one.judged)
+    if one.what == AT_LOOK:
+        due = rfc3339(at)
+        return decisions.moment(customer, DEPOSIT_MATURING, at, {"due_at": due}, f"deposit {due}", seen, one.tier)
+    event, alerts = one.key[0], []
+    name = batch.event_ids[event]
+    cause = {"offset": int(batch.events[event, OFFSET]), "event_id": name}
+    if one.bits & RETURNED:
+        alerts += decisions.returned(customer, one.raised, at, cause)
+    if one.bits & RUN_OFF:
+        assert one.judged is not None
+        alerts += decisions.runs_off(customer, at, cause, seen, one.tier, one.judged)
+    if bits := one.bits & ~(RETURNED | RUN_OFF):
+        alerts += decisions.moment(customer, bits, at, cause, name, seen, one.tier)
+    return alerts

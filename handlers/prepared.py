@@ -1,0 +1,48 @@
+"""The bank's rules as a step reads them: looked up and laid out once, until they change."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from handlers.batch import I8
+from handlers.churn_model import ChurnModel, Scorer
+from handlers.churn_watch import Watch, watch_of
+from handlers.moments import RETURNED
+from handlers.rules import Rules
+from handlers.screen import Screen, screen_of
+from handlers.waiting import Waiting, waiting_of
+
+
+class Prepared(NamedTuple):
+    """For the kernel, and for the decisions after it."""
+
+    waiting: list[Waiting]
+    screen: Screen
+    wanted: int
+    """Bits of the moments that anything waits for."""
+    tiers: I8
+    scorer: Scorer | None
+    challenger: Scorer | None
+    watch: Watch
+
+
+def prepared(rules: Rules) -> Prepared:
+    """Takes a millisecond or two."""
+    waiting = waiting_of(rules.offers)
+    scorer, challenger = _scorer(rules.churn), _scorer(rules.challenger)
+    wanted = RETURNED
+    for one in waiting:
+        wanted |= one.bits
+    return Prepared(
+        waiting,
+        screen_of(waiting),
+        wanted,
+        np.array(rules.policy.tiers_minor, np.int64),
+        scorer,
+        challenger,
+        watch_of(None if scorer is None else scorer.weights, rules.policy, noted=challenger is not None),
+    )
+
+
+def _scorer(model: ChurnModel | None) -> Scorer | None:
+    return None if model is None else Scorer(model)
