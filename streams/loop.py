@@ -67,7 +67,8 @@ class Loop:
         passes through."""
         self._publisher.wait_for_room()
         with self._lock:
-            self._sent.append(deque(self._begin([portion for portion in portions if portion.claim.alive])))
+            if sent := self._begin([portion for portion in portions if portion.claim.alive]):
+                self._sent.append(deque(sent))
             while len(self._sent) > SENT_MAX:
                 self._end_turn()
 
@@ -126,10 +127,9 @@ class Loop:
 
     def _end_answered(self) -> None:
         """What is sent on top of a refused commit is refused as well, so it is no matter when an answer is seen."""
-        while self._sent and (not self._sent[0] or self._store.has_answer()):
-            if self._sent[0]:
-                self._end(*self._sent[0].popleft())
-            else:
+        while self._sent and self._store.has_answer():
+            self._end(*self._sent[0].popleft())
+            if not self._sent[0]:
                 self._sent.popleft()
 
     def _end_turn(self) -> None:

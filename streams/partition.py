@@ -6,6 +6,7 @@ Everything but the commit's answer is a function of the records and of what the 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -201,29 +202,29 @@ class Partition:
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
         moved = task.offsets != self.reached
         version = self.position.version
-        entries = self._crowd + self._commit(task.offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
-        sent = self.position.version > version
-        alerts = self._crowd_alerts + outcome.alerts
-        crowd_unfitting, crowd_suppressed = self._crowd_unfitting, self._crowd_suppressed
-        looks = self._crowd_looks + by_bands(outcome.looks)
+        sent_with_it = self._commit(task.offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
+        entries, outcomes = self._crowd_entries + sent_with_it, [*self._crowd, outcome]
         self._forget_crowd()
+        suppressed: Counter[Rule] = Counter()
+        for one in outcomes:
+            suppressed.update(one.suppressed)
         return Done(
-            sent,
+            self.position.version > version,
             self.position,
             entries,
             len(batch),
-            alerts,
+            [alert for one in outcomes for alert in one.alerts],
             batch.dead_letters,
             batch.duplicates,
             outcome.late,
-            outcome.unfitting + crowd_unfitting,
-            outcome.suppressed + crowd_suppressed,
+            sum(one.unfitting for one in outcomes),
+            suppressed,
             batch.unknown_types,
             batch.unknown_channels,
             Counter(note.said.outcome for note in notes if isinstance(note.said, AlertOutcome)),
             outcome.unmatched,
             sum(isinstance(note.said, CustomerEvent) for note in notes),
-            looks,
+            by_bands([look for one in outcomes for look in one.looks]),
         )
 
     def _read_notes(
@@ -256,21 +257,16 @@ class Partition:
             task = Task(Part(self.number, batch, rows, absent), rows, missing, self.reached)
             self.supply(task, self._store.load(self.number, missing))
             outcome = self._engine.step(task.part, self._rules())
-            self._crowd_alerts += outcome.alerts
-            self._crowd_unfitting += outcome.unfitting
-            self._crowd_suppressed += outcome.suppressed
-            self._crowd_looks += by_bands(outcome.looks)
             alerts = [self._alert(alert) for alert in outcome.alerts]
-            self._crowd += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
+            self._crowd_entries += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
+            self._crowd.append(replace(outcome, rows={}, due={}))  # which are committed
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
     def _forget_crowd(self) -> None:
-        self._crowd: list[tuple[int, Outgoing]] = []
-        self._crowd_alerts: list[Alert] = []
-        self._crowd_unfitting = 0
-        self._crowd_suppressed: Counter[Rule] = Counter()
-        self._crowd_looks: Counter[Bands] = Counter()
+        self._crowd: list[Outcome] = []
+        """What the commits of a crowd have come to, which is told with the batch."""
+        self._crowd_entries: list[tuple[int, Outgoing]] = []
 
     def _commit(
         self,
