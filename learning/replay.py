@@ -3,7 +3,6 @@
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from handlers.batch import Batch
@@ -48,6 +47,7 @@ class Replay:
         }
         self._rules = rules
         self._engine = Engine(topic)
+        self._seen = Seen()
         self._size = batch
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
@@ -61,42 +61,31 @@ class Replay:
         """Folds the lines and yields the alerts in stream order. The n-th line has offset n, from 0.
 
         `looked` is told what champion and challenger said, where there is a challenger, in stream order;
-        `folded` of each batch of transactions. Lines are read in another thread, a batch ahead: the kernel leaves the
-        interpreter to it.
+        `folded` of each batch of transactions.
         """
-        batches = self._batches(lines)
-        with ThreadPoolExecutor(1, "replay") as reader:
-            ahead = reader.submit(next, batches, None)
-            while (read := ahead.result()) is not None:
-                ahead = reader.submit(next, batches, None)
-                outcome = self._step(*read)
-                if folded is not None:
-                    folded(read[0])
-                if looked is not None:
-                    for look in outcome.looks:
-                        looked(look)
-                yield from outcome.alerts
+        stripped, first = (line.rstrip(b"\r\n") for line in lines), 0
+        while chunk := list(islice(stripped, self._size)):
+            records = by_topic(first, chunk)
+            first += len(chunk)
+            batch = self._intake.batch(0, records[""], self.clock, self._seen)
+            notes = []
+            for topic, intake in self._notes.items():
+                read, letters = intake.notes(0, records[topic], clock=self.clock)
+                notes += read
+                batch.dead_letters += letters
+            batch.dead_letters.sort(key=lambda letter: letter.offset)
+            outcome = self._step(batch, placed(notes, batch))
+            if folded is not None:
+                folded(batch)
+            if looked is not None:
+                for look in outcome.looks:
+                    looked(look)
+            yield from outcome.alerts
 
     def profiles(self) -> Iterator[tuple[str, dict[str, int | float | None]]]:
         """Every customer's features at the end of the stream, by customer id."""
         for customer in sorted(self.rows.keys() - {LEDGER}):
             yield customer, profile(self.rows[customer], self.clock)
-
-    def _batches(self, lines: Iterable[bytes]) -> Iterator[tuple[Batch, list[Note]]]:
-        stripped, first, clock, seen = (line.rstrip(b"\r\n") for line in lines), 0, 0, Seen()
-        while chunk := list(islice(stripped, self._size)):
-            records = by_topic(first, chunk)
-            first += len(chunk)
-            batch = self._intake.batch(0, records[""], clock, seen)
-            seen.take()  # nobody stores it
-            notes = []
-            for topic, intake in self._notes.items():
-                read, letters = intake.notes(0, records[topic], clock=clock)
-                notes += read
-                batch.dead_letters += letters
-            batch.dead_letters.sort(key=lambda letter: letter.offset)
-            clock = batch.clock_end
-            yield batch, placed(notes, batch)
 
     def _step(self, batch: Batch, notes: list[Note]) -> Outcome:
         self.events += len(batch)
@@ -112,6 +101,7 @@ class Replay:
             else:
                 self._due_at[customer] = at
                 heapq.heappush(self._due, (at, customer))
+        self._seen.take()  # nobody stores it
         return outcome
 
     def _passed(self, until: int) -> list[tuple[str, int]]:
