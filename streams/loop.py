@@ -107,6 +107,7 @@ class Loop:
                     sent.append((portion, done))
                 else:
                     self._finish(portion, done)
+        self._store.flush()
         marks.append(time.perf_counter())
         for step, (before, after) in zip(STEPS, pairwise(marks), strict=True):
             self._metrics.step_seconds[step].observe(after - before)

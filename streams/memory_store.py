@@ -70,6 +70,9 @@ class MemoryStore:
             self._sent[-1] = error
         return after(at, offset, clock, changes)
 
+    def flush(self) -> None:
+        """Nothing is ever held back."""
+
     def has_answer(self) -> bool:
         return bool(self._sent)
 

@@ -28,6 +28,10 @@ _REFUSALS = {
 }
 
 
+_UNSENT_BYTES_MAX = 32_768
+"""More than that does not wait for company."""
+
+
 class FunctionMissing(StoreUnavailable):
     """Redis does not have the library."""
 
@@ -47,6 +51,7 @@ class Line:
         self._pool = pool
         self._connection: ConnectionInterface | None = None
         self._unread = 0
+        self._unsent: list[bytes] = []
         self._early: deque[Any] = deque()
         """Answers, or errors in their place, that were read before they were asked for."""
 
@@ -62,21 +67,33 @@ class Line:
         return [self._read() if self._unread else self._early.pop() for _ in commands]
 
     def send(self, *commands: list[bytes]) -> None:
-        """Sends commands; `answer` will give the answer of each. Never raises."""
+        """Takes commands to be sent by `flush`, or sooner when they are many or an answer is read; `answer` will give
+        the answer of each. Never raises."""
         self._unread += len(commands)
+        self._unsent += map(_packed, commands)
+        if sum(map(len, self._unsent)) >= _UNSENT_BYTES_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Sends what `send` has taken, in one go: that costs more than a small command itself. Never raises."""
         try:
-            if self._connection is None:
-                self._connection = self._pool.get_connection()
-            self._connection.send_packed_command([b"".join(map(_packed, commands))])  # type: ignore[no-untyped-call]
+            self._write()
         except (redis.RedisError, OSError) as error:
             self._early.append(self._dropped(error))
+
+    def _write(self) -> None:
+        if self._unsent:
+            if self._connection is None:
+                self._connection = self._pool.get_connection()
+            told, self._unsent = b"".join(self._unsent), []
+            self._connection.send_packed_command([told])  # type: ignore[no-untyped-call]
 
     def has_answer(self) -> bool:
         """Whether `answer` need not wait."""
         if self._early or self._connection is None:
             return bool(self._early)
         try:
-            return self._unread > 0 and bool(self._connection.can_read(timeout=0))
+            return self._unread > len(self._unsent) and bool(self._connection.can_read(timeout=0))
         except (redis.RedisError, OSError):
             return True  # it will raise
 
@@ -85,8 +102,9 @@ class Line:
         return _or_raised(self._early.popleft() if self._early else self._read())
 
     def _read(self) -> Any:
-        assert self._connection is not None
         try:
+            self._write()
+            assert self._connection is not None
             found = self._connection.read_response(disable_decoding=True)
         except (redis.RedisError, OSError) as error:
             return self._dropped(error)
@@ -102,7 +120,7 @@ class Line:
             self._connection = None
         found = unavailable(error)
         self._early.extend([found] * (self._unread - 1))
-        self._unread = 0
+        self._unread, self._unsent = 0, []
         return found
 
 

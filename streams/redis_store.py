@@ -152,6 +152,10 @@ class RedisStore:
         self._sent.append((partition, at.epoch, line))
         return new
 
+    def flush(self) -> None:
+        for line in dict.fromkeys(line for *_, line in self._sent):
+            line.flush()
+
     def has_answer(self) -> bool:
         return bool(self._sent) and self._sent[0][2].has_answer()
 

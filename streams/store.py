@@ -139,8 +139,12 @@ class Store(Protocol):
     def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         """Asks for a commit without waiting for the answer, which `answered` gives. Returns the position it leads to.
 
-        The next commit may be sent on top of it: where this one is refused, so is that one.
+        The next commit may be sent on top of it: where this one is refused, so is that one. It may be held back, with
+        others, until `flush` or until an answer is asked for.
         """
+
+    def flush(self) -> None:
+        """Lets go of every commit that was sent and held back. Never raises: the answers say what came of it."""
 
     def has_answer(self) -> bool:
         """Whether `answered` need not wait."""

@@ -79,11 +79,13 @@ def test_an_answer_is_there_when_it_has_come_and_not_before_anything_was_sent(st
     assert not store.has_answer()
     at = store.send(partition, store.claim(partition), 1, 0, Changes({"c": b"1"}))
     store.send(partition, at, 2, 0, Changes({"c": b"2"}))
+    store.flush()
     for _ in range(2):
         until(store.has_answer)
         store.answered()
     assert not store.has_answer()
     store.send(partition, at, 2, 0, Changes({"c": b"3"}))  # what was refused is an answer too
+    store.flush()
     until(store.has_answer)
     with pytest.raises(Moved):
         store.answered()
@@ -266,6 +268,7 @@ def test_commits_that_are_sent_are_answered_in_their_order_whatever_is_asked_mea
 
     store.send(partition, first, 9, 0, Changes({"c": b"9"}))
     later = store.send(partition, at, 5, 0, Changes({"c": b"5"}))
+    store.flush()
     other.claim(partition)
     store.send(partition, later, 6, 0, Changes({"c": b"6"}))
     with pytest.raises(Moved):

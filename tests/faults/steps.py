@@ -122,11 +122,13 @@ class _Countdown:
     def __init__(self, kill: Kill) -> None:
         self._step, self._left, self._lock = kill.step, kill.n, Lock()
 
-    def __call__(self, step: str) -> None:
+    def __call__(self, step: str, last: Callable[[], None] = lambda: None) -> None:
+        """`last` is done just before the kill."""
         if step == self._step:
             with self._lock:
                 self._left -= 1
                 if self._left == 0:
+                    last()
                     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -155,10 +157,11 @@ def _around_commit(hit: _Countdown) -> None:
     line: Any = Line
     speak: Any = Line.send
 
-    def spoken(self: Any, command: list[bytes]) -> None:
-        speak(self, command)
-        if command[1].startswith(b"tracker_commit"):
-            hit("in commit")
+    def spoken(self: Any, *commands: list[bytes]) -> None:
+        speak(self, *commands)
+        for command in commands:
+            if command[1].startswith(b"tracker_commit"):
+                hit("in commit", self.flush)
 
     line.send = spoken
     _after(RedisStore, "answered", lambda _: hit("after commit"))
