@@ -51,7 +51,7 @@ def considered(waiting: Iterable[Waiting], bits: int, at: int, seen: Snapshot) -
 
 def judged(found: list[Considered], blocked: Callable[[Offer], Rule | None]) -> list[Considered]:
     """What was considered, with the rule that keeps it back where its conditions hold; `blocked` knows the rules."""
-    return [one if one.failed else one._replace(lost_by=blocked(one.offer)) for one in found]
+    return [one if one.failed else Considered(one.offer, None, blocked(one.offer)) for one in found]
 
 
 def kept_back(found: list[Considered]) -> Considered | None:

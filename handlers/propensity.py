@@ -13,6 +13,7 @@ product is taken, not how likely it is anyway: the share of the control group wh
 import math
 from collections.abc import Iterator
 from hashlib import blake2b
+from struct import Struct
 
 from handlers.ledger import Counts
 from handlers.snapshot import Snapshot
@@ -22,7 +23,7 @@ CONTROL_MIN = 30
 """Members of the control group who would have been made an offer, before their doings are believed."""
 
 _TENURE_BANDS = (365.0, 3 * 365.0)
-_WORDS = 8
+_WORDS = Struct(">8Q")
 
 
 def segment_of(seen: Snapshot, tier: int) -> int:
@@ -78,6 +79,5 @@ def _normal(chance: Iterator[float]) -> float:
 def _uniforms(seed: bytes) -> Iterator[float]:
     """Numbers in (0, 1), 53 bits each, from BLAKE2b of the seed and a running number."""
     for block in range(1 << 30):
-        digest = blake2b(seed, digest_size=64, salt=block.to_bytes(8)).digest()
-        for at in range(0, 8 * _WORDS, 8):
-            yield ((int.from_bytes(digest[at : at + 8]) >> 11) + 0.5) * 2.0**-53
+        for word in _WORDS.unpack(blake2b(seed, digest_size=_WORDS.size, salt=block.to_bytes(8)).digest()):
+            yield ((word >> 11) + 0.5) * 2.0**-53
