@@ -47,9 +47,6 @@ from schemas.units import DAY_MS
 DONE, FULL = range(2)
 """What `advance` stopped for: the end, or no more room."""
 
-AFTER = 1
-"""Order of alerts at one event: before it is folded, after it, and due at once after it."""
-
 # cursor: where the kernel stands
 CURSOR_CUSTOMER = 0
 CURSOR_NEXT = 1  # place in `order` of the customer's next event

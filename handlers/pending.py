@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.advance import AFTER
 from handlers.batch import CUSTOMER, I8, OFFSET, Batch
 from handlers.bundle import Bundle
 from handlers.churn import Judged
@@ -19,7 +18,10 @@ from schemas.alert import Alert
 from schemas.units import rfc3339
 
 Key = tuple[int, int, int, str]
-"""A place in the stream: reached at this entry of the batch; before, at or after it; due time; customer."""
+"""A place in the stream: reached at this entry of the batch; an order; due time; customer."""
+
+BEFORE, AFTER, DUE_AFTER = range(3)
+"""Order of alerts at one event: before it is folded, after it, and due at once after it."""
 
 
 class Pending(NamedTuple):
@@ -50,7 +52,7 @@ NOTE = -1
 def passed(batch: Batch, event: int, at: int, customer: str) -> Key:
     """The place in the stream of a due time; `event` is this customer's before it, -1 if none in the batch."""
     reached = int(np.searchsorted(batch.clock, at))
-    return (reached, AFTER - 1, at, customer) if reached > event else (event, AFTER + 1, at, customer)
+    return (reached, BEFORE, at, customer) if reached > event else (event, DUE_AFTER, at, customer)
 
 
 def moments(found: Found, count: int, bundle: Bundle, *, judged: bool) -> Iterator[tuple[int, Pending]]:
