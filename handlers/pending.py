@@ -20,7 +20,7 @@ from schemas.units import rfc3339
 Key = tuple[int, int, int, str]
 """A place in the stream: reached at this entry of the batch; an order; due time; customer."""
 
-BEFORE, AFTER, DUE_AFTER = range(3)
+BEFORE, AFTER, AT_ONCE_AFTER = range(3)
 """Order of alerts at one event: before it is folded, after it, and due at once after it."""
 
 
@@ -52,7 +52,7 @@ NOTE = -1
 def passed(batch: Batch, event: int, at: int, customer: str) -> Key:
     """The place in the stream of a due time; `event` is this customer's before it, -1 if none in the batch."""
     reached = int(np.searchsorted(batch.clock, at))
-    return (reached, BEFORE, at, customer) if reached > event else (event, DUE_AFTER, at, customer)
+    return (reached, BEFORE, at, customer) if reached > event else (event, AT_ONCE_AFTER, at, customer)
 
 
 def moments(found: Found, count: int, bundle: Bundle, *, judged: bool) -> Iterator[tuple[int, Pending]]:
