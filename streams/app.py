@@ -31,7 +31,7 @@ from streams.churn import churn_rules
 from streams.claim import Portion
 from streams.claims import Claims
 from streams.clients import bootstrap_servers
-from streams.drift import EVERY_SECONDS, Drift
+from streams.drift import Drift
 from streams.faust_app import Boot, faust_app
 from streams.gate import Gate
 from streams.health import Health
@@ -43,7 +43,6 @@ from streams.publisher import Publisher
 from streams.redis_store import RedisStore, redis_lines
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
-from streams.store import StoreUnavailable
 from streams.topics import topics_read
 from streams.web import WorkerWeb, add_pages
 
@@ -267,15 +266,11 @@ class Worker:
             return
         store = RedisStore(redis_lines(self._settings))
         drift = Drift(model, store, lambda: [claim.number for claim in list(self._claims)], self._metrics)
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await asyncio.to_thread(drift.measure)
-            except StoreUnavailable:
-                _log.warning("drift is measured later: Redis is away")
-            except Exception as error:
-                self._crash(error)
-                raise
+        try:
+            await drift.watch()
+        except Exception as error:
+            self._crash(error)
+            raise
 
     def _observe(self) -> None:
         self._river.observe()

@@ -4,6 +4,8 @@ Compared are, as in training, all customers ever seen, not only those whose sile
 as they stand now, beside the loop and without a part in any decision.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,8 +13,11 @@ import numpy as np
 from handlers.churn_inputs import NAMES, inputs_at
 from handlers.churn_model import ChurnModel, Scorer
 from handlers.drift import psi
+from handlers.layout import LayoutError
 from streams.metrics import Metrics
-from streams.store import Store
+from streams.store import Store, StoreUnavailable
+
+_log = logging.getLogger("tracker.drift")
 
 EVERY_SECONDS = 600
 SAMPLE = 4_000
@@ -29,6 +34,16 @@ class Drift:
         self._store = store
         self._owned = owned
         self._metrics = metrics
+
+    async def watch(self, every_seconds: float = EVERY_SECONDS) -> None:
+        """Measures again and again, in a thread beside the event loop. Where Redis is away, or a row is of a newer
+        program, it is done the next time: nothing that is decided waits for it."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            try:
+                await asyncio.to_thread(self.measure)
+            except (StoreUnavailable, LayoutError) as error:
+                _log.warning("drift is measured later: %s", error)
 
     def measure(self) -> None:
         """Sets the gauge of every figure that the model file knows; takes it away where there are too few customers.
