@@ -8,7 +8,7 @@ other of the two, a balance halved in 30 days, or activity halved.
 import numpy as np
 
 from handlers.batch import I8, NONE
-from handlers.days import open_day
+from handlers.day import open_day
 from handlers.features import INDEX
 from handlers.jit import jit
 from handlers.measures import evaluate

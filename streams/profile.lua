@@ -129,7 +129,7 @@ local function read_days_1(byte, number, tile)
   return days
 end
 
--- The days as handlers/days.py writes them.
+-- The days as handlers/days.py and handlers/day.py write them.
 local function read_days(byte, number, tile, place)
   -- 2, 3 or 8 bytes of a zigzag, lowest first; 0 where the width is 0
   local function fixed(width)
