@@ -2,8 +2,7 @@
 
 Three members give log odds: a logistic that corrects BG/NBD and MBG/NBD, a logistic of its own, and boosted trees. A
 few weights blend and calibrate them. Training (learning/churn_training.py) writes the file; scoring needs numpy only:
-`Scorer.scores` over a matrix of inputs, `Scorer.explained` for one customer. Per row about 1 us for the design and the
-linear members and 2-4 us for the trees.
+`Scorer.scores` over a matrix of inputs, `Scorer.explained` for one customer.
 """
 
 import re

@@ -7,12 +7,13 @@ assignors.
 """
 
 import ctypes
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -169,10 +170,16 @@ class TiedProcess:
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-15:])
 
 
+_PORTS = range(15_000, 32_000)
+"""Below those that systems give to outgoing connections: none of these can take a port before its server does."""
+
+
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A loopback TCP port that nobody listens on at this moment. Raises EmbeddedError if none is found."""
+    for port in random.sample(_PORTS, 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise EmbeddedError("no free TCP port was found on 127.0.0.1")
 
 
 # exec keeps the shell's process id for the child, so $$ in the watcher is the child. The watcher ends with it, or
