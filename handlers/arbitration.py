@@ -57,8 +57,9 @@ def judged(found: list[Considered], blocked: Callable[[Offer], Rule | None]) -> 
 def kept_back(found: list[Considered]) -> Considered | None:
     """Where everything that fits is kept back, what would have been worth most; None where something can be made."""
     fitting = [one for one in found if not one.failed]
-    if any(one.lost_by is None for one in fitting):
-        return None
+    for one in fitting:
+        if one.lost_by is None:
+            return None
     return min(fitting, key=lambda one: (-_worth(one.offer) * one.offer.weight, one.offer.offer_id))
 
 

@@ -66,21 +66,18 @@ def failing(checks: Sequence[Check], seen: Snapshot) -> tuple[str, Condition] | 
 def reason(condition: Condition, seen: Snapshot) -> Reason:
     """What an alert says of a condition that holds."""
     value, limit = seen.number(condition.feature), _limit(condition, seen)
-    return Reason(
-        condition.feature, f"{_sentence(condition, seen)}.", value, limit if condition.of is not None else None
-    )
+    told = f"{_sentence(condition, value, limit)}."
+    return Reason(condition.feature, told, value, limit if condition.of is not None else None)
 
 
 def why_not(condition: Condition, seen: Snapshot) -> str:
     """Of one that doesn't."""
-    return f"not so: {_sentence(condition, seen)}"
+    return f"not so: {_sentence(condition, seen.number(condition.feature), _limit(condition, seen))}"
 
 
-def _sentence(condition: Condition, seen: Snapshot) -> str:
-    value, limit = seen.number(condition.feature), _limit(condition, seen)
-    meaning = FEATURES[INDEX[condition.feature]].meaning
-    told = [_said(condition.feature, number) for number in (value, limit)]
-    return f"{meaning}: {told[0]}, {_WORDS[condition.operator]} {told[1]}"
+def _sentence(condition: Condition, value: float | None, limit: float | None) -> str:
+    feature = FEATURES[INDEX[condition.feature]]
+    return f"{feature.meaning}: {_said(feature.unit, value)}, {_WORDS[condition.operator]} {_said(feature.unit, limit)}"
 
 
 def _limit(condition: Condition, seen: Snapshot) -> float | None:
@@ -90,10 +87,9 @@ def _limit(condition: Condition, seen: Snapshot) -> float | None:
     return None if other is None or condition.times is None else condition.times * other
 
 
-def _said(name: str, value: float | None) -> str:
+def _said(unit: Unit, value: float | None) -> str:
     if value is None:
         return "unknown"
-    unit = FEATURES[INDEX[name]].unit
     if unit is Unit.MINOR:
         return f"{value / 100:,.2f}"
     if unit is Unit.SHARE:

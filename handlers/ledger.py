@@ -34,7 +34,11 @@ class Counts(msgspec.Struct, array_like=True):
     @property
     def made(self) -> tuple[int, int]:
         """Over all segments."""
-        return sum(made for made, _ in self.cells.values()), sum(taken for _, taken in self.cells.values())
+        whole = taken = 0
+        for made_here, taken_here in self.cells.values():
+            whole += made_here
+            taken += taken_here
+        return whole, taken
 
 
 class Ledger:

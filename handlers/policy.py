@@ -53,13 +53,11 @@ def offer_blocked(
         return "kill_switch"
     if dealings.holds(offer.code):
         return "held"
-    same = [c for c in dealings.contacts if c.offer_id == offer.offer_id and c.mode == modes["next_best_offer"]]
-    if any(c.answer == DECLINED and at - c.answered_at < policy.decline_days * DAY_MS for c in same):
-        return "declined"
-    if _ignored(same, at, policy):
-        return "ignored"
-    cooling = dealings.cooling and dealings.cooling.get(hash_1(offer), 0) > at
-    if cooling or any(at - c.at < offer.cooldown_days * DAY_MS for c in same):
+    mode = modes["next_best_offer"]
+    same = [c for c in dealings.contacts if c.offer_id == offer.offer_id and c.mode == mode]
+    if same and (rule := _by_the_same(same, offer, at, policy)):
+        return rule
+    if dealings.cooling and dealings.cooling.get(hash_1(offer), 0) > at:
         return "cooldown"
     consent = dealings.consents.get(CONTACT_CHANNELS.index(offer.channel), 0)
     if consent < 0 or (consent == 0 and offer.channel in policy.consent_required):
@@ -75,6 +73,18 @@ def offer_blocked(
 def hash_1(offer: Offer) -> int:
     """How rows of layout 1 remembered an offer."""
     return int.from_bytes(blake2b(offer.offer_id.encode(), digest_size=8).digest()) >> 1
+
+
+def _by_the_same(contacts: list[Contact], offer: Offer, at: int, policy: Policy) -> Rule | None:
+    """The rule by which these contacts, all about one offer, keep it back."""
+    declined_since, last = at - policy.decline_days * DAY_MS, 0
+    for contact in contacts:
+        if contact.answer == DECLINED and contact.answered_at > declined_since:
+            return "declined"
+        last = max(last, contact.at)
+    if contacts[-1].answer == IGNORED and _ignored(contacts, at, policy):
+        return "ignored"
+    return "cooldown" if last > at - offer.cooldown_days * DAY_MS else None
 
 
 def _ignored(contacts: list[Contact], at: int, policy: Policy) -> bool:

@@ -1,12 +1,11 @@
 """Time zones from the tzdata package, whose version is locked: every worker has the same, whatever its system has."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from schemas.policy import Policy
-from schemas.units import epoch_ms
 
 _TZDATA = files("tzdata")
 
@@ -37,7 +36,7 @@ def after_quiet(policy: Policy, zone_name: str, at: int) -> int:
     day = local.replace(hour=end // 60, minute=end % 60, second=0, fold=0)
     if minutes >= end:
         day += timedelta(days=1)
-    return max(epoch_ms(day.astimezone(UTC)), at)
+    return max(1_000 * int(day.timestamp()), at)
 
 
 @cache
