@@ -4,7 +4,7 @@
 
 Two streams are replayed with each set of rules in turn, one whole round after the other, and processor time counts: the
 bench's workload, in which one event in a hundred brings a moment, and a simulated bank, whose customers have salaries,
-bills and habits, so that one in seven does. The model is learned from another such bank. Without offers and without a
+bills and habits, so that one in eight does. The model is learned from another such bank. Without offers and without a
 model own rhythm still says who is silent for too long; what a set adds is told against that.
 """
 
