@@ -1,7 +1,7 @@
 """The kernel of a step: takes one customer after another through the batch, writing down moments for a decision."""
 
 from handlers.batch import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, I8, TYPE, UNDOES_AT
-from handlers.churn_watch import Watch, known_from, next_look, number
+from handlers.churn_watch import Watch, known_from, next_look, number, reaches
 from handlers.fold import fold, next_due, raise_churn
 from handlers.found import (
     AT_EVENT,
@@ -87,11 +87,12 @@ def _keep(inputs: F8, out: F8) -> None:
 def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
     """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
     if churn.weights.horizon > 0:
-        found = number(s, churn, due, room)
         if churn.noted:
-            note[NOTE_LOG_ODDS] = found
+            note[NOTE_LOG_ODDS] = number(s, churn, due, room)
             _keep(churn.inputs, note[NOTE_INPUTS:])
-        if found >= churn.raise_at:
+            if note[NOTE_LOG_ODDS] >= churn.raise_at:
+                return True
+        elif reaches(s, churn, due, room, churn.raise_at):
             return True
         s.life[DUE] = next_look(s, churn, due, room)
         return False
@@ -110,7 +111,7 @@ def _holds(s: Scratch, churn: Watch, raised: int, at: int, figures: I8, room: I8
         return False
     if marks_run_off(raised):
         return still_runs_off(s, s.life[NEWEST], figures)
-    return number(s, churn, s.life[NEWEST], room) >= churn.hold_above
+    return reaches(s, churn, s.life[NEWEST], room, churn.hold_above)
 
 
 @jit

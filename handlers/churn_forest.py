@@ -29,6 +29,9 @@ class Forest(NamedTuple):
     """A leaf's is itself."""
     value: F8
     """Of an inner node the mean of its leaves."""
+    least: float
+    most: float
+    """Between these lies the sum of any row."""
 
 
 def forest_of(
@@ -43,11 +46,13 @@ def forest_of(
     order: list[int] = []
     new_left: list[int] = []
     new_roots, depths = [], []
+    least = most = 0.0
     met: set[int] = set()
     for root in roots.tolist():
         new_roots.append(len(order))
         waiting, depth = deque([(root, 0)]), 0
         placed = len(order) + 1
+        leaves = []
         while waiting:
             node, depth = waiting.popleft()
             if not 0 <= node < len(left) or node in met:
@@ -55,12 +60,14 @@ def forest_of(
             met.add(node)
             if left[node] < 0:
                 new_left.append(len(order))
+                leaves.append(float(value[node]))
             else:
                 new_left.append(placed)
                 placed += 2
                 waiting += [(int(left[node]), depth + 1), (int(right[node]), depth + 1)]
             order.append(node)
         depths.append(depth)
+        least, most = least + min(leaves), most + max(leaves)
     nodes = np.array(order, np.int64)
     inner = left[nodes] >= 0
     if not ((column >= 0) & (column < columns))[nodes[inner]].all():
@@ -72,6 +79,8 @@ def forest_of(
         np.where(inner, np.minimum(threshold[nodes], _LARGEST), np.inf),
         np.array(new_left, np.int64),
         value[nodes],
+        least,
+        most,
     )
 
 

@@ -13,7 +13,7 @@ from handlers.batch import I8
 from handlers.churn_design import logit
 from handlers.churn_forest import no_forest
 from handlers.churn_inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
-from handlers.churn_weights import Lines, Weights, log_odds, new_columns
+from handlers.churn_weights import Lines, Weights, log_odds, new_columns, reach
 from handlers.jit import F8, jit
 from handlers.row import FIRST, LAST_OWN, Scratch
 from schemas.policy import Policy
@@ -61,6 +61,13 @@ def number(s: Scratch, watch: Watch, now: int, room: I8) -> float:
 
 
 @jit
+def reaches(s: Scratch, watch: Watch, now: int, room: I8, level: float) -> bool:
+    """Whether `number` is at or above that level."""
+    fill(s, watch.spec, watch.exact, now, watch.values, watch.inputs, room)
+    return reach(watch.inputs, watch.weights, watch.columns, level)
+
+
+@jit
 def known_from(s: Scratch, watch: Watch) -> int:
     """From when on (epoch ms) a silence of the customer is judged: at the age of the youngest that the model has seen.
     Of anyone younger it says too much; at a bank that has just been connected, that would be everybody."""
@@ -79,10 +86,10 @@ def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
     if silence >= watch.weights.horizon:
         return 0
     below, above = 0, max(silence // 2, 1)
-    if number(s, watch, now + above * DAY_MS, room) >= watch.raise_at:
+    if reaches(s, watch, now + above * DAY_MS, room, watch.raise_at):
         while above - below > 1:
             middle = (below + above) // 2
-            if number(s, watch, now + middle * DAY_MS, room) >= watch.raise_at:
+            if reaches(s, watch, now + middle * DAY_MS, room, watch.raise_at):
                 above = middle
             else:
                 below = middle

@@ -12,6 +12,8 @@ from handlers.purchase_models import p_comes
 
 _REPEATS, _AGE = len(DECLARED) + REPEATS, len(DECLARED) + AGE
 _COLUMNS = len(COLUMNS)
+_ROUNDING = 1e-6
+"""Sums of leaves in another order may be apart by far less."""
 
 
 class Lines(NamedTuple):
@@ -101,14 +103,35 @@ def new_columns() -> F8:
 
 
 @jit
-def log_odds(inputs: F8, weights: Weights, room: F8) -> float:
-    """Log odds of leaving of one customer's inputs, (inputs,). `room` is of new_columns."""
-    row, sides = room[:_COLUMNS], room[_COLUMNS:]
+def _without_trees(inputs: F8, weights: Weights, row: F8) -> float:
+    """What the linear members say; writes the columns into `row`."""
     design_row(inputs, weights.learned, weights.purchase, SCALE, row)
     blend = weights.blend
-    z = blend[0] + blend[1] * _linear(row, weights.corrected) + blend[2] * _linear(row, weights.logistic)
-    z += blend[3] * (weights.trees_intercept + leaf_sum(row, weights.forest, sides))
-    return _at_horizon(z, inputs, weights)
+    return float(blend[0] + blend[1] * _linear(row, weights.corrected) + blend[2] * _linear(row, weights.logistic))
+
+
+@jit
+def _with_trees(z: float, inputs: F8, weights: Weights, room: F8) -> float:
+    leaves = leaf_sum(room[:_COLUMNS], weights.forest, room[_COLUMNS:])
+    return _at_horizon(z + weights.blend[3] * (weights.trees_intercept + leaves), inputs, weights)
+
+
+@jit
+def log_odds(inputs: F8, weights: Weights, room: F8) -> float:
+    """Log odds of leaving of one customer's inputs, (inputs,). `room` is of new_columns."""
+    return _with_trees(_without_trees(inputs, weights, room[:_COLUMNS]), inputs, weights, room)
+
+
+@jit
+def reach(inputs: F8, weights: Weights, room: F8, level: float) -> bool:
+    """Whether log_odds are at or above `level`: mostly no, and known without walking a tree, as no sum of leaves would
+    take them there. What is carried to the horizon rises with what was said before."""
+    z = _without_trees(inputs, weights, room[:_COLUMNS])
+    forest, share = weights.forest, weights.blend[3]
+    most = z + share * (weights.trees_intercept + (forest.most if share >= 0.0 else forest.least))
+    if _at_horizon(most, inputs, weights) < level - _ROUNDING:
+        return False
+    return _with_trees(z, inputs, weights, room) >= level
 
 
 @jit

@@ -7,7 +7,8 @@ import pytest
 
 from handlers.churn_design import design, logit
 from handlers.churn_inputs import NAMES
-from handlers.churn_model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid
+from handlers.churn_model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid, weights_of
+from handlers.churn_weights import new_columns, reach, score_rows
 from handlers.drift import psi, reference
 from handlers.purchase_models import PurchaseModel
 from learning.backtest import LeakError, backtest, predictions
@@ -215,3 +216,13 @@ def test_the_training_summary_says_until_when_and_from_what(trained: Trained, hi
     assert summary.training.events == len(history.until(UNTIL))
     assert summary.training.customers == len(trained.last.customer)
     assert summary.training.horizons_days == [HORIZON]
+
+
+def test_whether_a_score_reaches_a_level_is_known_as_exactly_without_the_trees_as_with_them(trained: Trained) -> None:
+    inputs, weights = trained.last.inputs, weights_of(trained.model)
+    turned = weights._replace(blend=weights.blend * [1.0, 1.0, 1.0, -1.0])  # then the least of the leaves counts
+    for given in (weights, turned, weights._replace(learned=15.0, carry=0.5)):
+        room, logits = new_columns(), np.empty(len(inputs))
+        score_rows(inputs, given, room, logits)
+        for level in (logit(0.2), logit(0.7), float(logits[0]), float(np.median(logits)), float(logits.max())):
+            assert [reach(row, given, room, level) for row in inputs] == (logits >= level).tolist()
