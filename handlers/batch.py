@@ -39,54 +39,36 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     heartbeat_at: int | None = None
 
 
+class _Column:
+    """One field of all events, a view of shape (n,)."""
+
+    def __init__(self, fields: int | slice) -> None:
+        self._fields = fields
+
+    def __get__(self, events: "Events", owner: type) -> I8:
+        return events.events[:, self._fields]
+
+
 class Events:
-    """Reads `events`, int64 of shape (n, EVENT_FIELDS), by column: (n,), `account` (n, ACCOUNT_WORDS)."""
+    """`events` is int64 of shape (n, EVENT_FIELDS)."""
 
     __slots__ = ()
     events: I8
 
+    at = _Column(AT)
+    amount = _Column(AMOUNT)
+    balance = _Column(BALANCE)
+    type = _Column(TYPE)
+    channel = _Column(CHANNEL)
+    undoes_at = _Column(UNDOES_AT)
+    clock = _Column(CLOCK)
+    offset = _Column(OFFSET)
+    customer = _Column(CUSTOMER)
+    account = _Column(slice(ACCOUNT, None))
+    """Shape (n, ACCOUNT_WORDS)."""
+
     def __len__(self) -> int:
         return len(self.events)
-
-    @property
-    def at(self) -> I8:
-        return self.events[:, AT]
-
-    @property
-    def amount(self) -> I8:
-        return self.events[:, AMOUNT]
-
-    @property
-    def balance(self) -> I8:
-        return self.events[:, BALANCE]
-
-    @property
-    def type(self) -> I8:
-        return self.events[:, TYPE]
-
-    @property
-    def channel(self) -> I8:
-        return self.events[:, CHANNEL]
-
-    @property
-    def undoes_at(self) -> I8:
-        return self.events[:, UNDOES_AT]
-
-    @property
-    def clock(self) -> I8:
-        return self.events[:, CLOCK]
-
-    @property
-    def offset(self) -> I8:
-        return self.events[:, OFFSET]
-
-    @property
-    def customer(self) -> I8:
-        return self.events[:, CUSTOMER]
-
-    @property
-    def account(self) -> I8:
-        return self.events[:, ACCOUNT:]
 
 
 @dataclass(slots=True)
