@@ -1,7 +1,7 @@
 """The kernel of a step: takes one customer after another through the batch, writing down moments for a decision."""
 
 from handlers.batch import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, I8, TYPE, UNDOES_AT
-from handlers.churn_watch import Watch, known_from, next_look, number, reaches
+from handlers.churn_watch import Watch, known_from, next_look, number, reaches, see
 from handlers.fold import fold, next_due, raise_churn
 from handlers.found import (
     AT_EVENT,
@@ -127,7 +127,7 @@ def _leaves_in_a_run(
         return False
     if not runs_off(s, spec, s.life[NEWEST], figures, values, room):
         return False
-    number(s, churn, s.life[NEWEST], room)
+    see(s, churn, s.life[NEWEST], room)
     _keep(churn.inputs, inputs)
     s.life[RAISED_DUE] = run_off_mark(last)
     s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS

@@ -54,16 +54,22 @@ def watch_of(weights: Weights | None, policy: Policy, *, noted: bool = False) ->
 
 
 @jit
-def number(s: Scratch, watch: Watch, now: int, room: I8) -> float:
-    """Log odds of leaving at `now`, which is not before the row's newest moment. `room` as for fold."""
+def see(s: Scratch, watch: Watch, now: int, room: I8) -> None:
+    """Writes what the number is made of at `now`, which is not before the row's newest moment. `room` as for fold."""
     fill(s, watch.spec, watch.exact, now, watch.values, watch.inputs, room)
+
+
+@jit
+def number(s: Scratch, watch: Watch, now: int, room: I8) -> float:
+    """Log odds of leaving at `now`."""
+    see(s, watch, now, room)
     return log_odds(watch.inputs, watch.weights, watch.columns)
 
 
 @jit
 def reaches(s: Scratch, watch: Watch, now: int, room: I8, level: float) -> bool:
     """Whether `number` is at or above that level."""
-    fill(s, watch.spec, watch.exact, now, watch.values, watch.inputs, room)
+    see(s, watch, now, room)
     return reach(watch.inputs, watch.weights, watch.columns, level)
 
 

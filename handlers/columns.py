@@ -8,7 +8,6 @@ import numpy as np
 
 from handlers.batch import (
     ACCOUNT,
-    ACCOUNT_WORDS,
     AMOUNT,
     AT,
     BALANCE,
@@ -20,12 +19,13 @@ from handlers.batch import (
     TYPE,
     UNDOES_AT,
     Batch,
+    account_words,
 )
 from handlers.currency import Exchange
 from handlers.refusal import EPOCH, moment_ms
 from handlers.seen import Mask
 from schemas.dead_letter import DeadLetter
-from schemas.transaction import ACCOUNT_ID_LENGTH, AMOUNT_LIMIT, CHANNELS, TYPES, Moment, Transaction
+from schemas.transaction import AMOUNT_LIMIT, CHANNELS, TYPES, Moment, Transaction
 from schemas.units import DAY_MS
 
 
@@ -112,8 +112,7 @@ def columns_of(transactions: list[Transaction], exchange: Exchange) -> Columns:
     events[:, UNDOES_AT] = NONE
     if originals.count(None) != count:
         events[:, UNDOES_AT] = [NONE if original is None else moment_ms(original.occurred_at) for original in originals]
-    accounts = np.array(account_ids, f"S{ACCOUNT_ID_LENGTH}").view(np.int64)
-    events[:, ACCOUNT:] = accounts.reshape(count, ACCOUNT_WORDS)
+    events[:, ACCOUNT:] = account_words(account_ids)
     unknown = events[:, (TYPE, CHANNEL)] < 0
     if not unknown.any():
         return Columns(customer_ids, events, event_ids, None)

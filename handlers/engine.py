@@ -99,7 +99,7 @@ class Engine:
             return []
         bundle = Bundle(parts)
         if rules is not self._rules:
-            self._rules, self._prepared = rules, prepared(rules)
+            self._rules, self._prepared = rules, prepared(rules, self._prepared)
         ready = self._prepared
         seen_by_both: list[F8] = []
         cursor = np.zeros(CURSOR, np.int64)

@@ -7,7 +7,6 @@ import numpy as np
 
 from handlers.batch import (
     ACCOUNT,
-    ACCOUNT_WORDS,
     AMOUNT,
     AT,
     BALANCE,
@@ -21,6 +20,7 @@ from handlers.batch import (
     UNDOES_AT,
     Batch,
     Record,
+    account_words,
 )
 from handlers.decode import alone
 from handlers.moments import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
@@ -29,7 +29,6 @@ from handlers.zones import zone_names
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.outcome import AlertOutcome
-from schemas.transaction import ACCOUNT_ID_LENGTH
 
 _NEEDED: dict[str, tuple[str, ...]] = {
     "consent_given": ("channel",),
@@ -120,8 +119,7 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
     entries[:, CLOCK] = [note.clock for note in ordered]
     entries[:, OFFSET] = [note.offset for note in ordered]
     entries[:, CUSTOMER] = [row_of.setdefault(note.said.customer_id, len(row_of)) for note in ordered]
-    accounts = np.array([_account(note).encode() for note in ordered], f"S{ACCOUNT_ID_LENGTH}").view(np.int64)
-    entries[:, ACCOUNT:] = accounts.reshape(len(ordered), ACCOUNT_WORDS)
+    entries[:, ACCOUNT:] = account_words([_account(note) for note in ordered])
     event_ids = list(batch.event_ids)
     for shift, place in enumerate(places):
         event_ids.insert(place + shift, "")

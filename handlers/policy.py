@@ -82,7 +82,7 @@ def _by_the_same(contacts: list[Contact], offer: Offer, at: int, policy: Policy)
         if contact.answer == DECLINED and contact.answered_at > declined_since:
             return "declined"
         last = max(last, contact.at)
-    if contacts[-1].answer == IGNORED and _ignored(contacts, at, policy):
+    if _ignored(contacts, at, policy):
         return "ignored"
     return "cooldown" if last > at - offer.cooldown_days * DAY_MS else None
 

@@ -26,10 +26,11 @@ class Prepared(NamedTuple):
     watch: Watch
 
 
-def prepared(rules: Rules) -> Prepared:
-    """Takes a millisecond or two."""
+def prepared(rules: Rules, before: Prepared | None = None) -> Prepared:
+    """Models that were prepared `before` are not laid out again: that takes as long as a few batches."""
     waiting = waiting_of(rules.offers)
-    scorer, challenger = _scorer(rules.churn), _scorer(rules.challenger)
+    scorer = _scorer(rules.churn, None if before is None else before.scorer)
+    challenger = _scorer(rules.challenger, None if before is None else before.challenger)
     wanted = RETURNED
     for one in waiting:
         wanted |= one.bits
@@ -44,5 +45,7 @@ def prepared(rules: Rules) -> Prepared:
     )
 
 
-def _scorer(model: ChurnModel | None) -> Scorer | None:
-    return None if model is None else Scorer(model)
+def _scorer(model: ChurnModel | None, before: Scorer | None) -> Scorer | None:
+    if model is None:
+        return None
+    return before if before is not None and before.model is model else Scorer(model)
