@@ -1,6 +1,5 @@
 """The events of one partition as a matrix: what intake makes and the engine folds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -8,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.dead_letter import DeadLetter
-from schemas.transaction import ACCOUNT_ID_LENGTH
 
 I8 = NDArray[np.int64]
 
@@ -27,13 +25,8 @@ OFFSET = 7
 CUSTOMER = 8  # place of its customer in `customers`
 ACCOUNT = 9  # and the words after it: 40 bytes of ASCII, zero-padded
 
-ACCOUNT_WORDS = 5
+ACCOUNT_WORDS = 5  # ACCOUNT_ID_LENGTH bytes
 EVENT_FIELDS = ACCOUNT + ACCOUNT_WORDS
-
-
-def account_words(ids: Sequence[str]) -> I8:
-    """Account ids of ASCII as they stand in events, (n, ACCOUNT_WORDS)."""
-    return np.array(ids, f"S{ACCOUNT_ID_LENGTH}").view(np.int64).reshape(len(ids), ACCOUNT_WORDS)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

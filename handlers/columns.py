@@ -1,13 +1,14 @@
-"""Transactions as the rows of a matrix, with their ids beside it."""
+"""Records of which some are events: these as the rows of a matrix, with their ids beside it."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import compress
-from typing import NamedTuple, cast
 
 import numpy as np
 
 from handlers.batch import (
     ACCOUNT,
+    ACCOUNT_WORDS,
     AMOUNT,
     AT,
     BALANCE,
@@ -19,58 +20,21 @@ from handlers.batch import (
     TYPE,
     UNDOES_AT,
     Batch,
-    account_words,
 )
 from handlers.currency import Exchange
-from handlers.refusal import EPOCH, moment_ms
-from handlers.seen import Mask
+from handlers.json_scan import PADDING
+from handlers.plain import (
+    CURRENCY,
+    HASH,
+    TOLD,
+    clear,
+    read_plain,
+)
+from handlers.refusal import moment_ms
+from handlers.seen import Mask, event_hashes
+from handlers.words import WORD, words_of
 from schemas.dead_letter import DeadLetter
-from schemas.transaction import AMOUNT_LIMIT, CHANNELS, TYPES, Moment, Transaction
-from schemas.units import DAY_MS
-
-
-class Unsure(Exception):
-    """Something in a batch does not fit into columns: its records must be judged one by one."""
-
-
-class Columns(NamedTuple):
-    """Events of which the clock, the offset and the customer's place are still to be written."""
-
-    customer_ids: list[str]
-    """Of each event."""
-    events: I8
-    event_ids: list[str]
-    unknown: Mask | None
-    """Whether the type, and whether the channel, was not known and counts as other, (n, 2); None where all were."""
-
-    def between(self, first: int, last: int) -> "Columns":
-        """The events of that stretch; its matrix is a view."""
-        its = slice(first, last)
-        unknown = None if self.unknown is None else self.unknown[its]
-        return Columns(self.customer_ids[its], self.events[its], self.event_ids[its], unknown)
-
-    def batch(self, repeated: Mask | None, clock_end: int, dead_letters: list[DeadLetter]) -> Batch:
-        """Those that are not repeated (None: all of them); writes the customers' places."""
-        kept = self
-        if repeated is not None:
-            fresh = ~repeated
-            customer_ids, event_ids = list(compress(self.customer_ids, fresh)), list(compress(self.event_ids, fresh))
-            kept = Columns(
-                customer_ids, self.events[fresh], event_ids, None if self.unknown is None else self.unknown[fresh]
-            )
-        places: dict[str, int] = {}
-        kept.events[:, CUSTOMER] = [places.setdefault(customer, len(places)) for customer in kept.customer_ids]
-        unknown_types, unknown_channels = (0, 0) if kept.unknown is None else kept.unknown.sum(axis=0).tolist()
-        return Batch(
-            customers=list(places),
-            events=kept.events,
-            event_ids=kept.event_ids,
-            clock_end=clock_end,
-            dead_letters=dead_letters,
-            duplicates=len(self.events) - len(kept.events),
-            unknown_types=unknown_types,
-            unknown_channels=unknown_channels,
-        )
+from schemas.transaction import AMOUNT_LIMIT, CHANNELS, TYPES, Transaction
 
 
 class _Places(dict[str, int]):
@@ -84,66 +48,114 @@ _TYPE_PLACES = _Places(zip(TYPES, range(len(TYPES)), strict=True))
 _CHANNEL_PLACES = _Places(zip(CHANNELS, range(len(CHANNELS)), strict=True))
 
 
-def columns_of(transactions: list[Transaction], exchange: Exchange) -> Columns:
-    """The fields as columns. Raises Unsure where an id is not printable ASCII or money cannot be converted."""
-    # A list per field: over twice as fast as one pass that fills them all.
-    count = len(transactions)
-    event_ids = [event.event_id for event in transactions]
-    customer_ids = [event.customer_id for event in transactions]
-    account_ids = [event.account_id for event in transactions]
-    if not _printable(event_ids, customer_ids, account_ids):
-        raise Unsure
-    amounts = [event.amount_minor for event in transactions]
-    balances = [event.balance_minor for event in transactions]
-    currencies = [event.currency for event in transactions]
-    if currencies.count(exchange.base_currency) != count:
-        amounts = [_converted(amount, code, exchange) for amount, code in zip(amounts, currencies, strict=True)]
-        balances = [
-            None if balance is None else _converted(balance, code, exchange)
-            for balance, code in zip(balances, currencies, strict=True)
-        ]
-    originals = [event.reversal_of for event in transactions]
-    events = np.empty((count, EVENT_FIELDS), np.int64)
-    events[:, AT] = _moments([event.occurred_at for event in transactions])
-    events[:, AMOUNT] = amounts
-    events[:, BALANCE] = [NONE if balance is None else balance for balance in balances]
-    events[:, TYPE] = [_TYPE_PLACES[event.type] for event in transactions]
-    events[:, CHANNEL] = [_CHANNEL_PLACES[event.channel] for event in transactions]
-    events[:, UNDOES_AT] = NONE
-    if originals.count(None) != count:
-        events[:, UNDOES_AT] = [NONE if original is None else moment_ms(original.occurred_at) for original in originals]
-    events[:, ACCOUNT:] = account_words(account_ids)
-    unknown = events[:, (TYPE, CHANNEL)] < 0
-    if not unknown.any():
-        return Columns(customer_ids, events, event_ids, None)
-    events[:, (TYPE, CHANNEL)] = np.maximum(events[:, (TYPE, CHANNEL)], 0)
-    return Columns(customer_ids, events, event_ids, unknown)
+@dataclass(slots=True)
+class Columns:
+    """All the records that were polled, in their order."""
+
+    accepted: Mask
+    """Which of them are events, (n,)."""
+    events: I8
+    """The clock, the offset and the customer's place are still to be written; no event has NONE for its time."""
+    hashes: I8
+    """Of the event ids, 0 for what is no event; (n,)."""
+    event_ids: list[str]
+    customer_ids: list[str]
+
+    @classmethod
+    def read(
+        cls, values: Sequence[bytes | None], timestamps: I8, keys: Sequence[bytes | None] | None, exchange: Exchange
+    ) -> "Columns":
+        """The events among them that are plain (handlers/plain.py), in the base currency; `keys` is None where they are
+        not looked at."""
+        count = len(values)
+        text, ends = _joined(values)
+        key_text, key_ends = (text, ends) if keys is None else _joined(keys)
+        events, told = np.empty((count, EVENT_FIELDS), np.int64), np.zeros((count, TOLD), np.int64)
+        plain = np.empty(count, np.bool_)
+        data, key_data = np.frombuffer(text, np.uint8), np.frombuffer(key_text, np.uint8)
+        read_plain(data, ends, timestamps, key_data, key_ends, keys is not None, events, told, plain)
+        foreign = np.flatnonzero(plain & (told[:, CURRENCY] != exchange.base_word)).tolist()
+        doubtful = [place for place in foreign if not _convert(events[place], _code(told[place]), exchange)]
+        if not (text.isascii() or _is_utf8(text)):
+            doubtful += [place for place, value in enumerate(values) if value is not None and not value.isascii()]
+        for place in doubtful:
+            plain[place] = False
+            clear(events[place], told[place])
+        letters = text.decode("latin-1")  # a character for each byte
+        first, last, its_first, its_last = told[:, :CURRENCY].T.tolist()
+        return cls(
+            plain,
+            events,
+            told[:, HASH],
+            [letters[start:end] for start, end in zip(first, last, strict=True)],
+            [letters[start:end] for start, end in zip(its_first, its_last, strict=True)],
+        )
+
+    def put(self, place: int, transaction: Transaction, exchange: Exchange) -> None:
+        """Accepts a record as that transaction, whose money can be converted."""
+        event, original, balance = self.events[place], transaction.reversal_of, transaction.balance_minor
+        event[AT] = moment_ms(transaction.occurred_at)
+        event[UNDOES_AT] = NONE if original is None else moment_ms(original.occurred_at)
+        event[AMOUNT], event[BALANCE] = transaction.amount_minor, NONE if balance is None else balance
+        _convert(event, transaction.currency, exchange)
+        event[TYPE], event[CHANNEL] = _TYPE_PLACES[transaction.type], _CHANNEL_PLACES[transaction.channel]
+        event[ACCOUNT:] = words_of([transaction.account_id], ACCOUNT_WORDS)[0]
+        self.accepted[place], self.hashes[place] = True, event_hashes([transaction.event_id])[0]
+        self.event_ids[place], self.customer_ids[place] = transaction.event_id, transaction.customer_id
+
+    def batch(self, first: int, last: int, kept: Mask | None, clock_end: int, dead_letters: list[DeadLetter]) -> Batch:
+        """The events of that stretch, without those that are not to be kept (None: all are)."""
+        its, duplicates = slice(first, last), 0
+        events, event_ids, customer_ids = self.events[its], self.event_ids[its], self.customer_ids[its]
+        if kept is not None:
+            duplicates = int(np.count_nonzero(self.accepted[its] & ~kept))
+            events, event_ids = events[kept], list(compress(event_ids, kept))
+            customer_ids = list(compress(customer_ids, kept))
+        customers = list(dict.fromkeys(customer_ids))
+        places = dict(zip(customers, range(len(customers)), strict=True))
+        events[:, CUSTOMER] = list(map(places.__getitem__, customer_ids))
+        words = events[:, TYPE : CHANNEL + 1]
+        unknown_types, unknown_channels = (words < 0).sum(axis=0).tolist()
+        if unknown_types or unknown_channels:
+            np.maximum(words, 0, out=words)
+        return Batch(
+            customers=customers,
+            events=events,
+            event_ids=event_ids,
+            clock_end=clock_end,
+            dead_letters=dead_letters,
+            duplicates=duplicates,
+            unknown_types=unknown_types,
+            unknown_channels=unknown_channels,
+        )
 
 
-def _printable(*ids: list[str]) -> bool:
-    """Whether all of the ids consist of printable ASCII."""
-    text = np.frombuffer("".join(map("".join, ids)).encode(), np.uint8)
-    return bool(((text >= ord(" ")) & (text <= ord("~"))).all())
+def _joined(values: Sequence[bytes | None]) -> tuple[bytes, I8]:
+    """The values as one text, and where each ends; none for one that is missing."""
+    there = [value or b"" for value in values]
+    return b"".join(there) + PADDING, np.cumsum(np.fromiter(map(len, there), np.int64, len(there)))
 
 
-def _converted(amount: int, currency: str, exchange: Exchange) -> int:
-    if currency == exchange.base_currency:
-        return amount
-    if currency not in exchange or abs(converted := exchange.minor(amount, currency)) > AMOUNT_LIMIT:
-        raise Unsure
-    return converted
-
-
-def _moments(moments: list[Moment]) -> I8:
-    """Epoch ms of each moment: moment_ms for a whole list."""
-    kinds = set(map(type, moments))
-    if kinds == {datetime}:
-        spans = [moment - EPOCH for moment in cast(list[datetime], moments)]
-        days = np.array([span.days for span in spans], np.int64)
-        seconds = np.array([span.seconds for span in spans], np.int64)
-        microseconds = np.array([span.microseconds for span in spans], np.int64)
-        return days * DAY_MS + seconds * 1_000 + microseconds // 1_000
+def _is_utf8(text: bytes) -> bool:
+    """Whether all of it is. A record that is plain starts and ends with ASCII, and so borrows from no neighbour."""
     try:
-        return np.array(moments if kinds == {int} else [moment_ms(moment) for moment in moments], np.int64)
-    except OverflowError:
-        return np.array([moment_ms(moment) for moment in moments], np.int64)
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _code(told: I8) -> str:
+    return int(told[CURRENCY]).to_bytes(WORD, "little").rstrip(b"\0").decode()
+
+
+def _convert(event: I8, currency: str, exchange: Exchange) -> bool:
+    """Brings the event's money to the base currency; False, and nothing is changed, if that cannot be."""
+    if currency not in exchange:
+        return False
+    money = [AMOUNT] if event[BALANCE] == NONE else [AMOUNT, BALANCE]
+    converted = [exchange.minor(int(event[field]), currency) for field in money]
+    if max(map(abs, converted)) > AMOUNT_LIMIT:
+        return False
+    event[money] = converted
+    return True

@@ -9,6 +9,8 @@ from typing import Any
 
 import iso4217
 
+from handlers.words import words_of
+
 EXPONENTS: dict[str, int] = {
     currency.code: currency.exponent for currency in iso4217.Currency if currency.exponent is not None
 }
@@ -27,6 +29,8 @@ class Exchange:
         if mistakes:
             raise ValueError("\n".join(mistakes))
         self.base_currency = base_currency
+        self.base_word = int(words_of([base_currency], 1)[0, 0])
+        """Its code as handlers/plain.py reads it."""
         self._factors = {base_currency: (1, 1)}
         for code, rate in rates.items():
             minor = Fraction(rate) * Fraction(10) ** (EXPONENTS[base_currency] - EXPONENTS[code])

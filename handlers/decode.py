@@ -1,18 +1,12 @@
-"""From bytes to transactions: a whole batch at once where every value is plain, else each value by itself.
-
-Both ways give the same: whatever `together` accepts, `alone` accepts, with the same result.
-"""
+"""From the bytes of one value to a transaction (or what else is read), or to why there is none."""
 
 import re
-from collections.abc import Sequence
 from functools import cache
-from typing import TypeGuard, TypeVar
+from typing import TypeVar
 
 import msgspec
-import numpy as np
 
 from handlers.refusal import Refusal
-from schemas.transaction import Transaction
 
 VALUE_BYTES_MAX = 1_048_576
 """A longer value is refused without being looked at."""
@@ -23,42 +17,11 @@ caller's stack: the same record would be refused in one program and accepted in 
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_decoder = msgspec.json.Decoder(Transaction)
 _any_json = msgspec.json.Decoder(msgspec.Raw)
 _marks = re.compile(rb'\\.|["{}[\]]', re.DOTALL)
 _complaint = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 _missing = re.compile(r"Object missing required field `(?P<name>\w+)`")
 _out_of_bounds = re.compile(r"out of range|Expected `\w+` (?:[<>]=|of length)")
-
-
-def together(values: Sequence[bytes | None]) -> list[Transaction] | None:
-    """One transaction for each of the values (at least one), or None if any of them must be looked at by itself.
-
-    Values are joined with newlines and decoded as one text. That no value can borrow from its neighbour:
-    each starts with { and ends with }, and a raw newline cannot be inside a JSON string, so at each seam a closing
-    brace is followed by an opening one, and JSON has that between whole objects only. So each value holds at least
-    one whole object, and as many objects as values means exactly one each.
-    """
-    if not filled(values):
-        return None
-    count = len(values)
-    lengths = np.fromiter(map(len, values), np.int64, count)
-    if lengths.max() > VALUE_BYTES_MAX:
-        return None
-    text = b"\n".join(values)
-    data = np.frombuffer(text, np.uint8)
-    last = np.cumsum(lengths + 1) - 2
-    if (data[last - lengths + 1] != ord("{")).any() or (data[last] != ord("}")).any():
-        return None
-    openers = np.count_nonzero(data == ord("{")) + (np.count_nonzero(data == ord("[")) if b"[" in text else 0)
-    if openers - (count - 1) > DEPTH_MAX and max(map(_openers, values)) > DEPTH_MAX:
-        return None
-    try:
-        text.decode()  # msgspec skips over fields that it does not know without looking at their encoding
-        transactions = _decoder.decode_lines(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return transactions if len(transactions) == count else None
 
 
 def alone(value: bytes | None, kind: type[T]) -> T | Refusal:
@@ -85,11 +48,6 @@ def alone(value: bytes | None, kind: type[T]) -> T | Refusal:
 @cache
 def _decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
     return msgspec.json.Decoder(kind)
-
-
-def filled(values: Sequence[bytes | None]) -> TypeGuard[Sequence[bytes]]:
-    """Whether none of the values is missing or empty."""
-    return all(values)
 
 
 def _openers(value: bytes) -> int:

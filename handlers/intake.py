@@ -1,18 +1,18 @@
 """Records of one partition in, columns of accepted events and dead letters out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import chain, pairwise
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-from handlers.batch import AT, CLOCK, NONE, OFFSET, UNDOES_AT, Batch, Record
-from handlers.columns import Columns, Unsure, columns_of
+from handlers.batch import AT, CLOCK, OFFSET, Batch, Record
+from handlers.columns import Columns
 from handlers.currency import Exchange
-from handlers.decode import alone, filled, together
-from handlers.refusal import AHEAD_MS_MAX, EARLIEST, LATEST, Refusal, refusal_of, refusal_of_moment
-from handlers.seen import Seen, event_hashes
+from handlers.decode import alone
+from handlers.refusal import Refusal, refusal_of, refusal_of_moment
+from handlers.seen import Seen
 from schemas.transaction import Transaction
 
 
@@ -30,8 +30,8 @@ class Unread(NamedTuple):
 class Intake:
     """Reads the records of one topic. The result does not depend on how records are put into batches.
 
-    Where a whole batch is plainly sound it is decoded and checked at once; at any doubt each of its records is
-    judged by itself (handlers/refusal.py), at about three times the cost.
+    What is plain is read and checked by a kernel (handlers/plain.py); any other record is judged by itself, at several
+    times the cost.
     """
 
     def __init__(self, topic: str, base_currency: str, rates: Mapping[str, Decimal], keyed: bool = True) -> None:
@@ -55,80 +55,45 @@ class Intake:
         """
         records = list(chain.from_iterable(part.records for part in parts))
         offsets, timestamps, keys, values, told = _fields(records)
-        places = np.arange(len(records))
-        heartbeats: dict[int, int] = {}
-        if told.count(None) != len(told):
-            heartbeats = {place: moment for place, moment in enumerate(told) if moment is not None}
-            places = np.delete(places, list(heartbeats))
-            _, timestamps, keys, values, _ = _fields([records[place] for place in places])
-        refused: dict[int, Refusal] = {}
-        columns = self._at_once(timestamps, keys, values)
-        if columns is None:
-            accepted, transactions = self._one_by_one(records, places.tolist(), refused)
-            places, columns = np.array(accepted, np.int64), columns_of(transactions, self._exchange)
-        columns.events[:, OFFSET] = np.array(offsets, np.int64)[places]
-
-        moments, hashes = np.full(len(records), NONE, np.int64), np.zeros(len(records), np.int64)
-        moments[places] = columns.events[:, AT]
-        hashes[places] = event_hashes(columns.event_ids)
-        for place, told_at in heartbeats.items():
-            if refusal := refusal_of_moment("heartbeat", told_at, records[place].timestamp_ms):
-                refused[place] = refusal
-            else:
-                moments[place] = told_at
-        ends = np.cumsum([0, *(len(part.records) for part in parts)])
-        cuts = zip(pairwise(ends.tolist()), pairwise(np.searchsorted(places, ends).tolist()), strict=True)
-        found = []
-        for part, ((start, end), (first, last)) in zip(parts, cuts, strict=True):
+        columns = Columns.read(values, np.array(timestamps, np.int64), keys if self._keyed else None, self._exchange)
+        columns.events[:, OFFSET] = offsets
+        refused = self._judge_others(columns, records, told)
+        moments, hashes = columns.events[:, AT].copy(), np.ascontiguousarray(columns.hashes)
+        whole = bool(columns.accepted.all())
+        found, end = [], 0
+        for part in parts:
+            start, end = end, end + len(part.records)
             clocks, repeated = part.seen.sift(hashes[start:end], moments[start:end], part.clock)
-            within = places[first:last] - start
+            columns.events[start:end, CLOCK] = clocks
+            kept = None if whole and not repeated.any() else columns.accepted[start:end] & ~repeated
             letters = [
                 refused[place].letter(self._topic, part.partition, records[place])
-                for place in sorted(refused)
+                for place in refused
                 if start <= place < end
             ]
-            its = columns.between(first, last)
-            its.events[:, CLOCK] = clocks[within]
             clock_end = int(clocks[-1]) if part.records else part.clock
-            found.append(its.batch(repeated[within] if repeated.any() else None, clock_end, letters))
+            found.append(columns.batch(start, end, kept, clock_end, letters))
         return found
 
-    def _at_once(
-        self, timestamps: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
-    ) -> Columns | None:
-        """The columns of all the records, or None if one of them may have to be refused."""
-        transactions = together(values) if values else []
-        if transactions is None:
-            return None
-        try:
-            columns = columns_of(transactions, self._exchange)
-        except Unsure:
-            return None
-        at, undoes_at = columns.events[:, AT], columns.events[:, UNDOES_AT]
-        ceiling = np.minimum(np.array(timestamps, np.int64) + AHEAD_MS_MAX, LATEST)
-        if (at < EARLIEST).any() or (at > ceiling).any():
-            return None
-        reversals = undoes_at != NONE
-        if reversals.any() and ((undoes_at < EARLIEST) | (undoes_at > at))[reversals].any():
-            return None
-        # Ids are known to be printable by now, so no newline in a key can stand for the one between two keys.
-        if self._keyed and not (filled(keys) and b"\n".join(keys) == "\n".join(columns.customer_ids).encode()):
-            return None
-        return columns
-
-    def _one_by_one(
-        self, records: Sequence[Record], places: Iterable[int], refused: dict[int, Refusal]
-    ) -> tuple[list[int], list[Transaction]]:
-        """Places and transactions of the accepted records; why the others were not is added to `refused`."""
-        accepted, transactions = [], []
-        for place in places:
-            verdict = self._judge(records[place])
+    def _judge_others(
+        self, columns: Columns, records: Sequence[Record], heartbeats: Sequence[int | None]
+    ) -> dict[int, Refusal]:
+        """Looks at each record that is not plain: takes it into the columns, or tells why it is refused, by place."""
+        refused: dict[int, Refusal] = {}
+        for place in np.flatnonzero(~columns.accepted).tolist():
+            record, told_at = records[place], heartbeats[place]
+            if told_at is not None:
+                if refusal := refusal_of_moment("heartbeat", told_at, record.timestamp_ms):
+                    refused[place] = refusal
+                else:
+                    columns.events[place, AT] = told_at
+                continue
+            verdict = self._judge(record)
             if isinstance(verdict, Refusal):
                 refused[place] = verdict
             else:
-                accepted.append(place)
-                transactions.append(verdict)
-        return accepted, transactions
+                columns.put(place, verdict, self._exchange)
+        return refused
 
     def _judge(self, record: Record) -> Transaction | Refusal:
         transaction = alone(record.value, Transaction)

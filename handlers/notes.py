@@ -7,6 +7,7 @@ import numpy as np
 
 from handlers.batch import (
     ACCOUNT,
+    ACCOUNT_WORDS,
     AMOUNT,
     AT,
     BALANCE,
@@ -20,11 +21,11 @@ from handlers.batch import (
     UNDOES_AT,
     Batch,
     Record,
-    account_words,
 )
 from handlers.decode import alone
 from handlers.moments import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
 from handlers.refusal import Refusal, moment_ms, refusal_of_moment
+from handlers.words import words_of
 from handlers.zones import zone_names
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
@@ -119,7 +120,7 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
     entries[:, CLOCK] = [note.clock for note in ordered]
     entries[:, OFFSET] = [note.offset for note in ordered]
     entries[:, CUSTOMER] = [row_of.setdefault(note.said.customer_id, len(row_of)) for note in ordered]
-    entries[:, ACCOUNT:] = account_words([_account(note) for note in ordered])
+    entries[:, ACCOUNT:] = words_of([_account(note) for note in ordered], ACCOUNT_WORDS)
     event_ids = list(batch.event_ids)
     for shift, place in enumerate(places):
         event_ids.insert(place + shift, "")

@@ -12,6 +12,7 @@ segments are forgotten, at the very event that fills another, so that batches do
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from handlers.batch import I8, NONE
 from handlers.jit import jit
+from handlers.varint import U8
+from handlers.words import WORD, word
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
 
@@ -28,9 +31,9 @@ EVENTS_MAX = 64 * SEGMENT
 HORIZON_MS = DAY_MS
 
 _HASH_BYTES = 8
-_WORDS = EVENT_ID_LENGTH // _HASH_BYTES
+_WORDS = EVENT_ID_LENGTH // WORD
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(29)
+_SHIFT, _LAST_SHIFT = np.uint64(29), np.uint64(32)
 _FREE = 0
 """An empty place in the table; the hash 0 is taken for 1."""
 
@@ -57,21 +60,26 @@ class SeenChanges:
     """Segments to remove."""
 
 
-def event_hashes(event_ids: Sequence[str]) -> I8:
-    """A 64-bit hash of each id (at most 64 characters of printable ASCII), never 0; shape (n,).
+@jit
+def event_hash(text: U8, at: int, end: int) -> int:
+    """A 64-bit hash of the event id (at most 64 characters of printable ASCII) that stands there, never 0.
 
     Multiply and xor-shift over the id's eight words: what rounds of splitmix64 do (Steele, Lea & Flood 2014).
     """
-    words = np.array(event_ids, f"S{EVENT_ID_LENGTH}").view(np.uint64).reshape(len(event_ids), _WORDS)
-    found = np.full(len(event_ids), _MULTIPLIER)
-    for word in range(_WORDS):
-        found ^= words[:, word]
-        found *= _MULTIPLIER
+    found = _MULTIPLIER
+    for k in range(_WORDS):
+        found = (found ^ np.uint64(word(text, at + k * WORD, end))) * _MULTIPLIER
         found ^= found >> _SHIFT
     found *= _MULTIPLIER
-    found ^= found >> np.uint64(32)
-    found[found == _FREE] = 1
-    return found.view(np.int64)
+    signed = np.int64(found ^ (found >> _LAST_SHIFT))
+    return signed if signed != _FREE else 1
+
+
+def event_hashes(event_ids: Sequence[str]) -> I8:
+    """`event_hash` of each; shape (n,)."""
+    text = np.frombuffer("".join(event_ids).encode("ascii") + bytes(WORD), np.uint8)
+    cuts = accumulate(map(len, event_ids), initial=0)
+    return np.array([event_hash(text, at, end) for at, end in pairwise(cuts)], np.int64)
 
 
 class Seen:

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.batch import Batch, Record
-from handlers.decode import alone, together
 from handlers.intake import Intake, Unread
 from handlers.seen import Seen
-from schemas.transaction import Transaction
 from schemas.units import DAY_MS, rfc3339
 
 NOW = 1_800_000_000_000
@@ -127,11 +125,6 @@ def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
     return sorted(found, key=lambda one: int(one[0]))
 
 
-def poisoned(records: list[Record]) -> list[Record]:
-    """The same with one more record, that keeps the batch from being decoded at once."""
-    return [*records, Record(len(records), NOW, None, b"?")]
-
-
 @settings(max_examples=400, deadline=None)
 @given(streams(), st.data(), st.integers(0, 2 * NOW))
 def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
@@ -148,11 +141,6 @@ def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
     assert sum(part.duplicates for part in parts) == whole.duplicates
     assert sum(part.unknown_types for part in parts) == whole.unknown_types
     assert sum(part.unknown_channels for part in parts) == whole.unknown_channels
-
-    slowly = INTAKE.batch(0, poisoned(records), clock, Seen())
-    assert slowly.dead_letters.pop().offset == len(records)
-    assert comparable([slowly]) == comparable([whole])
-    assert slowly.clock_end == whole.clock_end
 
 
 @settings(max_examples=200, deadline=None)
@@ -177,35 +165,3 @@ def test_every_record_is_accepted_or_refused_exactly_once(records: list[Record])
     assert batch.offset.tolist() == sorted(batch.offset.tolist())
     for letter in batch.dead_letters:
         assert (letter.key, letter.value) == (records[letter.offset].key, records[letter.offset].value)
-
-
-def with_extra(text: bytes) -> bytes:
-    return GOOD[:-1] + b',"x":' + text
-
-
-@settings(max_examples=600, deadline=None)
-@given(VALUES)
-@example([GOOD, GOOD])
-@example([with_extra(b"[{}"), b"{}]}", GOOD + b"\n" + GOOD])
-@example([with_extra(b"[{}"), b"{}]}", GOOD + b"," + GOOD])
-@example([with_extra(b'"}'), b'{"}', GOOD + b"\n" + GOOD])
-@example([with_extra(b'"\\}'), b'{"}', GOOD + GOOD])
-@example([with_extra(b'{"y":{}'), b"{}}}", GOOD + GOOD])
-@example([GOOD[:-1], b"}", GOOD + GOOD])
-@example([with_extra(b"["), b"{}]}", GOOD + GOOD])
-@example([with_extra(b"[{}"), b",{}]}", GOOD + GOOD])
-@example([GOOD + GOOD, b""])
-@example([GOOD + b"\n" + GOOD, b"{}"])
-@example([GOOD + GOOD, b" "])
-@example([b"{", GOOD[1:]])
-@example([with_extra(b'"\xc3}'), b'{\xa9"}', GOOD + GOOD])
-@example([GOOD[:-1] + b',"x":1', b',"y":2}', GOOD + b"," + GOOD])
-def test_what_is_decoded_together_is_what_each_value_holds_alone(values: list[bytes]) -> None:
-    if values and (transactions := together(values)) is not None:
-        assert transactions == [alone(value, Transaction) for value in values]
-
-
-@given(st.lists(changed(), min_size=1, max_size=20))
-def test_only_values_that_break_a_rule_keep_a_batch_from_being_decoded_together(values: list[bytes]) -> None:
-    sound = [value for value in values if not isinstance(alone(value, Transaction), tuple)]
-    assert not sound or together(sound) is not None
