@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import cast
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from handlers.batch import (
     Batch,
 )
 from handlers.currency import Exchange
-from handlers.json_scan import PADDING
 from handlers.plain import (
     CURRENCY,
     HASH,
@@ -32,7 +32,7 @@ from handlers.plain import (
 )
 from handlers.refusal import moment_ms
 from handlers.seen import Mask, event_hashes
-from handlers.words import WORD, words_of
+from handlers.words import WORD, text_of, words_of
 from schemas.dead_letter import DeadLetter
 from schemas.transaction import AMOUNT_LIMIT, CHANNELS, TYPES, Transaction
 
@@ -72,8 +72,7 @@ class Columns:
         key_text, key_ends = (text, ends) if keys is None else _joined(keys)
         events, told = np.empty((count, EVENT_FIELDS), np.int64), np.zeros((count, TOLD), np.int64)
         plain = np.empty(count, np.bool_)
-        data, key_data = np.frombuffer(text, np.uint8), np.frombuffer(key_text, np.uint8)
-        read_plain(data, ends, timestamps, key_data, key_ends, keys is not None, events, told, plain)
+        read_plain(text_of(text), ends, timestamps, text_of(key_text), key_ends, keys is not None, events, told, plain)
         foreign = np.flatnonzero(plain & (told[:, CURRENCY] != exchange.base_word)).tolist()
         doubtful = [place for place in foreign if not _convert(events[place], _code(told[place]), exchange)]
         if not (text.isascii() or _is_utf8(text)):
@@ -132,8 +131,8 @@ class Columns:
 
 def _joined(values: Sequence[bytes | None]) -> tuple[bytes, I8]:
     """The values as one text, and where each ends; none for one that is missing."""
-    there = [value or b"" for value in values]
-    return b"".join(there) + PADDING, np.cumsum(np.fromiter(map(len, there), np.int64, len(there)))
+    there = cast(Sequence[bytes], values) if all(values) else [value or b"" for value in values]
+    return b"".join(there), np.cumsum(np.fromiter(map(len, there), np.int64, len(there)))
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -1,8 +1,7 @@
-"""JSON (RFC 8259) scanned in place by kernels: each function is told where it stands in a text and says where it ends.
+"""JSON (RFC 8259) scanned in place by kernels: each function is told where it stands and says where it comes to.
 
-They know what plain texts hold and say NOT_PLAIN to all else, sound or not: that the library's decoder judges. A text is
-followed by PADDING or by another text and PADDING, so that looking ahead is always allowed; a text that does not end
-where it should shows by where the scan comes to.
+They know what plain texts hold and say NOT_PLAIN to all else, sound or not: that the library's decoder judges. Several
+values may stand one behind the other; that one does not end where it should shows by where the scan comes to.
 """
 
 from string import hexdigits
@@ -11,12 +10,9 @@ from typing import Final
 import numpy as np
 
 from handlers.jit import jit
-from handlers.varint import U8
-from handlers.words import word
+from handlers.words import Text, word
 
 NOT_PLAIN: Final = -1
-
-PADDING = bytes(32)
 
 QUOTE, BACKSLASH, COMMA, COLON, MINUS, POINT = b'"\\,:-.'
 OBJECT, OBJECT_END, LIST, LIST_END = b"{}[]"
@@ -41,49 +37,49 @@ _DIGITS_MAX = 18
 
 
 @jit
-def blank(text: U8, at: int) -> int:
+def blank(text: Text, at: int) -> int:
     """Past white space."""
-    while _KINDS[text[at]] & _BLANK:
+    while _KINDS[text.bytes[at]] & _BLANK:
         at += 1
     return at
 
 
 @jit
-def digits(text: U8, at: int) -> int:
+def digits(text: Text, at: int) -> int:
     """Past decimal digits."""
-    while _KINDS[text[at]] & _DIGIT:
+    while _KINDS[text.bytes[at]] & _DIGIT:
         at += 1
     return at
 
 
 @jit
-def simple(text: U8, at: int) -> int:
+def simple(text: Text, at: int) -> int:
     """From behind the opening quote of a string of printable ASCII without escapes to its closing quote."""
-    while _KINDS[text[at]] & _SIMPLE:
+    while _KINDS[text.bytes[at]] & _SIMPLE:
         at += 1
-    return at if text[at] == QUOTE else NOT_PLAIN
+    return at if text.bytes[at] == QUOTE else NOT_PLAIN
 
 
 @jit
-def string(text: U8, at: int, end: int) -> int:
+def string(text: Text, at: int, end: int) -> int:
     """From behind the opening quote of any string to its closing quote. Escaped surrogates are not plain; whether bytes
     above ASCII are UTF-8 is for others to see."""
     while at < end:
-        byte = text[at]
+        byte = text.bytes[at]
         if byte == QUOTE:
             return at
         if byte < SPACE:
             return NOT_PLAIN
         at += 1
         if byte == BACKSLASH:
-            if text[at] == LOW_U:
+            if text.bytes[at] == LOW_U:
                 for k in range(1, 5):
-                    if not _KINDS[text[at + k]] & _HEX:
+                    if not _KINDS[text.bytes[at + k]] & _HEX:
                         return NOT_PLAIN
-                if text[at + 1] | 32 == LOW_D and text[at + 2] >= EIGHT:
+                if text.bytes[at + 1] | 32 == LOW_D and text.bytes[at + 2] >= EIGHT:
                     return NOT_PLAIN
                 at += 5
-            elif _KINDS[text[at]] & _ESCAPED:
+            elif _KINDS[text.bytes[at]] & _ESCAPED:
                 at += 1
             else:
                 return NOT_PLAIN
@@ -91,37 +87,37 @@ def string(text: U8, at: int, end: int) -> int:
 
 
 @jit
-def whole(text: U8, at: int) -> tuple[int, int]:
+def whole(text: Text, at: int) -> tuple[int, int]:
     """An integer of up to 18 digits, and where it ends. What follows is for the caller to see."""
-    negative = text[at] == MINUS
+    negative = text.bytes[at] == MINUS
     first = at + 1 if negative else at
     end = digits(text, first)
-    if end == first or end - first > _DIGITS_MAX or (text[first] == ZERO and end - first > 1):
+    if end == first or end - first > _DIGITS_MAX or (text.bytes[first] == ZERO and end - first > 1):
         return 0, NOT_PLAIN
     value = 0
     for place in range(first, end):
-        value = value * 10 + (int(text[place]) - ZERO)
+        value = value * 10 + (int(text.bytes[place]) - ZERO)
     return (-value if negative else value), end
 
 
 @jit
-def null(text: U8, at: int) -> bool:
+def null(text: Text, at: int) -> bool:
     """Whether null stands there."""
     return word(text, at, at + 4) == _NULL
 
 
 @jit
-def _scalar(text: U8, at: int, end: int) -> int:
+def _scalar(text: Text, at: int, end: int) -> int:
     """Past a string, a number without exponent, null, true or false."""
-    if text[at] == QUOTE:
+    if text.bytes[at] == QUOTE:
         at = string(text, at + 1, end)
         return at + 1 if at != NOT_PLAIN else NOT_PLAIN
     if null(text, at) or word(text, at, at + 4) == _TRUE:
         return at + 4
-    if word(text, at + 1, at + 5) == _ALSE and text[at] == LOW_F:
+    if word(text, at + 1, at + 5) == _ALSE and text.bytes[at] == LOW_F:
         return at + 5
     _, at = whole(text, at)
-    if at != NOT_PLAIN and text[at] == POINT:
+    if at != NOT_PLAIN and text.bytes[at] == POINT:
         first = at + 1
         at = digits(text, first)
         return at if 0 < at - first <= _DIGITS_MAX else NOT_PLAIN
@@ -129,15 +125,15 @@ def _scalar(text: U8, at: int, end: int) -> int:
 
 
 @jit
-def value(text: U8, at: int, end: int) -> int:
+def value(text: Text, at: int, end: int) -> int:
     """Past a value of any kind; the text ends at `end`."""
     depth, objects = 0, 0  # the last bit of `objects` tells whether what is open innermost is an object
     while True:
         at = blank(text, at)
-        fresh = text[at] == OBJECT or text[at] == LIST
+        fresh = text.bytes[at] == OBJECT or text.bytes[at] == LIST
         if fresh:
             depth += 1
-            objects = (objects << 1) | (text[at] == OBJECT)
+            objects = (objects << 1) | (text.bytes[at] == OBJECT)
             at += 1
         else:
             at = _scalar(text, at, end)
@@ -145,14 +141,14 @@ def value(text: U8, at: int, end: int) -> int:
             return NOT_PLAIN
         while depth > 0:  # what is complete is closed
             at = blank(text, at)
-            if text[at] == (OBJECT_END if objects & 1 else LIST_END):
+            if text.bytes[at] == (OBJECT_END if objects & 1 else LIST_END):
                 depth -= 1
                 objects >>= 1
                 at += 1
                 fresh = False
             elif fresh:
                 break
-            elif text[at] == COMMA:
+            elif text.bytes[at] == COMMA:
                 at += 1
                 break
             else:
@@ -161,12 +157,12 @@ def value(text: U8, at: int, end: int) -> int:
             return at
         if objects & 1:
             at = blank(text, at)
-            if text[at] != QUOTE:
+            if text.bytes[at] != QUOTE:
                 return NOT_PLAIN
             at = string(text, at + 1, end)
             if at == NOT_PLAIN:
                 return NOT_PLAIN
             at = blank(text, at + 1)
-            if text[at] != COLON:
+            if text.bytes[at] != COLON:
                 return NOT_PLAIN
             at += 1

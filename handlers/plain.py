@@ -6,6 +6,8 @@ that is not plain need not be wrong: it is judged by itself (decode.alone), at s
 is accepted there too, with the same result (tests/unit/test_plain.py).
 """
 
+import numpy as np
+
 from handlers.batch import (
     ACCOUNT,
     ACCOUNT_WORDS,
@@ -36,8 +38,7 @@ from handlers.json_scan import (
 from handlers.refusal import AHEAD_MS_MAX, EARLIEST, LATEST
 from handlers.rfc3339 import moment
 from handlers.seen import Mask, event_hash
-from handlers.varint import U8
-from handlers.words import WORD, known, word, words_of
+from handlers.words import WORD, Text, known, word, words_of
 from schemas.transaction import (
     ACCOUNT_ID_LENGTH,
     AMOUNT_LIMIT,
@@ -54,12 +55,14 @@ EVENT_START, EVENT_END, CUSTOMER_START, CUSTOMER_END, CURRENCY, HASH = range(6)
 TOLD = 6
 
 _FIELDS = Transaction.__struct_fields__
+_FIELD_COUNT = len(_FIELDS)
 _FIELD_NAMES = words_of(_FIELDS, 2)
+_FIELD_LENGTHS = np.array([*map(len, _FIELDS)])
 _EVENT_ID, _CUSTOMER_ID, _ACCOUNT_ID = map(_FIELDS.index, ("event_id", "customer_id", "account_id"))
 _OCCURRED_AT, _AMOUNT_MINOR, _BALANCE_MINOR = map(_FIELDS.index, ("occurred_at", "amount_minor", "balance_minor"))
 _CURRENCY, _TYPE, _REVERSAL_OF = map(_FIELDS.index, ("currency", "type", "reversal_of"))
 _REVERSAL_OF = _FIELDS.index("reversal_of")
-_OPTIONAL = len(_FIELDS) - len(Transaction.__struct_defaults__)
+_OPTIONAL = _FIELD_COUNT - len(Transaction.__struct_defaults__)
 """The first of those that may be missing or null."""
 _REQUIRED = (1 << _OPTIONAL) - 1
 _TYPE_NAMES, _CHANNEL_NAMES = words_of(TYPES, 3), words_of(CHANNELS, 3)
@@ -69,10 +72,10 @@ _BOTH = 3
 
 @jit
 def read_plain(
-    text: U8, ends: I8, timestamps: I8, keys: U8, key_ends: I8, keyed: bool, events: I8, told: I8, plain: Mask
+    text: Text, ends: I8, timestamps: I8, keys: Text, key_ends: I8, keyed: bool, events: I8, told: I8, plain: Mask
 ) -> None:
     """Reads the values that end at ends[k] in `text`, one behind the other, of records with those Kafka timestamps
-    (epoch ms) and, where `keyed`, with the keys that end at key_ends[k] in `keys`. Both texts end with PADDING.
+    (epoch ms) and, where `keyed`, with the keys that end at key_ends[k] in `keys`.
 
     Which are plain is written to `plain`, their rows to `events` (n, EVENT_FIELDS), without clock, offset and customer
     and with -1 for an unknown type or channel, and what else is to know to `told` (n, TOLD). What is not plain is
@@ -100,11 +103,11 @@ def clear(event: I8, told: I8) -> None:
 
 
 @jit
-def _same(text: U8, at: int, end: int, other: U8, other_at: int, other_end: int) -> bool:
+def _same(text: Text, at: int, end: int, other: Text, other_at: int, other_end: int) -> bool:
     if end - at != other_end - other_at:
         return False
     for k in range(end - at):  # noqa: SIM110 - a kernel has no generators
-        if text[at + k] != other[other_at + k]:
+        if text.bytes[at + k] != other.bytes[other_at + k]:
             return False
     return True
 
@@ -115,27 +118,30 @@ def _in_time(event: I8, timestamp: int) -> bool:
     at, undoes_at = event[AT], event[UNDOES_AT]
     if not EARLIEST <= at <= min(timestamp + AHEAD_MS_MAX, LATEST):
         return False
-    return undoes_at == NONE or EARLIEST <= undoes_at <= at
+    return bool(undoes_at == NONE or EARLIEST <= undoes_at <= at)
 
 
 @jit
-def _record(text: U8, at: int, end: int, event: I8, told: I8) -> bool:
+def _record(text: Text, at: int, end: int, event: I8, told: I8) -> bool:
     """Reads one record; whether it is plain, as far as its text shows."""
     event[BALANCE] = event[UNDOES_AT] = NONE
     at = blank(text, at)
-    if text[at] != OBJECT:
+    if text.bytes[at] != OBJECT:
         return False
-    found = 0
+    found, name = 0, -1
     while True:
         first = blank(text, at + 1) + 1
-        if text[first - 1] != QUOTE:
+        if text.bytes[first - 1] != QUOTE:
             return False
-        last = simple(text, first)
-        if last == NOT_PLAIN:
-            return False
-        name = known(text, first, last, _FIELD_NAMES)
+        name = (name + 1) % _FIELD_COUNT  # records mostly name their fields in one order
+        last = first + _FIELD_LENGTHS[name]
+        if not _stands(text, first, last, name):
+            last = simple(text, first)
+            if last == NOT_PLAIN:
+                return False
+            name = known(text, first, last, _FIELD_NAMES)
         at = blank(text, last + 1)
-        if text[at] != COLON:
+        if text.bytes[at] != COLON:
             return False
         at = blank(text, at + 1)
         if name < 0:
@@ -148,13 +154,21 @@ def _record(text: U8, at: int, end: int, event: I8, told: I8) -> bool:
         if at == NOT_PLAIN:
             return False
         at = blank(text, at)
-        if text[at] != COMMA:
+        if text.bytes[at] != COMMA:
             break
-    return text[at] == OBJECT_END and blank(text, at + 1) == end and found & _REQUIRED == _REQUIRED
+    return bool(text.bytes[at] == OBJECT_END) and blank(text, at + 1) == end and found & _REQUIRED == _REQUIRED
 
 
 @jit
-def _field(name: int, text: U8, at: int, end: int, event: I8, told: I8) -> int:
+def _stands(text: Text, first: int, last: int, name: int) -> bool:
+    """Whether a field's name and the closing quote stand there."""
+    names = _FIELD_NAMES
+    same = word(text, first, last) == names[name, 0] and word(text, first + WORD, last) == names[name, 1]
+    return bool(same and text.bytes[last] == QUOTE)
+
+
+@jit
+def _field(name: int, text: Text, at: int, end: int, event: I8, told: I8) -> int:
     """Reads the value of a field; returns where it ends."""
     if name == _OCCURRED_AT:
         event[AT], at = _moment(text, at)
@@ -170,7 +184,7 @@ def _field(name: int, text: U8, at: int, end: int, event: I8, told: I8) -> int:
     if name == _REVERSAL_OF:
         event[UNDOES_AT], at = _original(text, at, end)
         return at
-    if text[at] != QUOTE:
+    if text.bytes[at] != QUOTE:
         return NOT_PLAIN
     first = at + 1
     if name >= _OPTIONAL:  # of no use here
@@ -204,36 +218,36 @@ def _field(name: int, text: U8, at: int, end: int, event: I8, told: I8) -> int:
 
 
 @jit
-def _moment(text: U8, at: int) -> tuple[int, int]:
+def _moment(text: Text, at: int) -> tuple[int, int]:
     """Epoch ms of a number or of a string, and where it ends."""
-    if text[at] != QUOTE:
+    if text.bytes[at] != QUOTE:
         return whole(text, at)
     found, at = moment(text, at + 1)
-    return (found, at + 1) if at != NOT_PLAIN and text[at] == QUOTE else (0, NOT_PLAIN)
+    return (found, at + 1) if at != NOT_PLAIN and text.bytes[at] == QUOTE else (0, NOT_PLAIN)
 
 
 @jit
-def _original(text: U8, at: int, end: int) -> tuple[int, int]:
+def _original(text: Text, at: int, end: int) -> tuple[int, int]:
     """When the transaction occurred that a reversal undoes, and where its object ends: both its fields, no others."""
-    if text[at] != OBJECT:
+    if text.bytes[at] != OBJECT:
         return 0, NOT_PLAIN
     occurred_at = found = 0
     while True:
         first = blank(text, at + 1) + 1
-        if text[first - 1] != QUOTE:
+        if text.bytes[first - 1] != QUOTE:
             return 0, NOT_PLAIN
         last = simple(text, first)
         if last == NOT_PLAIN:
             return 0, NOT_PLAIN
         name = known(text, first, last, _ORIGINAL_NAMES)
         at = blank(text, last + 1)
-        if text[at] != COLON or name < 0 or found >> name & 1:
+        if text.bytes[at] != COLON or name < 0 or found >> name & 1:
             return 0, NOT_PLAIN
         found |= 1 << name
         at = blank(text, at + 1)
         if name == 0:
             last = simple(text, at + 1)
-            if text[at] != QUOTE or not 0 < last - at - 1 <= EVENT_ID_LENGTH:
+            if text.bytes[at] != QUOTE or not 0 < last - at - 1 <= EVENT_ID_LENGTH:
                 return 0, NOT_PLAIN
             at = last + 1
         else:
@@ -241,6 +255,6 @@ def _original(text: U8, at: int, end: int) -> tuple[int, int]:
             if at == NOT_PLAIN:
                 return 0, NOT_PLAIN
         at = blank(text, at)
-        if text[at] != COMMA:
+        if text.bytes[at] != COMMA:
             break
-    return (occurred_at, at + 1) if text[at] == OBJECT_END and found == _BOTH else (0, NOT_PLAIN)
+    return (occurred_at, at + 1) if text.bytes[at] == OBJECT_END and found == _BOTH else (0, NOT_PLAIN)

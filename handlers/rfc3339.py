@@ -2,7 +2,7 @@
 
 from handlers.jit import jit
 from handlers.json_scan import COLON, MINUS, NOT_PLAIN, POINT, ZERO, digits
-from handlers.varint import U8
+from handlers.words import Text
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 _T, _Z, _PLUS = b"TZ+"
@@ -12,13 +12,13 @@ _EPOCH_DAYS = 719_468
 
 
 @jit
-def _number(text: U8, at: int, length: int) -> int:
+def _number(text: Text, at: int, length: int) -> int:
     """A number of just so many digits; NOT_PLAIN if that is not what stands there."""
     if digits(text, at) != at + length:
         return NOT_PLAIN
     found = 0
     for place in range(at, at + length):
-        found = found * 10 + (int(text[place]) - ZERO)
+        found = found * 10 + (int(text.bytes[place]) - ZERO)
     return found
 
 
@@ -40,14 +40,14 @@ def _month_days(year: int, month: int) -> int:
 
 
 @jit
-def moment(text: U8, at: int) -> tuple[int, int]:
+def moment(text: Text, at: int) -> tuple[int, int]:
     """Epoch ms of what stands there, and where it ends: 2026-01-31T08:00:00, up to six decimals of which three count, Z
     or an offset with a colon."""
     year, month, day = _number(text, at, 4), _number(text, at + 5, 2), _number(text, at + 8, 2)
     hour, minute, second = _number(text, at + 11, 2), _number(text, at + 14, 2), _number(text, at + 17, 2)
-    if text[at + 4] != MINUS or text[at + 7] != MINUS or text[at + 10] != _T:
+    if text.bytes[at + 4] != MINUS or text.bytes[at + 7] != MINUS or text.bytes[at + 10] != _T:
         return 0, NOT_PLAIN
-    if text[at + 13] != COLON or text[at + 16] != COLON:
+    if text.bytes[at + 13] != COLON or text.bytes[at + 16] != COLON:
         return 0, NOT_PLAIN
     if not (_FIRST_YEAR <= year <= _LAST_YEAR and 1 <= month <= 12 and 1 <= day <= _month_days(year, month)):
         return 0, NOT_PLAIN
@@ -55,19 +55,19 @@ def moment(text: U8, at: int) -> tuple[int, int]:
         return 0, NOT_PLAIN
     found = _days(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS
     at += 19
-    if text[at] == POINT:
+    if text.bytes[at] == POINT:
         first = at + 1
         at = digits(text, first)
         if not 1 <= at - first <= 6:
             return 0, NOT_PLAIN
         for k in range(3):
-            found = found + (int(text[first + k]) - ZERO) * 10 ** (2 - k) if first + k < at else found
-    if text[at] == _Z:
+            found = found + (int(text.bytes[first + k]) - ZERO) * 10 ** (2 - k) if first + k < at else found
+    if text.bytes[at] == _Z:
         return found, at + 1
-    if text[at] != _PLUS and text[at] != MINUS:
+    if text.bytes[at] != _PLUS and text.bytes[at] != MINUS:
         return 0, NOT_PLAIN
     hour, minute = _number(text, at + 1, 2), _number(text, at + 4, 2)
-    if not (0 <= hour < 24 and 0 <= minute < 60 and text[at + 3] == COLON):
+    if not (0 <= hour < 24 and 0 <= minute < 60 and text.bytes[at + 3] == COLON):
         return 0, NOT_PLAIN
     offset = hour * HOUR_MS + minute * MINUTE_MS
-    return (found - offset if text[at] == _PLUS else found + offset), at + 6
+    return (found - offset if text.bytes[at] == _PLUS else found + offset), at + 6

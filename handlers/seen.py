@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from handlers.batch import I8, NONE
 from handlers.jit import jit
-from handlers.varint import U8
-from handlers.words import WORD, word
+from handlers.words import WORD, Text, text_of, word
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
 
@@ -61,7 +60,7 @@ class SeenChanges:
 
 
 @jit
-def event_hash(text: U8, at: int, end: int) -> int:
+def event_hash(text: Text, at: int, end: int) -> int:
     """A 64-bit hash of the event id (at most 64 characters of printable ASCII) that stands there, never 0.
 
     Multiply and xor-shift over the id's eight words: what rounds of splitmix64 do (Steele, Lea & Flood 2014).
@@ -72,12 +71,12 @@ def event_hash(text: U8, at: int, end: int) -> int:
         found ^= found >> _SHIFT
     found *= _MULTIPLIER
     signed = np.int64(found ^ (found >> _LAST_SHIFT))
-    return signed if signed != _FREE else 1
+    return int(signed) if signed != _FREE else 1
 
 
 def event_hashes(event_ids: Sequence[str]) -> I8:
     """`event_hash` of each; shape (n,)."""
-    text = np.frombuffer("".join(event_ids).encode("ascii") + bytes(WORD), np.uint8)
+    text = text_of("".join(event_ids).encode("ascii"))
     cuts = accumulate(map(len, event_ids), initial=0)
     return np.array([event_hash(text, at, end) for at, end in pairwise(cuts)], np.int64)
 

@@ -1,6 +1,7 @@
-"""Short strings as words of eight bytes, zero-padded, as they stand in memory: compared and hashed as numbers."""
+"""Texts as kernels look at them: byte by byte, and by words of eight bytes from anywhere on, zero-padded."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +9,23 @@ from handlers.jit import I8, jit
 from handlers.varint import U8
 
 WORD = 8
+PADDING = bytes(32)
+"""Behind every text, so that looking ahead is always allowed."""
+
+
+class Text(NamedTuple):
+    """A text and its padding."""
+
+    bytes: U8
+    words: I8
+    """The eight bytes from each place on, as they stand in memory; not aligned."""
+
+
+def text_of(data: bytes) -> Text:
+    """The bytes as a text."""
+    whole = data + PADDING
+    places = len(whole) - WORD + 1
+    return Text(np.frombuffer(whole, np.uint8), np.ndarray((places,), np.int64, whole, strides=(1,)))
 
 
 def words_of(texts: Sequence[str], words: int) -> I8:
@@ -16,16 +34,16 @@ def words_of(texts: Sequence[str], words: int) -> I8:
 
 
 @jit
-def word(text: U8, at: int, end: int) -> int:
+def word(text: Text, at: int, end: int) -> int:
     """The first word of the bytes from `at` to `end`."""
-    found = 0
-    for place in range(at, min(end, at + WORD)):
-        found |= int(text[place]) << (8 * (place - at))
-    return found
+    if end <= at:
+        return 0
+    found = int(text.words[at])
+    return found if end - at >= WORD else found & ((1 << (8 * (end - at))) - 1)
 
 
 @jit
-def known(text: U8, at: int, end: int, names: I8) -> int:
+def known(text: Text, at: int, end: int, names: I8) -> int:
     """The place of the bytes from `at` to `end` among `names` (words_of); -1 if they are none of them."""
     if end - at > WORD * names.shape[1]:
         return -1
