@@ -42,6 +42,8 @@ class Claim:
     """The store has done what was asked under this claim."""
     caught_up: bool = False
     """Every transaction in the log has been read."""
+    behind_since: float | None = None
+    """Since when each poll that brought transactions brought as many as it may; None if the last one did not."""
     seen_ms: int = 0
     """Latest Kafka timestamp of a transaction that has been read."""
     holds: bool = False
@@ -54,6 +56,18 @@ class Claim:
     @property
     def number(self) -> int:
         return self.partition.number
+
+    def polled(self, full: bool, now: float) -> None:
+        """A poll brought transactions, as many as one may bring or fewer (time.monotonic)."""
+        if not full:
+            self.behind_since = None
+        elif self.behind_since is None:
+            self.behind_since = now
+
+    def behind_seconds(self, now: float) -> float:
+        """For how long more has been waiting in Kafka than a poll takes. From any thread."""
+        since = self.behind_since
+        return 0.0 if since is None else now - since
 
 
 class Portion(NamedTuple):

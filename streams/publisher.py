@@ -49,6 +49,11 @@ IDLE_SECONDS = 1.0
 REST_SECONDS_MAX = 0.05
 """Between transactions."""
 
+BACKLOG_SECONDS = 1.0
+BACKLOG_REST_SECONDS = 0.08
+"""Between transactions of partitions that have had more waiting than a poll takes for longer than that: no single alert
+is waited for there, and a transaction costs the broker as much as the commits of a thousand events."""
+
 _TROUBLE_SECONDS = 3.0
 """Failing for less than that is nothing to worry about: a rebalance refuses a transaction too."""
 
@@ -88,6 +93,7 @@ class Publisher:
         self._sending: frozenset[Claim] = frozenset()
         self._stopping = False
         self._lasted = 0.0
+        self._behind = False
         self._acknowledge_at = 0.0
         self._offsets_kept: bool | None = None
         self._unkept: SimpleQueue[list[TopicPartition]] = SimpleQueue()
@@ -182,8 +188,9 @@ class Publisher:
 
     def _rest(self) -> None:
         """Half as long as the last transaction took: what comes meanwhile goes with the next, and Kafka does fewer."""
+        seconds = BACKLOG_REST_SECONDS if self._behind else min(self._lasted / 2, REST_SECONDS_MAX)
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping, min(self._lasted / 2, REST_SECONDS_MAX))
+            self._changed.wait_for(lambda: self._stopping, seconds)
 
     def _settle(self) -> None:
         """Finds out where partitions new to this publisher were left off."""
@@ -227,6 +234,7 @@ class Publisher:
         if not picked:
             return False
         started = time.monotonic()
+        self._behind = all(backlog.claim.behind_seconds(started) > BACKLOG_SECONDS for backlog, *_ in picked)
         try:
             self._send(producer, group, picked)
             self._lasted = time.monotonic() - started

@@ -125,18 +125,19 @@ class River:
 
     def _sort(self, messages: Sequence[Message]) -> None:
         """Keeps the records by partition and topic: what is done for a whole stretch of them costs a third."""
+        full = len(messages) >= self._settings.poll_records_max
         stretches: dict[tuple[str | None, int], list[Message]] = {}
         for message in messages:
             error = message.error()
             if error is None:
                 stretches.setdefault((message.topic(), _number(message)), []).append(message)
             else:  # it speaks of where the records before it have come to
-                self._keep(stretches)
+                self._keep(stretches, full)
                 stretches = {}
                 self._report(message, error)
-        self._keep(stretches)
+        self._keep(stretches, full)
 
-    def _keep(self, stretches: dict[tuple[str | None, int], list[Message]]) -> None:
+    def _keep(self, stretches: dict[tuple[str | None, int], list[Message]], full: bool) -> None:
         for (topic, number), messages in stretches.items():
             claim = self._claims.get(number)
             if claim is None or topic is None:
@@ -144,6 +145,7 @@ class River:
             records = list(map(record_of, messages))
             if topic == self._topic:
                 claim.caught_up = False
+                claim.polled(full, time.monotonic())
                 claim.seen_ms = max(claim.seen_ms, *[record.timestamp_ms for record in records])
             else:  # some may have been fetched for a claim before this one
                 read_to = claim.read_to[self._topics.index(topic)]
@@ -195,7 +197,7 @@ class River:
         claim = self._claims.get(_number(message))
         if error.code() == KafkaError._PARTITION_EOF:
             if claim is not None and message.topic() == self._topic:
-                claim.caught_up = True
+                claim.caught_up, claim.behind_since = True, None
                 self._claims.see_whether_caught_up()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
             lost = f"{message.topic()}: the records after those that were processed are no longer in Kafka"

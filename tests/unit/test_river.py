@@ -44,3 +44,13 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     claim.caught_up = True
     assert told(outcomes[3:], 0) == ([3], False)
     consumer.close()
+
+
+def test_a_partition_is_behind_since_polls_bring_as_much_as_they_may() -> None:
+    claim = Claim(cast(Any, None), Offsets(), True, Offsets())
+    assert claim.behind_seconds(4.0) == 0
+    for full, at in ((True, 5.0), (True, 6.0)):
+        claim.polled(full, at)
+    assert claim.behind_seconds(7.5) == 2.5
+    claim.polled(False, 8.0)
+    assert claim.behind_seconds(9.0) == 0
