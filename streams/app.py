@@ -245,7 +245,7 @@ class Worker:
                 portions = self._batches.next(left)
             if portions is not None:
                 self._health.working(True)
-                self._work_loop.work(portions)
+                self._work_loop.work(portions, self._batches.look)
                 self._health.working(False)
                 self._river.done()
         self._work_loop.settle()

@@ -21,6 +21,7 @@ class Batches(Channel[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._batches: SimpleQueue[list[Portion]] = SimpleQueue()
+        self._looked_at: list[Portion] | None = None
         self._attended = False
 
     @property
@@ -43,10 +44,19 @@ class Batches(Channel[Any]):
     def leave(self) -> bool:
         """The agent's thread goes. True if a batch has come that nobody was told of: it must come back."""
         self._attended = False  # before the look: who hands over looks the other way round
-        return not self._batches.empty()
+        return self._looked_at is not None or not self._batches.empty()
+
+    def look(self) -> list[Portion]:
+        """The batch that `next` will give, nothing if it is not there yet. From the agent's thread."""
+        if self._looked_at is None:
+            self._looked_at = self.next(0)
+        return self._looked_at or []
 
     def next(self, seconds_max: float) -> list[Portion] | None:
         """The next batch, None if none has come within that time. From the agent's thread."""
+        if self._looked_at is not None:
+            portions, self._looked_at = self._looked_at, None
+            return portions
         try:
             return self._batches.get(seconds_max > 0, max(seconds_max, 0))
         except Empty:

@@ -1,7 +1,8 @@
 """Rows held in memory, bounded: what was used lately stays, the rest is read again from the store when needed."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 
 ENTRY_BYTES = 200
 """What Python and the dict take for a row beside its bytes."""
@@ -39,13 +40,18 @@ class RowCache:
             self.put(partition, again)
         return rows
 
+    def missing(self, partition: int, customers: Iterable[str]) -> list[str]:
+        """Those whose rows are not held."""
+        young, old = self._young[partition], self._old[partition]
+        return [customer for customer in customers if customer not in young and customer not in old]
+
     def put(self, partition: int, rows: Mapping[str, bytes]) -> None:
         """Holds rows as they are after a commit."""
         young = self._young[partition]
-        replaced = [row for row in map(young.get, rows) if row is not None]
-        self._young_bytes += sum(map(len, rows.values())) - sum(map(len, replaced))
-        self._young_bytes += (len(rows) - len(replaced)) * ENTRY_BYTES
+        known = len(young)
+        self._young_bytes += sum(map(len, rows.values())) - sum(map(len, map(young.get, rows, repeat(b""))))
         young.update(rows)
+        self._young_bytes += (len(young) - known) * ENTRY_BYTES
         if self._young_bytes > self._half:
             self._old, self._young = self._young, defaultdict(dict)
             self._old_bytes, self._young_bytes = self._young_bytes, 0

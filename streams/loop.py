@@ -13,7 +13,7 @@ from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from streams.claim import STANDING_STILL, Claim, Portion
 from streams.metrics import Metrics, Refusal, Step
-from streams.partition import Done
+from streams.partition import Done, Task
 from streams.publisher import Publisher
 from streams.store import Fenced, Moved, Store, StoreUnavailable
 
@@ -59,15 +59,19 @@ class Loop:
         self._metrics = metrics
         self._sent: deque[deque[tuple[Portion, Done]]] = deque()
         """By turn."""
+        self._asked_ahead: list[tuple[Claim, list[str]]] = []
+        """Customers of each partition whose rows are on their way for the next turn."""
 
-    def work(self, portions: Sequence[Portion]) -> None:
+    def work(self, portions: Sequence[Portion], upcoming: Callable[[], Sequence[Portion]]) -> None:
         """Works the portions off, all of them together, and sends their commits; what a partition was answered is
         looked at when it is there, at the latest SENT_MAX such turns later, or by `settle`. A partition that the store
         refuses is claimed again, one that can't go on stands still; any other exception is a fault of the program and
-        passes through."""
+        passes through.
+
+        `upcoming` tells those of the next call as soon as they are known: their rows are asked for meanwhile."""
         self._publisher.wait_for_room()
         with self._lock:
-            if sent := self._begin([portion for portion in portions if portion.claim.alive]):
+            if sent := self._begin([portion for portion in portions if portion.claim.alive], upcoming):
                 self._sent.append(deque(sent))
             while len(self._sent) > SENT_MAX:
                 self._end_turn()
@@ -78,13 +82,17 @@ class Loop:
             while self._sent:
                 self._end_turn()
 
-    def _begin(self, portions: Sequence[Portion]) -> list[tuple[Portion, Done]]:
+    def _begin(
+        self, portions: Sequence[Portion], upcoming: Callable[[], Sequence[Portion]]
+    ) -> list[tuple[Portion, Done]]:
         """Decoding and deciding cost a good part by the call: one call does it for all the partitions."""
         marks = [time.perf_counter()]
         ripe = [portion for portion in portions if self._is_ripe(portion)]
         batches = self._intake.batches([portion.claim.partition.unread(portion.records) for portion in ripe])
         self._end_answered()
         marks.append(time.perf_counter())
+        for (claim, customers), rows in zip(self._asked_ahead, self._store.ahead(), strict=True):
+            claim.partition.tell_ahead(customers, rows)
         tasks = []
         for portion, batch in zip(ripe, batches, strict=True):
             with self._caught(portion.claim):
@@ -96,6 +104,7 @@ class Loop:
             with self._caught(portion.claim):
                 portion.claim.partition.supply(task, rows)
                 tasks.append((portion, task))
+        self._ask_ahead([task for _, task in tasks], upcoming)
         marks.append(time.perf_counter())
         outcomes = self._engine.steps([task.part for _, task in tasks], self._rules())
         marks.append(time.perf_counter())
@@ -116,6 +125,17 @@ class Loop:
                 with self._caught(portion.claim):
                     self._measure(portion)
         return sent
+
+    def _ask_ahead(self, tasks: Sequence[Task], upcoming: Callable[[], Sequence[Portion]]) -> None:
+        """Where memory lacks rows: to look which takes a while. What is asked only when it is needed has to wait for the
+        commits before."""
+        ahead = upcoming() if any(task.absent for task in tasks) else ()
+        self._asked_ahead = [
+            (portion.claim, portion.claim.partition.ask_ahead(portion.records))
+            for portion in ahead
+            if portion.claim.alive
+        ]
+        self._store.ask_ahead([(claim.number, customers) for claim, customers in self._asked_ahead])
 
     def _is_ripe(self, portion: Portion) -> bool:
         """Whether there is something to do; at rest the outbox is still trimmed."""

@@ -18,6 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
         self._sent: deque[Fenced | Moved | None] = deque()
+        self._ahead: list[list[bytes | None] | StoreUnavailable] = []
 
     def claim(self, partition: int) -> Position:
         state = self._partitions[partition]
@@ -30,6 +31,13 @@ class MemoryStore:
 
     def load_all(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> list[list[bytes | None] | StoreUnavailable]:
         return [self.load(partition, customers) for partition, customers in wanted]
+
+    def ask_ahead(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> None:
+        self._ahead = self.load_all(wanted)
+
+    def ahead(self) -> list[list[bytes | None] | StoreUnavailable]:
+        found, self._ahead = self._ahead, []
+        return found
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         return [(customer, at) for at, customer in self._partitions[partition].queue[:limit] if at <= until]

@@ -28,6 +28,7 @@ from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.outcome import AlertOutcome, OutcomeKind
+from schemas.transaction import CUSTOMER_ID_LENGTH
 from streams.breaker import Breaker
 from streams.cache import RowCache
 from streams.store import Changes, Offsets, Outgoing, Position, Store, StoreUnavailable
@@ -51,6 +52,8 @@ class Task(NamedTuple):
     """The part's."""
     missing: list[str]
     """Customers whose rows are still to come from the store."""
+    absent: int
+    """How many were not in memory, those that were asked for ahead among them."""
     offsets: Offsets
     """After its records: where the partition stands once it is committed."""
 
@@ -85,8 +88,8 @@ class Partition:
     """The state of one partition while this process owns it. Used by one thread at a time.
 
     A batch is decoded (`unread`), prepared, supplied with rows, decided on and sent; several partitions' are decoded,
-    loaded and decided on together. `prepare` raises PoisonFlood when too many records are refused, `supply` LayoutError
-    for a row that a newer program wrote: then nothing is written. They and `send` raise Fenced, Moved or
+    loaded and decided on together. `prepare` raises PoisonFlood when too many records are refused, it and `supply`
+    LayoutError for a row that a newer program wrote: then nothing is written. They and `send` raise Fenced, Moved or
     StoreUnavailable: nothing is then known to be written, and the owner must `claim` again and seek to where it has
     `reached` before it goes on.
     """
@@ -122,6 +125,8 @@ class Partition:
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
         self._cache = cache
+        self._ahead: dict[str, bytes | None] = {}
+        """Rows that were asked for ahead, None until they come, as they stand at `position`."""
         self._next_due: int | None = None
         self._trimmed = 0
         self._forget_crowd()
@@ -134,6 +139,7 @@ class Partition:
     def claim(self) -> Position:
         """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable."""
         self._cache.drop(self.number)
+        self._ahead = {}
         self._forget_crowd()
         self.position, self.start = self._store.claim(self.number), Offsets()
         self._next_due = self._store.next_due(self.number)
@@ -163,6 +169,19 @@ class Partition:
         """For `Intake.batches`."""
         return Unread(self.number, records, self.position.clock, self._seen)
 
+    def ask_ahead(self, records: Sequence[Record]) -> list[str]:
+        """Customers of records that will be read next, as far as their keys tell, whose rows memory does not hold: they
+        may be asked for now (Store.ask_ahead), and be told by `tell_ahead` before those records are prepared."""
+        keys = {record.key for record in records if record.key and len(record.key) <= CUSTOMER_ID_LENGTH}
+        names = [key.decode("latin-1") for key in keys]
+        self._ahead = dict.fromkeys(self._cache.missing(self.number, names))
+        return list(self._ahead)
+
+    def tell_ahead(self, customers: Sequence[str], rows: list[bytes | None] | StoreUnavailable) -> None:
+        """Rows as they stood when they were asked for. Which have changed since are no longer in `_ahead`."""
+        told = [] if isinstance(rows, StoreUnavailable) else zip(customers, rows, strict=True)
+        self._ahead = {customer: row for customer, row in told if customer in self._ahead}
+
     def prepare(
         self,
         batch: Batch,
@@ -185,15 +204,21 @@ class Partition:
         due = self._due(batch.clock_end, set(batch.customers))
         rows = self._cache.get(self.number, needed_rows(batch, due, notes))
         missing = [customer for customer, row in rows.items() if row is None]
+        absent = len(missing)
+        ahead, self._ahead = self._ahead, {}
+        if ahead:
+            rows.update((name, _as_of_now(name, ahead[name])) for name in missing if name in ahead)
+            missing = [name for name in missing if name not in ahead]
         offsets = self.reached.after(records, outcomes, customer_events)
-        return Task(Part(self.number, batch, rows, due, notes), rows, missing, offsets)
+        return Task(Part(self.number, batch, rows, due, notes), rows, missing, absent, offsets)
 
     def supply(self, task: Task, found: list[bytes | None] | StoreUnavailable) -> None:
         """Brings the missing rows, as the store has them."""
         if isinstance(found, StoreUnavailable):
             raise found
-        for name, row in zip(task.missing, found, strict=True):
-            task.rows[name] = current(row) if row and name != LEDGER else row
+        task.rows.update((name, _as_of_now(name, row)) for name, row in zip(task.missing, found, strict=True))
+        if LEDGER in task.missing and not task.rows[LEDGER]:  # so that it need not be asked for each time
+            self._cache.put(self.number, {LEDGER: b""})
 
     def send(self, task: Task, outcome: Outcome) -> Done:
         """Sends the commit. The caller asks for the answer (Store.answered) in the order of the batches, and may begin
@@ -254,7 +279,7 @@ class Partition:
             batch.clock_end = max(batch.clock_end, absent[-1][1])
             rows = self._cache.get(self.number, needed_rows(batch, absent))
             missing = [customer for customer, row in rows.items() if row is None]
-            task = Task(Part(self.number, batch, rows, absent), rows, missing, self.reached)
+            task = Task(Part(self.number, batch, rows, absent), rows, missing, len(missing), self.reached)
             self.supply(task, self._store.load(self.number, missing))
             outcome = self._engine.step(task.part, self._rules())
             alerts = [self._alert(alert) for alert in outcome.alerts]
@@ -286,6 +311,8 @@ class Partition:
         self.position = commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = published
         self._cache.put(self.number, outcome.rows)
+        for customer in self._ahead.keys() & outcome.rows.keys():
+            del self._ahead[customer]
         for at in outcome.due.values():
             if at is not None and (self._next_due is None or at < self._next_due):
                 self._next_due = at
@@ -299,3 +326,8 @@ class Partition:
 
     def _letter(self, letter: DeadLetter) -> Outgoing:
         return Outgoing(self._dead_letters_topic, letter.key, letter.value, dead_letter_headers(letter))
+
+
+def _as_of_now(name: str, row: bytes | None) -> bytes | None:
+    """A row as the store had it, in the present layout."""
+    return current(row) if row and name != LEDGER else row

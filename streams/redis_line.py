@@ -50,10 +50,13 @@ class Line:
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
         self._connection: ConnectionInterface | None = None
-        self._unread = 0
+        self._unread: deque[deque[Any]] = deque()
+        """Of each command that was not answered yet, where its answer belongs."""
         self._unsent: list[bytes] = []
         self._early: deque[Any] = deque()
         """Answers, or errors in their place, that were read before they were asked for."""
+        self._aside: deque[Any] = deque()
+        """The same of commands that were sent aside."""
 
     def ask(self, command: list[bytes]) -> Any:
         """Sends one command and reads its answer. Raises StoreUnavailable."""
@@ -61,25 +64,35 @@ class Line:
 
     def ask_all(self, commands: Sequence[list[bytes]]) -> list[Any]:
         """Sends commands in one go and reads their answers, or StoreUnavailable in the place of one."""
-        while self._unread:
-            self._early.append(self._read())
-        self.send(*commands)
-        return [self._read() if self._unread else self._early.pop() for _ in commands]
+        while self._unread:  # an error of theirs is none of these commands'
+            self._read()
+        found: deque[Any] = deque()
+        self._take(commands, found)
+        while len(found) < len(commands):
+            self._read()
+        return list(found)
 
     def send(self, *commands: list[bytes]) -> None:
         """Takes commands to be sent by `flush`, or sooner when they are many or an answer is read; `answer` will give
         the answer of each. Never raises."""
-        self._unread += len(commands)
+        self._take(commands, self._early)
+
+    def send_aside(self, *commands: list[bytes]) -> None:
+        """As `send`, but the answers are those that `aside` gives, whatever `answer` has given by then."""
+        self._take(commands, self._aside)
+
+    def _take(self, commands: Sequence[list[bytes]], answers: deque[Any]) -> None:
+        self._unread.extend([answers] * len(commands))
         self._unsent += map(_packed, commands)
         if sum(map(len, self._unsent)) >= _UNSENT_BYTES_MAX:
             self.flush()
 
     def flush(self) -> None:
-        """Sends what `send` has taken, in one go: that costs more than a small command itself. Never raises."""
+        """Sends what was taken, in one go: that costs more than a small command itself. Never raises."""
         try:
             self._write()
         except (redis.RedisError, OSError) as error:
-            self._early.append(self._dropped(error))
+            self._drop(error)
 
     def _write(self) -> None:
         if self._unsent:
@@ -90,38 +103,53 @@ class Line:
 
     def has_answer(self) -> bool:
         """Whether `answer` need not wait."""
-        if self._early or self._connection is None:
-            return bool(self._early)
+        while not self._early and len(self._unread) > len(self._unsent) and self._has_come():
+            self._read()
+        return bool(self._early)
+
+    def _has_come(self) -> bool:
+        assert self._connection is not None
         try:
-            return self._unread > len(self._unsent) and bool(self._connection.can_read(timeout=0))
+            return bool(self._connection.can_read(timeout=0))
         except (redis.RedisError, OSError):
-            return True  # it will raise
+            return True  # reading will tell
 
     def answer(self) -> Any:
         """The oldest answer that was not asked for yet. Raises StoreUnavailable."""
-        return _or_raised(self._early.popleft() if self._early else self._read())
+        return _or_raised(self._next(self._early))
 
-    def _read(self) -> Any:
+    def aside(self) -> Any:
+        """The oldest answer to what was sent aside, or StoreUnavailable in its place."""
+        return self._next(self._aside)
+
+    def _next(self, answers: deque[Any]) -> Any:
+        while not answers:
+            self._read()
+        return answers.popleft()
+
+    def _read(self) -> None:
+        """Brings the next answer to where it belongs."""
         try:
             self._write()
             assert self._connection is not None
             found = self._connection.read_response(disable_decoding=True)
         except (redis.RedisError, OSError) as error:
-            return self._dropped(error)
-        self._unread -= 1
-        return found
+            self._drop(error)
+        else:
+            self._unread.popleft().append(found)
 
-    def _dropped(self, error: Exception) -> StoreUnavailable:
-        """Drops the connection; the error is the answer to the oldest command on it, and to those after it."""
+    def _drop(self, error: Exception) -> None:
+        """Drops the connection; the error is the answer to every command on it."""
         if self._connection is not None:
             self._connection.disconnect()  # type: ignore[no-untyped-call]
             # The pool knows where to connect the next time: with Sentinel that may be another server.
             self._pool.release(self._connection)  # type: ignore[arg-type]
             self._connection = None
         found = unavailable(error)
-        self._early.extend([found] * (self._unread - 1))
-        self._unread, self._unsent = 0, []
-        return found
+        for answers in self._unread:
+            answers.append(found)
+        self._unread.clear()
+        self._unsent = []
 
 
 def _or_raised(answer: Any) -> Any:

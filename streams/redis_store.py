@@ -92,6 +92,8 @@ class RedisStore:
         self._lines = lines
         self._sent: deque[tuple[int, int, Line]] = deque()
         """Partition, epoch and connection of each commit that was sent and not asked about."""
+        self._asked_ahead: list[Line | StoreUnavailable | None] = []
+        """Where each answer to `ask_ahead` is to come from, None where nothing was to ask."""
         self._profiled: WeakSet[Line] = WeakSet()
         """Connections to servers that have tracker_profile."""
 
@@ -121,6 +123,25 @@ class RedisStore:
         if any(isinstance(answer, StoreUnavailable) for answer in found):
             self._lines.lost()
         return found
+
+    def ask_ahead(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> None:
+        self.ahead()
+        for partition, customers in wanted:
+            line: Line | StoreUnavailable | None = None
+            if customers:
+                try:
+                    line = self._line(partition)
+                    line.send_aside(_mget(partition, customers))
+                except StoreUnavailable as error:
+                    line = error
+            self._asked_ahead.append(line)
+        for line in dict.fromkeys(self._asked_ahead):
+            if isinstance(line, Line):
+                line.flush()
+
+    def ahead(self) -> list[list[bytes | None] | StoreUnavailable]:
+        asked, self._asked_ahead = self._asked_ahead, []
+        return [line.aside() if isinstance(line, Line) else (line or []) for line in asked]
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]

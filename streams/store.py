@@ -121,6 +121,13 @@ class Store(Protocol):
     def load_all(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> "list[list[bytes | None] | StoreUnavailable]":
         """`load` of several partitions in one round trip, an error in the place of what can't be read. Never raises."""
 
+    def ask_ahead(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> None:
+        """Asks as `load_all` does without waiting for the answer, which `ahead` gives: the rows as they are after what
+        was sent before, and before what is sent after. Never raises."""
+
+    def ahead(self) -> "list[list[bytes | None] | StoreUnavailable]":
+        """The answer to the last `ask_ahead`; nothing where nothing was asked since. Never raises."""
+
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         """Up to `limit` customers due at or before `until`, by (due time, customer id)."""
 

@@ -91,7 +91,11 @@ def test_of_rows_that_cannot_be_read_each_partition_is_told() -> None:
         url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
         with redis_client(url, timeout_seconds=0.1) as client:
             told = RedisStore(OneServer(client)).load_all([(0, ["c"]), (1, []), (2, ["c", "d"])])
+            store = RedisStore(OneServer(client))
+            store.ask_ahead([(0, ["c"]), (1, [])])
+            ahead = store.ahead()
     assert [isinstance(answer, StoreUnavailable) for answer in told] == [True, False, True]
+    assert [isinstance(answer, StoreUnavailable) for answer in ahead] == [True, False]
 
 
 def test_a_wrong_password_is_named_without_being_told(server: str) -> None:

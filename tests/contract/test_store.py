@@ -75,6 +75,26 @@ def test_rows_of_several_partitions_come_at_once_commits_still_unanswered_among_
         store.answered()
 
 
+def test_rows_asked_for_ahead_are_those_between_the_commits_before_and_after(store: Store, partition: int) -> None:
+    other = 2_000_000 + partition
+    assert store.ahead() == []
+    at = store.send(partition, store.claim(partition), 1, 0, Changes({"c": b"1"}))
+    store.ask_ahead([(partition, ["d", "c"]), (other, []), (other, ["c"])])
+    at = store.send(partition, at, 2, 0, Changes({"c": b"2"}))
+    store.answered()
+    assert store.load(partition, ["c"]) == [b"2"]
+    assert store.ahead() == [[None, b"1"], [], [None]]
+    store.answered()
+    assert store.ahead() == []
+    store.ask_ahead([(partition, ["c"])])
+    store.ask_ahead([])
+    store.send(partition, at, 3, 0, Changes())
+    store.flush()
+    until(store.has_answer)
+    store.answered()
+    assert store.ahead() == []
+
+
 def test_an_answer_is_there_when_it_has_come_and_not_before_anything_was_sent(store: Store, partition: int) -> None:
     assert not store.has_answer()
     at = store.send(partition, store.claim(partition), 1, 0, Changes({"c": b"1"}))

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from handlers.batch import Record
 from handlers.engine import Engine, Rules
@@ -47,12 +49,14 @@ def test_what_is_published_during_a_commit_is_removed_at_rest() -> None:
     assert store.outbox(0, 0, 9) == []
 
 
-def opened(store: Store) -> Partition:
+RULES = Rules((offer("savings", channel="sms"),))
+
+
+def opened(store: Store, cache_bytes: int = 1 << 20) -> Partition:
     """A partition that offers savings to whoever gets a salary."""
-    rules = Rules((offer("savings", channel="sms"),))
     intake = Intake("transactions", "EUR", {})
     return Partition(
-        0, store, intake, Engine("transactions"), NOTES, lambda: rules, "alerts", "letters", RowCache(1 << 20)
+        0, store, intake, Engine("transactions"), NOTES, lambda: RULES, "alerts", "letters", RowCache(cache_bytes)
     )
 
 
@@ -125,3 +129,40 @@ def test_an_outcome_takes_effect_after_the_transactions_that_were_written_before
         answer = msgspec.structs.replace(record(0, declined), timestamp_ms=FUTURE + answered_at)
         done = partition.process(paid, None, [answer])
         assert (len(done.alerts), done.unmatched) == (offers, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=6), min_size=1, max_size=8),
+    st.sampled_from([0, 500, 2_000, 1 << 20]),
+)
+def test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory(
+    batches: list[list[int]], cache_bytes: int
+) -> None:
+    """Each batch's rows are asked for just before the batch before it is decided on and committed."""
+    numbered, offset = [], 0
+    for batch in batches:
+        told = [salary(offset + n) | {"customer_id": f"c{customer}"} for n, customer in enumerate(batch)]
+        numbered.append([record(offset + n, one) for n, one in enumerate(told)])
+        offset += len(batch)
+    plain, store = MemoryStore(), MemoryStore()
+    expected, partition = opened(plain), opened(store, cache_bytes)
+    expected.claim()
+    partition.claim()
+    intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
+    asked: list[str] = []
+    for records, upcoming in zip(numbered, [*numbered[1:], []], strict=True):
+        expected.process(records, None)
+        (read,) = intake.batches([partition.unread(records)])
+        partition.tell_ahead(asked, *store.ahead() or [[]])
+        task = partition.prepare(read, records, None, [], [])
+        assert cache_bytes < 1 << 20 or records is numbered[0] or not task.missing
+        partition.supply(task, store.load(0, task.missing))
+        asked = partition.ask_ahead(upcoming)
+        store.ask_ahead([(0, asked)])
+        partition.send(task, engine.step(task.part, RULES))
+        store.answered()
+    names = sorted(plain.customers(0))
+    assert store.load(0, names) == plain.load(0, names)
+    assert store.outbox(0, 0, 1_000) == plain.outbox(0, 0, 1_000)
+    assert store.read(0) == plain.read(0)
