@@ -127,8 +127,8 @@ class Loop:
         return sent
 
     def _ask_ahead(self, tasks: Sequence[Task], upcoming: Callable[[], Sequence[Portion]]) -> None:
-        """Where memory lacks rows: to look which takes a while. What is asked only when it is needed has to wait for the
-        commits before."""
+        """Where memory lacks rows: to look which takes a while. What is asked for only when it is needed has to wait
+        for the commits before."""
         ahead = upcoming() if any(task.absent for task in tasks) else ()
         self._asked_ahead = [
             (portion.claim, portion.claim.partition.ask_ahead(portion.records))

@@ -52,12 +52,11 @@ def test_what_is_published_during_a_commit_is_removed_at_rest() -> None:
 RULES = Rules((offer("savings", channel="sms"),))
 
 
-def opened(store: Store, cache_bytes: int = 1 << 20) -> Partition:
+def opened(store: Store, number: int = 0, cache: RowCache | None = None) -> Partition:
     """A partition that offers savings to whoever gets a salary."""
-    intake = Intake("transactions", "EUR", {})
-    return Partition(
-        0, store, intake, Engine("transactions"), NOTES, lambda: RULES, "alerts", "letters", RowCache(cache_bytes)
-    )
+    intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
+    rows = RowCache(1 << 20) if cache is None else cache
+    return Partition(number, store, intake, engine, NOTES, lambda: RULES, "alerts", "letters", rows)
 
 
 def test_a_row_of_another_version_is_refused_and_nothing_written() -> None:
@@ -133,36 +132,48 @@ def test_an_outcome_takes_effect_after_the_transactions_that_were_written_before
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=6), min_size=1, max_size=8),
+    st.lists(st.lists(st.integers(0, 15), min_size=2, max_size=8), min_size=1, max_size=8),
     st.sampled_from([0, 500, 2_000, 1 << 20]),
 )
 def test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory(
-    batches: list[list[int]], cache_bytes: int
+    turns: list[list[int]], cache_bytes: int
 ) -> None:
-    """Each batch's rows are asked for just before the batch before it is decided on and committed."""
-    numbered, offset = [], 0
-    for batch in batches:
-        told = [salary(offset + n) | {"customer_id": f"c{customer}"} for n, customer in enumerate(batch)]
-        numbered.append([record(offset + n, one) for n, one in enumerate(told)])
-        offset += len(batch)
+    """As the loop does it, with two partitions that share the memory: each turn's rows are asked for just before what
+    the turn before has come to is committed."""
+    offsets = [0, 0]
+    polled: list[tuple[list[Record], list[Record]]] = []
+    for customers in turns:
+        polled.append(([], []))
+        for customer in customers:
+            number = customer % 2
+            told = salary(offsets[number]) | {"customer_id": f"c{customer}"}
+            polled[-1][number].append(record(offsets[number], told))
+            offsets[number] += 1
     plain, store = MemoryStore(), MemoryStore()
-    expected, partition = opened(plain), opened(store, cache_bytes)
-    expected.claim()
-    partition.claim()
+    cache = RowCache(cache_bytes)
+    expected, partitions = [opened(plain, number) for number in (0, 1)], [opened(store, n, cache) for n in (0, 1)]
+    for one in (*expected, *partitions):
+        one.claim()
     intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
-    asked: list[str] = []
-    for records, upcoming in zip(numbered, [*numbered[1:], []], strict=True):
-        expected.process(records, None)
-        (read,) = intake.batches([partition.unread(records)])
-        partition.tell_ahead(asked, *store.ahead() or [[]])
-        task = partition.prepare(read, records, None, [], [])
-        assert cache_bytes < 1 << 20 or records is numbered[0] or not task.missing
-        partition.supply(task, store.load(0, task.missing))
-        asked = partition.ask_ahead(upcoming)
-        store.ask_ahead([(0, asked)])
-        partition.send(task, engine.step(task.part, RULES))
-        store.answered()
-    names = sorted(plain.customers(0))
-    assert store.load(0, names) == plain.load(0, names)
-    assert store.outbox(0, 0, 1_000) == plain.outbox(0, 0, 1_000)
-    assert store.read(0) == plain.read(0)
+    asked: list[list[str]] = []
+    for turn, upcoming in zip(polled, [*polled[1:], ([], [])], strict=True):
+        tasks = []
+        for number, rows in enumerate(store.ahead()):
+            partitions[number].tell_ahead(asked[number], rows)
+        for one, partition, records in zip(expected, partitions, turn, strict=True):
+            one.process(records, None)
+            (read,) = intake.batches([partition.unread(records)])
+            tasks.append(partition.prepare(read, records, None, [], []))
+            assert cache_bytes < 1 << 20 or turn is polled[0] or not tasks[-1].missing
+            partition.supply(tasks[-1], store.load(partition.number, tasks[-1].missing))
+        asked = [partition.ask_ahead(records) for partition, records in zip(partitions, upcoming, strict=True)]
+        store.ask_ahead(list(enumerate(asked)))
+        outcomes = engine.steps([task.part for task in tasks], RULES)
+        for partition, task, outcome_of_it in zip(partitions, tasks, outcomes, strict=True):
+            if partition.send(task, outcome_of_it).sent:
+                store.answered()
+    for number in (0, 1):
+        names = sorted(plain.customers(number))
+        assert store.load(number, names) == plain.load(number, names)
+        assert store.outbox(number, 0, 1_000) == plain.outbox(number, 0, 1_000)
+        assert store.read(number) == plain.read(number)
