@@ -7,6 +7,7 @@ import numpy as np
 
 from handlers.advance import TOLD
 from handlers.batch import CUSTOMER, Batch
+from handlers.jit import I8, jit
 from handlers.layout import VERSION, LayoutError
 from handlers.ledger import LEDGER
 from handlers.notes import Note, woven
@@ -69,7 +70,24 @@ class Bundle:
         self.events = np.concatenate([batch.events for batch in self.batches])
         for batch, event, customer in zip(self.batches, self.event_starts, self.starts, strict=False):
             self.events[event : event + len(batch), CUSTOMER] += customer
-        row = self.events[:, CUSTOMER]
-        self.order = np.argsort(row, kind="stable")
-        self.event_ends = np.cumsum(np.bincount(row, minlength=count), dtype=np.int64)
+        self.order, self.event_ends = np.empty(len(self.events), np.int64), np.zeros(count, np.int64)
+        _by_customer(self.events, self.order, self.event_ends)
         self.told = np.zeros((TOLD, count), np.int64)
+
+
+@jit
+def _by_customer(events: I8, order: I8, ends: I8) -> None:
+    """Sorts the events by customer, each one's in their order, by counting: `order` has their places, `ends` where in
+    it each customer's end, and is all zeros before."""
+    for e in range(events.shape[0]):
+        ends[events[e, CUSTOMER]] += 1
+    for k in range(1, ends.shape[0]):
+        ends[k] += ends[k - 1]
+    for e in range(events.shape[0] - 1, -1, -1):  # from behind each end: what is put there last comes first
+        customer = events[e, CUSTOMER]
+        ends[customer] -= 1
+        order[ends[customer]] = e
+    for k in range(ends.shape[0] - 1):
+        ends[k] = ends[k + 1]
+    if ends.shape[0] > 0:
+        ends[-1] = events.shape[0]

@@ -1,7 +1,7 @@
 """Rows held in memory, bounded: what was used lately stays, the rest is read again from the store when needed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 
 ENTRY_BYTES = 200
@@ -40,10 +40,9 @@ class RowCache:
             self.put(partition, again)
         return rows
 
-    def missing(self, partition: int, customers: Iterable[str]) -> list[str]:
+    def missing(self, partition: int, customers: set[str]) -> set[str]:
         """Those whose rows are not held."""
-        young, old = self._young[partition], self._old[partition]
-        return [customer for customer in customers if customer not in young and customer not in old]
+        return customers.difference(self._young[partition], self._old[partition])
 
     def put(self, partition: int, rows: Mapping[str, bytes]) -> None:
         """Holds rows as they are after a commit."""

@@ -172,8 +172,8 @@ class Partition:
     def ask_ahead(self, records: Sequence[Record]) -> list[str]:
         """Customers of records that will be read next, as far as their keys tell, whose rows memory does not hold: they
         may be asked for now (Store.ask_ahead), and be told by `tell_ahead` before those records are prepared."""
-        keys = {record.key for record in records if record.key and len(record.key) <= CUSTOMER_ID_LENGTH}
-        names = [key.decode("latin-1") for key in keys]
+        keys = (record.key for record in records)
+        names = {key.decode("latin-1") for key in keys if key and len(key) <= CUSTOMER_ID_LENGTH}
         self._ahead = dict.fromkeys(self._cache.missing(self.number, names))
         return list(self._ahead)
 
