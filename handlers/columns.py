@@ -32,7 +32,7 @@ from handlers.plain import (
 )
 from handlers.refusal import moment_ms
 from handlers.seen import Mask, event_hashes
-from handlers.words import WORD, text_of, words_of
+from handlers.words import PADDING, WORD, text_of, words_of
 from schemas.dead_letter import DeadLetter
 from schemas.transaction import AMOUNT_LIMIT, CHANNELS, TYPES, Transaction
 
@@ -68,19 +68,19 @@ class Columns:
         """The events among them that are plain (handlers/plain.py), in the base currency; `keys` is None where they are
         not looked at."""
         count = len(values)
-        text, ends = _joined(values)
-        key_text, key_ends = (text, ends) if keys is None else _joined(keys)
+        data, ends = _joined(values)
+        key_data, key_ends = (PADDING, ends) if keys is None else _joined(keys)
         events, told = np.empty((count, EVENT_FIELDS), np.int64), np.zeros((count, TOLD), np.int64)
         plain = np.empty(count, np.bool_)
-        read_plain(text_of(text), ends, timestamps, text_of(key_text), key_ends, keys is not None, events, told, plain)
+        read_plain(text_of(data), ends, timestamps, text_of(key_data), key_ends, keys is not None, events, told, plain)
         foreign = np.flatnonzero(plain & (told[:, CURRENCY] != exchange.base_word)).tolist()
         doubtful = [place for place in foreign if not _convert(events[place], _code(told[place]), exchange)]
-        if not (text.isascii() or _is_utf8(text)):
+        if not (data.isascii() or _is_utf8(data)):
             doubtful += [place for place, value in enumerate(values) if value is not None and not value.isascii()]
         for place in doubtful:
             plain[place] = False
             clear(events[place], told[place])
-        letters = text.decode("latin-1")  # a character for each byte
+        letters = data.decode("latin-1")  # a character for each byte
         first, last, its_first, its_last = told[:, :CURRENCY].T.tolist()
         return cls(
             plain,
@@ -130,9 +130,9 @@ class Columns:
 
 
 def _joined(values: Sequence[bytes | None]) -> tuple[bytes, I8]:
-    """The values as one text, and where each ends; none for one that is missing."""
+    """The values one behind the other, padded, and where each ends; one that is missing is empty."""
     there = cast(Sequence[bytes], values) if all(values) else [value or b"" for value in values]
-    return b"".join(there), np.cumsum(np.fromiter(map(len, there), np.int64, len(there)))
+    return b"".join([*there, PADDING]), np.cumsum(np.fromiter(map(len, there), np.int64, len(there)))
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -37,9 +37,9 @@ _DIGITS_MAX = 18
 
 
 @jit
-def blank(text: Text, at: int) -> int:
-    """Past white space."""
-    while _KINDS[text.bytes[at]] & _BLANK:
+def blank(text: Text, at: int, end: int) -> int:
+    """Past white space, up to `end`: of many values that are nothing else none is looked at twice."""
+    while at < end and _KINDS[text.bytes[at]] & _BLANK:
         at += 1
     return at
 
@@ -129,7 +129,7 @@ def value(text: Text, at: int, end: int) -> int:
     """Past a value of any kind; the text ends at `end`."""
     depth, objects = 0, 0  # the last bit of `objects` tells whether what is open innermost is an object
     while True:
-        at = blank(text, at)
+        at = blank(text, at, end)
         fresh = text.bytes[at] == OBJECT or text.bytes[at] == LIST
         if fresh:
             depth += 1
@@ -140,7 +140,7 @@ def value(text: Text, at: int, end: int) -> int:
         if at == NOT_PLAIN or at > end or depth > _DEPTH_MAX:
             return NOT_PLAIN
         while depth > 0:  # what is complete is closed
-            at = blank(text, at)
+            at = blank(text, at, end)
             if text.bytes[at] == (OBJECT_END if objects & 1 else LIST_END):
                 depth -= 1
                 objects >>= 1
@@ -156,13 +156,13 @@ def value(text: Text, at: int, end: int) -> int:
         if depth == 0:
             return at
         if objects & 1:
-            at = blank(text, at)
+            at = blank(text, at, end)
             if text.bytes[at] != QUOTE:
                 return NOT_PLAIN
             at = string(text, at + 1, end)
             if at == NOT_PLAIN:
                 return NOT_PLAIN
-            at = blank(text, at + 1)
+            at = blank(text, at + 1, end)
             if text.bytes[at] != COLON:
                 return NOT_PLAIN
             at += 1

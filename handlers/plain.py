@@ -125,12 +125,12 @@ def _in_time(event: I8, timestamp: int) -> bool:
 def _record(text: Text, at: int, end: int, event: I8, told: I8) -> bool:
     """Reads one record; whether it is plain, as far as its text shows."""
     event[BALANCE] = event[UNDOES_AT] = NONE
-    at = blank(text, at)
+    at = blank(text, at, end)
     if text.bytes[at] != OBJECT:
         return False
     found, name = 0, -1
     while True:
-        first = blank(text, at + 1) + 1
+        first = blank(text, at + 1, end) + 1
         if text.bytes[first - 1] != QUOTE:
             return False
         name = (name + 1) % _FIELD_COUNT  # records mostly name their fields in one order
@@ -140,10 +140,10 @@ def _record(text: Text, at: int, end: int, event: I8, told: I8) -> bool:
             if last == NOT_PLAIN:
                 return False
             name = known(text, first, last, _FIELD_NAMES)
-        at = blank(text, last + 1)
+        at = blank(text, last + 1, end)
         if text.bytes[at] != COLON:
             return False
-        at = blank(text, at + 1)
+        at = blank(text, at + 1, end)
         if name < 0:
             at = value(text, at, end)
         elif found >> name & 1:
@@ -153,10 +153,10 @@ def _record(text: Text, at: int, end: int, event: I8, told: I8) -> bool:
             at = _field(name, text, at, end, event, told)
         if at == NOT_PLAIN:
             return False
-        at = blank(text, at)
+        at = blank(text, at, end)
         if text.bytes[at] != COMMA:
             break
-    return bool(text.bytes[at] == OBJECT_END) and blank(text, at + 1) == end and found & _REQUIRED == _REQUIRED
+    return bool(text.bytes[at] == OBJECT_END) and blank(text, at + 1, end) == end and found & _REQUIRED == _REQUIRED
 
 
 @jit
@@ -233,18 +233,18 @@ def _original(text: Text, at: int, end: int) -> tuple[int, int]:
         return 0, NOT_PLAIN
     occurred_at = found = 0
     while True:
-        first = blank(text, at + 1) + 1
+        first = blank(text, at + 1, end) + 1
         if text.bytes[first - 1] != QUOTE:
             return 0, NOT_PLAIN
         last = simple(text, first)
         if last == NOT_PLAIN:
             return 0, NOT_PLAIN
         name = known(text, first, last, _ORIGINAL_NAMES)
-        at = blank(text, last + 1)
+        at = blank(text, last + 1, end)
         if text.bytes[at] != COLON or name < 0 or found >> name & 1:
             return 0, NOT_PLAIN
         found |= 1 << name
-        at = blank(text, at + 1)
+        at = blank(text, at + 1, end)
         if name == 0:
             last = simple(text, at + 1)
             if text.bytes[at] != QUOTE or not 0 < last - at - 1 <= EVENT_ID_LENGTH:
@@ -254,7 +254,7 @@ def _original(text: Text, at: int, end: int) -> tuple[int, int]:
             occurred_at, at = _moment(text, at)
             if at == NOT_PLAIN:
                 return 0, NOT_PLAIN
-        at = blank(text, at)
+        at = blank(text, at, end)
         if text.bytes[at] != COMMA:
             break
     return (occurred_at, at + 1) if text.bytes[at] == OBJECT_END and found == _BOTH else (0, NOT_PLAIN)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from handlers.batch import I8, NONE
 from handlers.jit import jit
-from handlers.words import WORD, Text, text_of, word
+from handlers.words import PADDING, WORD, Text, text_of, word
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
 
@@ -76,7 +76,7 @@ def event_hash(text: Text, at: int, end: int) -> int:
 
 def event_hashes(event_ids: Sequence[str]) -> I8:
     """`event_hash` of each; shape (n,)."""
-    text = text_of("".join(event_ids).encode("ascii"))
+    text = text_of("".join(event_ids).encode("ascii") + PADDING)
     cuts = accumulate(map(len, event_ids), initial=0)
     return np.array([event_hash(text, at, end) for at, end in pairwise(cuts)], np.int64)
 

@@ -14,18 +14,17 @@ PADDING = bytes(32)
 
 
 class Text(NamedTuple):
-    """A text and its padding."""
+    """A text, PADDING behind it."""
 
     bytes: U8
     words: I8
     """The eight bytes from each place on, as they stand in memory; not aligned."""
 
 
-def text_of(data: bytes) -> Text:
-    """The bytes as a text."""
-    whole = data + PADDING
-    places = len(whole) - WORD + 1
-    return Text(np.frombuffer(whole, np.uint8), np.ndarray((places,), np.int64, whole, strides=(1,)))
+def text_of(padded: bytes) -> Text:
+    """The bytes, which end with PADDING, as a text."""
+    places = len(padded) - WORD + 1
+    return Text(np.frombuffer(padded, np.uint8), np.ndarray((places,), np.int64, padded, strides=(1,)))
 
 
 def words_of(texts: Sequence[str], words: int) -> I8:

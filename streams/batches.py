@@ -22,6 +22,7 @@ class Batches(Channel[Any]):
         super().__init__(*args, **kwargs)
         self._batches: SimpleQueue[list[Portion]] = SimpleQueue()
         self._looked_at: list[Portion] | None = None
+        """Taken from the queue, and still to be given."""
         self._attended = False
 
     @property

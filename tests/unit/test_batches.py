@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from typing import cast
 
 import faust
 
@@ -83,3 +84,22 @@ def test_who_waits_for_a_batch_is_given_the_next_one_without_a_word(tmp_path: Pa
         return found
 
     assert asyncio.run(asyncio.wait_for(wait(), SECONDS_MAX)) == []
+
+
+def test_a_batch_that_was_looked_at_is_the_next_one_and_is_not_left_behind(tmp_path: Path) -> None:
+    async def look() -> None:
+        loop, batches = asyncio.get_running_loop(), Batches(faust.App("batches", datadir=str(tmp_path)), maxsize=0)
+        first, second = [cast(Portion, 1)], [cast(Portion, 2)]
+        batches.attend()
+        assert batches.look() == []
+        for portions in (first, second):
+            batches.hand_over(portions, loop)
+        assert batches.look() is batches.look() is first
+        assert batches.leave()
+        assert batches.next(0) is first
+        assert batches.look() is second
+        assert batches.next(0) is second
+        assert batches.next(0) is None
+        assert not batches.leave()
+
+    asyncio.run(asyncio.wait_for(look(), SECONDS_MAX))
