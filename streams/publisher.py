@@ -18,7 +18,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -91,7 +91,7 @@ class Publisher:
         self._changed = Condition()
         self._backlogs: dict[Claim, Backlog] = {}
         self._sending: frozenset[Claim] = frozenset()
-        self._stopping = False
+        self._stopping = Event()
         self._lasted = 0.0
         self._behind = False
         self._acknowledge_at = 0.0
@@ -134,7 +134,8 @@ class Publisher:
             backlog = self._backlogs.get(claim)
             if backlog is not None:
                 backlog.add(entries, offsets, clock)
-                self._changed.notify_all()
+                if entries:  # what is only to be acknowledged has time
+                    self._changed.notify_all()
 
     def drop(self, claims: Sequence[Claim]) -> None:
         """Forgets these partitions. Returns when no transaction holds entries of them any more, or after
@@ -147,12 +148,12 @@ class Publisher:
     def wait_for_room(self) -> None:
         """Returns when few enough entries are waiting, or when the publisher is stopping."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._has_room())
+            self._changed.wait_for(lambda: self._stopping.is_set() or self._has_room())
 
     def stop(self, seconds_max: float) -> bool:
         """Publishes what is there, acknowledges, ends the thread. False if that took too long."""
+        self._stopping.set()
         with self._changed:
-            self._stopping = True
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(seconds_max)
@@ -161,7 +162,7 @@ class Publisher:
 
     def _run(self) -> None:
         try:
-            while not (self._stopping and self._done()):
+            while not (self._stopping.is_set() and self._done()):
                 self._health.beat("publisher")
                 self._once()
         except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
@@ -184,13 +185,12 @@ class Publisher:
         self._retry.worked()
         self._health.fine("publishing")
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._urgent(), IDLE_SECONDS)
+            self._changed.wait_for(lambda: self._stopping.is_set() or self._urgent(), IDLE_SECONDS)
 
     def _rest(self) -> None:
         """Half as long as the last transaction took: what comes meanwhile goes with the next, and Kafka does fewer."""
-        seconds = BACKLOG_REST_SECONDS if self._behind else min(self._lasted / 2, REST_SECONDS_MAX)
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopping, seconds)
+        # Not waited for by the condition: whatever is added would wake this thread, and take the interpreter to it.
+        self._stopping.wait(BACKLOG_REST_SECONDS if self._behind else min(self._lasted / 2, REST_SECONDS_MAX))
 
     def _settle(self) -> None:
         """Finds out where partitions new to this publisher were left off."""
@@ -255,7 +255,7 @@ class Publisher:
 
     def _pick(self) -> Picked:
         picked: Picked = []
-        acknowledge = self._stopping or time.monotonic() >= self._acknowledge_at
+        acknowledge = self._stopping.is_set() or time.monotonic() >= self._acknowledge_at
         if acknowledge:
             self._acknowledge_at = time.monotonic() + IDLE_SECONDS
         entries_max, bytes_max = ENTRIES_MAX, BYTES_MAX

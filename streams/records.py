@@ -1,6 +1,6 @@
 """A message of librdkafka as the record that intake reads."""
 
-from typing import cast
+from typing import Any, cast
 
 from confluent_kafka import Message
 
@@ -13,7 +13,7 @@ def record_of(message: Message) -> Record:
     """The message, which must be no error. Neither key nor value, but the header: a heartbeat."""
     key, value = message.key(), message.value()
     heartbeat_at = _heartbeat(message) if key is None and value is None else None
-    offset = cast(int, message.offset())  # a message that was fetched has one
+    offset: Any = message.offset()  # a message that was fetched has one
     return Record(offset, message.timestamp()[1], key, value, heartbeat_at)
 
 
