@@ -73,8 +73,11 @@ class Columns:
         events, told = np.empty((count, EVENT_FIELDS), np.int64), np.zeros((count, TOLD), np.int64)
         plain = np.empty(count, np.bool_)
         read_plain(text_of(data), ends, timestamps, text_of(key_data), key_ends, keys is not None, events, told, plain)
-        foreign = np.flatnonzero(plain & (told[:, CURRENCY] != exchange.base_word)).tolist()
-        doubtful = [place for place in foreign if not _convert(events[place], _code(told[place]), exchange)]
+        doubtful: list[int] = []
+        foreign = plain & (told[:, CURRENCY] != exchange.base_word)
+        for code in np.unique(told[foreign, CURRENCY]).tolist():
+            places = np.flatnonzero(foreign & (told[:, CURRENCY] == code)).tolist()
+            doubtful += _convert(events, places, code.to_bytes(WORD, "little").rstrip(b"\0").decode(), exchange)
         if not (data.isascii() or _is_utf8(data)):
             doubtful += [place for place, value in enumerate(values) if value is not None and not value.isascii()]
         for place in doubtful:
@@ -96,14 +99,21 @@ class Columns:
         event[AT] = moment_ms(transaction.occurred_at)
         event[UNDOES_AT] = NONE if original is None else moment_ms(original.occurred_at)
         event[AMOUNT], event[BALANCE] = transaction.amount_minor, NONE if balance is None else balance
-        _convert(event, transaction.currency, exchange)
+        _convert(self.events, [place], transaction.currency, exchange)
         event[TYPE], event[CHANNEL] = _TYPE_PLACES[transaction.type], _CHANNEL_PLACES[transaction.channel]
         event[ACCOUNT:] = words_of([transaction.account_id], ACCOUNT_WORDS)[0]
         self.accepted[place], self.hashes[place] = True, event_hashes([transaction.event_id])[0]
         self.event_ids[place], self.customer_ids[place] = transaction.event_id, transaction.customer_id
 
-    def batch(self, first: int, last: int, kept: Mask | None, clock_end: int, dead_letters: list[DeadLetter]) -> Batch:
-        """The events of that stretch, without those that are not to be kept (None: all are)."""
+    def all_known(self) -> bool:
+        """Whether no type and no channel is unknown."""
+        return not (self.events[:, TYPE : CHANNEL + 1] < 0).any()
+
+    def batch(
+        self, first: int, last: int, kept: Mask | None, known: bool, clock_end: int, dead_letters: list[DeadLetter]
+    ) -> Batch:
+        """The events of that stretch, without those that are not to be kept (None: all are); `known` is `all_known`,
+        which is asked once for all stretches."""
         its, duplicates = slice(first, last), 0
         events, event_ids, customer_ids = self.events[its], self.event_ids[its], self.customer_ids[its]
         if kept is not None:
@@ -113,9 +123,10 @@ class Columns:
         customers = list(dict.fromkeys(customer_ids))
         places = dict(zip(customers, range(len(customers)), strict=True))
         events[:, CUSTOMER] = list(map(places.__getitem__, customer_ids))
-        words = events[:, TYPE : CHANNEL + 1]
-        unknown_types, unknown_channels = (words < 0).sum(axis=0).tolist()
-        if unknown_types or unknown_channels:
+        unknown_types = unknown_channels = 0
+        if not known:
+            words = events[:, TYPE : CHANNEL + 1]
+            unknown_types, unknown_channels = (words < 0).sum(axis=0).tolist()
             np.maximum(words, 0, out=words)
         return Batch(
             customers=customers,
@@ -144,17 +155,15 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _code(told: I8) -> str:
-    return int(told[CURRENCY]).to_bytes(WORD, "little").rstrip(b"\0").decode()
-
-
-def _convert(event: I8, currency: str, exchange: Exchange) -> bool:
-    """Brings the event's money to the base currency; False, and nothing is changed, if that cannot be."""
+def _convert(events: I8, places: list[int], currency: str, exchange: Exchange) -> list[int]:
+    """Brings the money of those rows to the base currency. Returns the rows of which that cannot be done."""
     if currency not in exchange:
-        return False
-    money = [AMOUNT] if event[BALANCE] == NONE else [AMOUNT, BALANCE]
-    converted = [exchange.minor(int(event[field]), currency) for field in money]
-    if max(map(abs, converted)) > AMOUNT_LIMIT:
-        return False
-    event[money] = converted
-    return True
+        return places
+    beyond: set[int] = set()
+    for field in (AMOUNT, BALANCE):
+        money = [one if one == NONE else exchange.minor(one, currency) for one in events[places, field].tolist()]
+        beyond.update(
+            place for place, one in zip(places, money, strict=True) if abs(one) > AMOUNT_LIMIT and one != NONE
+        )
+        events[places, field] = [one if abs(one) <= AMOUNT_LIMIT else NONE for one in money]
+    return list(beyond)

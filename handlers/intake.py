@@ -59,7 +59,7 @@ class Intake:
         columns.events[:, OFFSET] = offsets
         refused = self._judge_others(columns, records, told)
         moments, hashes = columns.events[:, AT].copy(), np.ascontiguousarray(columns.hashes)
-        whole = bool(columns.accepted.all())
+        whole, known = bool(columns.accepted.all()), columns.all_known()
         found, end = [], 0
         for part in parts:
             start, end = end, end + len(part.records)
@@ -72,7 +72,7 @@ class Intake:
                 if start <= place < end
             ]
             clock_end = int(clocks[-1]) if part.records else part.clock
-            found.append(columns.batch(start, end, kept, clock_end, letters))
+            found.append(columns.batch(start, end, kept, known, clock_end, letters))
         return found
 
     def _judge_others(

@@ -61,7 +61,6 @@ _FIELD_LENGTHS = np.array([*map(len, _FIELDS)])
 _EVENT_ID, _CUSTOMER_ID, _ACCOUNT_ID = map(_FIELDS.index, ("event_id", "customer_id", "account_id"))
 _OCCURRED_AT, _AMOUNT_MINOR, _BALANCE_MINOR = map(_FIELDS.index, ("occurred_at", "amount_minor", "balance_minor"))
 _CURRENCY, _TYPE, _REVERSAL_OF = map(_FIELDS.index, ("currency", "type", "reversal_of"))
-_REVERSAL_OF = _FIELDS.index("reversal_of")
 _OPTIONAL = _FIELD_COUNT - len(Transaction.__struct_defaults__)
 """The first of those that may be missing or null."""
 _REQUIRED = (1 << _OPTIONAL) - 1
@@ -187,7 +186,7 @@ def _field(name: int, text: Text, at: int, end: int, event: I8, told: I8) -> int
     if text.bytes[at] != QUOTE:
         return NOT_PLAIN
     first = at + 1
-    if name >= _OPTIONAL:  # of no use here
+    if name >= _OPTIONAL:  # any of the others, of no use here
         last = string(text, first, end)
         return last + 1 if last != NOT_PLAIN else NOT_PLAIN
     last = simple(text, first)
