@@ -45,6 +45,13 @@ def blank(text: Text, at: int, end: int) -> int:
 
 
 @jit
+def after_colon(text: Text, at: int, end: int) -> int:
+    """From behind a name's closing quote to its value."""
+    at = blank(text, at, end)
+    return blank(text, at + 1, end) if text.bytes[at] == COLON else NOT_PLAIN
+
+
+@jit
 def digits(text: Text, at: int) -> int:
     """Past decimal digits."""
     while _KINDS[text.bytes[at]] & _DIGIT:
@@ -162,7 +169,6 @@ def value(text: Text, at: int, end: int) -> int:
             at = string(text, at + 1, end)
             if at == NOT_PLAIN:
                 return NOT_PLAIN
-            at = blank(text, at + 1, end)
-            if text.bytes[at] != COLON:
+            at = after_colon(text, at + 1, end)
+            if at == NOT_PLAIN:
                 return NOT_PLAIN
-            at += 1

@@ -22,12 +22,12 @@ from handlers.batch import (
 from handlers.decode import VALUE_BYTES_MAX
 from handlers.jit import I8, jit
 from handlers.json_scan import (
-    COLON,
     COMMA,
     NOT_PLAIN,
     OBJECT,
     OBJECT_END,
     QUOTE,
+    after_colon,
     blank,
     null,
     simple,
@@ -139,10 +139,9 @@ def _record(text: Text, at: int, end: int, event: I8, told: I8) -> bool:
             if last == NOT_PLAIN:
                 return False
             name = known(text, first, last, _FIELD_NAMES)
-        at = blank(text, last + 1, end)
-        if text.bytes[at] != COLON:
+        at = after_colon(text, last + 1, end)
+        if at == NOT_PLAIN:
             return False
-        at = blank(text, at + 1, end)
         if name < 0:
             at = value(text, at, end)
         elif found >> name & 1:
@@ -239,11 +238,10 @@ def _original(text: Text, at: int, end: int) -> tuple[int, int]:
         if last == NOT_PLAIN:
             return 0, NOT_PLAIN
         name = known(text, first, last, _ORIGINAL_NAMES)
-        at = blank(text, last + 1, end)
-        if text.bytes[at] != COLON or name < 0 or found >> name & 1:
+        at = after_colon(text, last + 1, end)
+        if at == NOT_PLAIN or name < 0 or found >> name & 1:
             return 0, NOT_PLAIN
         found |= 1 << name
-        at = blank(text, at + 1, end)
         if name == 0:
             last = simple(text, at + 1)
             if text.bytes[at] != QUOTE or not 0 < last - at - 1 <= EVENT_ID_LENGTH:

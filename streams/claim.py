@@ -58,7 +58,7 @@ class Claim:
         return self.partition.number
 
     def polled(self, full: bool, now: float) -> None:
-        """A poll brought transactions, as many as one may bring or fewer (time.monotonic)."""
+        """A poll brought transactions, as many as one may bring, or fewer, or came to the end (time.monotonic)."""
         if not full:
             self.behind_since = None
         elif self.behind_since is None:

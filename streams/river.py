@@ -197,7 +197,8 @@ class River:
         claim = self._claims.get(_number(message))
         if error.code() == KafkaError._PARTITION_EOF:
             if claim is not None and message.topic() == self._topic:
-                claim.caught_up, claim.behind_since = True, None
+                claim.caught_up = True
+                claim.polled(False, time.monotonic())
                 self._claims.see_whether_caught_up()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
             lost = f"{message.topic()}: the records after those that were processed are no longer in Kafka"
