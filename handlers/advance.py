@@ -2,6 +2,7 @@
 
 from handlers.batch import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, I8, TYPE, UNDOES_AT
 from handlers.churn_watch import Watch, known_from, next_look, number, reaches, see
+from handlers.copying import copy_bytes
 from handlers.fold import fold, next_due, raise_churn
 from handlers.found import (
     AT_EVENT,
@@ -273,11 +274,8 @@ def advance(
                 cursor[CURSOR_MOMENTS] += 1
         told[DUE_AFTER, k] = _earliest(s)
         cursor[CURSOR_OUT] = encode(s, buffer, cursor[CURSOR_OUT])
-        tail = ends[k] - cursor[CURSOR_TAIL]
-        for b in range(tail):
-            buffer[cursor[CURSOR_OUT] + b] = raw[cursor[CURSOR_TAIL] + b]
-        told[TAIL, k] = tail
-        cursor[CURSOR_OUT] += tail
+        told[TAIL, k] = ends[k] - cursor[CURSOR_TAIL]
+        cursor[CURSOR_OUT] = copy_bytes(raw, cursor[CURSOR_TAIL], ends[k], buffer, cursor[CURSOR_OUT])
         told[ROW_END, k] = cursor[CURSOR_OUT]
         cursor[CURSOR_OPEN] = 0
         cursor[CURSOR_CUSTOMER] = k + 1

@@ -8,6 +8,7 @@ then        the day (day.py)
 import numpy as np
 
 from handlers.batch import I8
+from handlers.copying import copy_bytes
 from handlers.day import open_day, own_as_stored, put_day, stays_as_stored
 from handlers.jit import jit
 from handlers.row import (
@@ -111,9 +112,7 @@ def put_days(s: Scratch, to: U8, at: int, newest: int) -> int:
         if run < k:
             start, end = days[k, DAY_START], days[run + 1, DAY_END]
             at = _put_step(to, at, back, days[k, DAY_END] - start)
-            for b in range(end - start):
-                to[at + b] = stored[start + b]
-            at += end - start
+            at = copy_bytes(stored, start, end, to, at)
             k = run + 1
         else:
             open_day(s, k)

@@ -18,6 +18,7 @@ older version up to this one.
 import numpy as np
 
 from handlers.batch import ACCOUNT_WORDS, I8
+from handlers.copying import copy_bytes
 from handlers.days import put_days, skim_days
 from handlers.jit import jit
 from handlers.row import (
@@ -191,6 +192,5 @@ def decode(s: Scratch, row: U8, at: int) -> int:
     s.size[FIVES], at = _get_tiles(row, at, s.five, life[NEWEST] // FIVE_MS)
     s.size[HOURS], at = _get_tiles(row, at, s.hour, life[NEWEST] // HOUR_MS)
     end = skim_days(s, row, at, start, life[NEWEST] // DAY_MS)
-    for b in range(end - start):
-        s.stored[b] = row[start + b]
+    copy_bytes(row, start, end, s.stored, 0)
     return end
