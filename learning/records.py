@@ -1,7 +1,7 @@
 """Lines of a file as the records that they were, by the topic that they say they are of (schemas/line.py)."""
 
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, repeat
 
 from handlers.batch import Record
 from schemas.line import EVENTS, OUTCOMES, all_transactions, record_kind
@@ -20,7 +20,7 @@ def by_topic(first: int, lines: Sequence[bytes]) -> dict[str, list[Record]]:
     the first line."""
     records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
     if all_transactions(lines):
-        records[""] = list(map(record, count(first), lines))
+        records[""] = list(map(Record, count(first), repeat(_NO_TIMESTAMP), repeat(None), lines))
         return records
     for number, line in enumerate(lines, first):
         records[record_kind(line)].append(record(number, line))
