@@ -20,9 +20,9 @@ from statistics import median
 from commands.benchmark.workload import Workload
 
 RATIO_MAX = 1.2
-PAIRS = 7
-SHORT, LONG = 5_000, 105_000
-CUSTOMERS = 10_000
+PAIRS = 5
+SHORT, LONG = 5_000, 605_000
+CUSTOMERS = 50_000
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "var/bench-base"
 """Trees of commits compared with, by their hash: each must compile its kernels once."""
