@@ -15,6 +15,7 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_AS_TOLD = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -25,7 +26,7 @@ def epoch_ms(moment: datetime) -> EpochMs:
 
 def rfc3339(at: int) -> str:
     """An epoch ms as RFC 3339 in UTC, always with three digits of milliseconds: 2026-01-31T08:00:00.000Z."""
-    return (_EPOCH + at * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH_AS_TOLD + at * _MILLISECOND).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_rfc3339(text: str) -> EpochMs:
