@@ -3,7 +3,7 @@
 Everything but the commit's answer is a function of the records and of what the store held.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,12 +29,16 @@ from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.outcome import AlertOutcome, OutcomeKind
 from schemas.transaction import CUSTOMER_ID_LENGTH
-from streams.breaker import Breaker
+from streams.breaker import RECORDS, Breaker
 from streams.cache import RowCache
 from streams.store import Changes, Offsets, Outgoing, Position, Store, StoreUnavailable
 
 DUE_MAX = 10_000
 """Customers who are looked at in one commit because they are due; more than that take several."""
+
+
+STRETCH = RECORDS // 2
+"""Records that the breaker sees at once: its window holds two of them."""
 
 
 class NoteIntakes(NamedTuple):
@@ -196,7 +200,7 @@ class Partition:
         An outcome takes effect after the transactions that were written before it, a customer event after them all.
         `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
         """
-        self._breaker.see(len(records), len(batch.dead_letters))
+        self._watch(records, batch.dead_letters)
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
         notes, letters = self._read_notes(records, outcomes, customer_events, batch)
@@ -251,6 +255,15 @@ class Partition:
             sum(isinstance(note.said, CustomerEvent) for note in notes),
             by_bands([look for one in outcomes for look in one.looks]),
         )
+
+    def _watch(self, records: Sequence[Record], refused: Sequence[DeadLetter]) -> None:
+        """Has the breaker see them a stretch after the other: in a large batch a flood could hide behind what is good.
+        Raises PoisonFlood."""
+        offsets = [letter.offset for letter in refused]
+        for start in range(0, len(records), STRETCH):
+            stretch = records[start : start + STRETCH]
+            before, until = bisect_left(offsets, stretch[0].offset), bisect_right(offsets, stretch[-1].offset)
+            self._breaker.see(len(stretch), until - before)
 
     def _read_notes(
         self, records: Sequence[Record], outcomes: Sequence[Record], customer_events: Sequence[Record], batch: Batch

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
         description="any text of at most 64 bytes, which decides who is in the control group; the same in every worker",
     )
 
-    poll_records_max: int = Field(default=1_000, ge=1, le=100_000, description="records in one batch")
+    poll_records_max: int = Field(default=4_000, ge=1, le=100_000, description="records in one batch")
     poll_wait_ms: int = Field(default=5, ge=1, le=1_000)
     fetch_queue_kib_max: int = Field(default=65_536, ge=1_024, description="fetched records held in memory")
     cache_mib_max: int = Field(default=512, ge=1, description="customer rows held in memory by one worker")

@@ -1,5 +1,6 @@
 """One owned partition, over the store in memory."""
 
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.layout import VERSION, LayoutError
 from streams.beside import note_intakes
+from streams.breaker import PoisonFlood
 from streams.cache import RowCache
 from streams.memory_store import MemoryStore
 from streams.partition import Partition
@@ -52,11 +54,11 @@ def test_what_is_published_during_a_commit_is_removed_at_rest() -> None:
 RULES = Rules((offer("savings", channel="sms"),))
 
 
-def opened(store: Store, number: int = 0, cache: RowCache | None = None) -> Partition:
+def opened(store: Store, number: int = 0, cache: RowCache | None = None, share_max: float = 1.0) -> Partition:
     """A partition that offers savings to whoever gets a salary."""
     intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
     rows = RowCache(1 << 20) if cache is None else cache
-    return Partition(number, store, intake, engine, NOTES, lambda: RULES, "alerts", "letters", rows)
+    return Partition(number, store, intake, engine, NOTES, lambda: RULES, "alerts", "letters", rows, share_max)
 
 
 def test_a_row_of_another_version_is_refused_and_nothing_written() -> None:
@@ -177,3 +179,17 @@ def test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory
         assert store.load(number, names) == plain.load(number, names)
         assert store.outbox(number, 0, 1_000) == plain.outbox(number, 0, 1_000)
         assert store.read(number) == plain.read(number)
+
+
+@pytest.mark.parametrize("batch", [100, 700, 1_000, 4_000])
+def test_a_flood_of_refused_records_drains_at_most_1000_however_large_the_batches(batch: int) -> None:
+    store = MemoryStore()
+    partition = opened(store, share_max=0.5)
+    partition.claim()
+    good = [record(offset, salary(offset)) for offset in range(2_000)]
+    records = good + [msgspec.structs.replace(BROKEN, offset=offset) for offset in range(2_000, 10_000)]
+    stretches = [records[start : start + batch] for start in range(0, len(records), batch)]
+    with pytest.raises(PoisonFlood):
+        deque((partition.process(stretch, None) for stretch in stretches), maxlen=0)
+    drained = [entry for _, entry in store.outbox(0, 0, 20_000) if entry.topic == "letters"]
+    assert len(drained) <= 1_000
