@@ -1,9 +1,17 @@
 """Stops a partition when too much of what comes is refused: no topic is to be drained into the dead letters."""
 
+from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Sequence
+
+from handlers.batch import Record
+from schemas.dead_letter import DeadLetter
 
 RECORDS = 1_000
-"""The share is of the last so many records, or of a batch that is larger."""
+"""The share is of the last so many records, or a few more."""
+
+STRETCH = RECORDS // 2
+"""So many are looked at together: in a large batch a flood could hide behind what is good."""
 
 RECORDS_MIN = 100
 """Of fewer no share is taken."""
@@ -21,8 +29,16 @@ class Breaker:
         self._batches: deque[tuple[int, int]] = deque()
         self._records = self._refused = 0
 
+    def watch(self, records: Sequence[Record], refused: Sequence[DeadLetter]) -> None:
+        """Another batch, and what was refused of it, both in their order. Raises PoisonFlood."""
+        offsets = [letter.offset for letter in refused]
+        for start in range(0, len(records), STRETCH):
+            stretch = records[start : start + STRETCH]
+            before, until = bisect_left(offsets, stretch[0].offset), bisect_right(offsets, stretch[-1].offset)
+            self.see(len(stretch), until - before)
+
     def see(self, records: int, refused: int) -> None:
-        """Another batch. Raises PoisonFlood."""
+        """So many more records in a row, and how many of them were refused. Raises PoisonFlood."""
         self._batches.append((records, refused))
         self._records += records
         self._refused += refused

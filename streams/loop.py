@@ -13,9 +13,9 @@ from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from streams.claim import STANDING_STILL, Claim, Portion
 from streams.metrics import Metrics, Refusal, Step
-from streams.partition import Done, Task
 from streams.publisher import Publisher
 from streams.store import Fenced, Moved, Store, StoreUnavailable
+from streams.task import Done, Task
 
 _log = logging.getLogger("tracker.loop")
 

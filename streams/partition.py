@@ -3,7 +3,7 @@
 Everything but the commit's answer is a function of the records and of what the store held.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,23 +22,20 @@ from handlers.intake import Intake, Unread
 from handlers.ledger import LEDGER
 from handlers.notes import Note, NoteIntake
 from handlers.seen import SEGMENT, Seen, SeenChanges
-from handlers.shadow import Bands, by_bands
+from handlers.shadow import by_bands
 from handlers.upgrade import current
 from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
-from schemas.outcome import AlertOutcome, OutcomeKind
+from schemas.outcome import AlertOutcome
 from schemas.transaction import CUSTOMER_ID_LENGTH
-from streams.breaker import RECORDS, Breaker
+from streams.breaker import Breaker
 from streams.cache import RowCache
 from streams.store import Changes, Offsets, Outgoing, Position, Store, StoreUnavailable
+from streams.task import Done, Task
 
 DUE_MAX = 10_000
 """Customers who are looked at in one commit because they are due; more than that take several."""
-
-
-STRETCH = RECORDS // 2
-"""Records that the breaker sees at once: its window holds two of them."""
 
 
 class NoteIntakes(NamedTuple):
@@ -46,46 +43,6 @@ class NoteIntakes(NamedTuple):
 
     outcomes: NoteIntake
     customer_events: NoteIntake
-
-
-class Task(NamedTuple):
-    """A batch that is ready to be decided on."""
-
-    part: Part
-    rows: dict[str, bytes | None]
-    """The part's."""
-    missing: list[str]
-    """Customers whose rows are still to come from the store."""
-    absent: int
-    """How many were not in memory, those that were asked for ahead among them."""
-    offsets: Offsets
-    """After its records: where the partition stands once it is committed."""
-
-
-class Done(NamedTuple):
-    """What one batch comes to if its commit is taken."""
-
-    sent: bool
-    """Whether there was anything to commit."""
-    position: Position
-    outbox: list[tuple[int, Outgoing]]
-    """Entries committed with the batch, by sequence: to be published."""
-    events: int
-    alerts: list[Alert]
-    dead_letters: list[DeadLetter]
-    duplicates: int
-    late: int
-    unfitting: int
-    suppressed: Counter[Rule]
-    """Alerts that were not sent, by rule."""
-    unknown_types: int
-    unknown_channels: int
-    outcomes: Counter[OutcomeKind]
-    unmatched: int
-    """Outcomes of alerts that are not known, or no longer."""
-    customer_events: int
-    looks: Counter[Bands]
-    """Silences judged, by the bands of champion and challenger; none without a challenger."""
 
 
 class Partition:
@@ -200,7 +157,7 @@ class Partition:
         An outcome takes effect after the transactions that were written before it, a customer event after them all.
         `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
         """
-        self._watch(records, batch.dead_letters)
+        self._breaker.watch(records, batch.dead_letters)
         if now is not None:
             batch.clock_end = max(batch.clock_end, now)
         notes, letters = self._read_notes(records, outcomes, customer_events, batch)
@@ -255,15 +212,6 @@ class Partition:
             sum(isinstance(note.said, CustomerEvent) for note in notes),
             by_bands([look for one in outcomes for look in one.looks]),
         )
-
-    def _watch(self, records: Sequence[Record], refused: Sequence[DeadLetter]) -> None:
-        """Has the breaker see them a stretch after the other: in a large batch a flood could hide behind what is good.
-        Raises PoisonFlood."""
-        offsets = [letter.offset for letter in refused]
-        for start in range(0, len(records), STRETCH):
-            stretch = records[start : start + STRETCH]
-            before, until = bisect_left(offsets, stretch[0].offset), bisect_right(offsets, stretch[-1].offset)
-            self._breaker.see(len(stretch), until - before)
 
     def _read_notes(
         self, records: Sequence[Record], outcomes: Sequence[Record], customer_events: Sequence[Record], batch: Batch

@@ -17,13 +17,13 @@ from redis.sentinel import Sentinel
 
 from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
+from streams.redis_commands import claim, commit, mget
 from streams.redis_line import FunctionMissing, LibraryThere, Line
 from streams.redis_lines import ClusterNodes, Lines, OneServer
 from streams.settings import Settings
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
-_CLAIM, _COMMIT = b"tracker_claim_2", b"tracker_commit_2"
 _FIELDS = tuple(name.encode() for name in Position._fields)
 _SCAN_COUNT = b"1000"
 _TIMEOUT_SECONDS = 5.0
@@ -100,12 +100,12 @@ class RedisStore:
     def claim(self, partition: int) -> Position:
         if self._line(partition) not in self._profiled:
             self._load_profile(partition)
-        return _position(self._call(partition, [b"FCALL", _CLAIM, b"1", b"{%d}:pos" % partition]))
+        return _position(self._call(partition, claim(partition)))
 
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         if not customers:
             return []
-        rows: list[bytes | None] = self._ask(partition, _mget(partition, customers))
+        rows: list[bytes | None] = self._ask(partition, mget(partition, customers))
         return rows
 
     def load_all(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> list[list[bytes | None] | StoreUnavailable]:
@@ -118,7 +118,7 @@ class RedisStore:
                 except StoreUnavailable as error:
                     found[place] = error
         for line, its in places.items():
-            for place, answer in zip(its, line.ask_all([_mget(*wanted[place]) for place in its]), strict=True):
+            for place, answer in zip(its, line.ask_all([mget(*wanted[place]) for place in its]), strict=True):
                 found[place] = answer
         if any(isinstance(answer, StoreUnavailable) for answer in found):
             self._lines.lost()
@@ -131,7 +131,7 @@ class RedisStore:
             if customers:
                 try:
                     line = self._line(partition)
-                    line.send_aside(_mget(partition, customers))
+                    line.send_aside(mget(partition, customers))
                 except StoreUnavailable as error:
                     line = error
             self._asked_ahead.append(line)
@@ -163,13 +163,13 @@ class RedisStore:
 
     def commit(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         new = after(at, offset, clock, changes)
-        _judge(partition, at.epoch, self._call(partition, _commit(partition, at, new, changes)))
+        _judge(partition, at.epoch, self._call(partition, commit(partition, at, new, changes)))
         return new
 
     def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         new = after(at, offset, clock, changes)
         line = self._line(partition)
-        line.send(_commit(partition, at, new, changes))
+        line.send(commit(partition, at, new, changes))
         self._sent.append((partition, at.epoch, line))
         return new
 
@@ -272,36 +272,6 @@ _outgoing = msgspec.msgpack.Decoder(Outgoing)
 
 def _position(found: Sequence[bytes | None]) -> Position:
     return Position(*[int(value or 0) for value in found])
-
-
-def _mget(partition: int, customers: Sequence[str]) -> list[bytes]:
-    prefix = b"{%d}:c:" % partition
-    return [b"MGET", *[prefix + customer.encode() for customer in customers]]
-
-
-def _commit(partition: int, at: Position, new: Position, changes: Changes) -> list[bytes]:
-    """The call of tracker_commit_2, see commit.lua."""
-    prefix = b"{%d}:" % partition
-    row, seen = prefix + b"c:", prefix + b"seen:"
-    due = [(customer.encode(), when) for customer, when in changes.due.items()]
-    leaving = [customer for customer, when in due if when is None]
-    pieces, forgotten = changes.seen.pieces, changes.seen.forgotten
-    keys = [prefix + b"pos", prefix + b"due", prefix + b"outbox"]
-    keys += [seen + b"%d" % piece.segment for piece in pieces]
-    keys += [seen + b"%d" % segment for segment in forgotten]
-    keys += [row + customer.encode() for customer in changes.rows]
-    keep = changes.published + 1 if changes.published else 0
-    counts = (len(changes.outbox), len(leaving), len(pieces), len(forgotten))
-    arguments = [b"%d" % number for number in (*at, *new[1:], keep, *counts)]
-    arguments += changes.rows.values()
-    arguments += map(msgspec.msgpack.encode, changes.outbox)
-    arguments += leaving
-    for piece in pieces:
-        arguments += (b"%d" % piece.start, piece.data)
-    for customer, when in due:
-        if when is not None:
-            arguments += (b"%d" % when, customer)
-    return [b"FCALL", _COMMIT, b"%d" % len(keys), *keys, *arguments]
 
 
 def _judge(partition: int, epoch: int, verdict: bytes) -> None:
