@@ -38,7 +38,7 @@ def replay(
             help="File for what model and challenger (TRACKER_CHURN_CHALLENGER) said at each silence, JSON Lines."
         ),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Events folded at once; the output does not depend on it.")] = 4_000,
+    batch: Annotated[int, typer.Option(min=1, help="Events folded at once; the output does not depend on it.")] = 8_000,
     offers: Annotated[Path, typer.Option(help="Catalogue of offers.")] = SHIPPED,
 ) -> None:
     """Send a file through the same decisions as a live run. The output is the same, byte for byte, on every run."""

@@ -1,5 +1,6 @@
 """The events of one partition as a matrix: what intake makes and the engine folds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -78,7 +79,8 @@ class Batch(Events):
     customers: list[str]
     """Distinct customer ids, in order of first appearance."""
     events: I8
-    event_ids: list[str]
+    event_id: Callable[[int], str]
+    """That of the n-th event, cut out when it is asked for: only alerts name it."""
     clock_end: int
     """Stream time after the whole batch, heartbeats included."""
     dead_letters: list[DeadLetter]

@@ -25,6 +25,8 @@ from handlers.batch import (
 from handlers.currency import Exchange
 from handlers.plain import (
     CURRENCY,
+    CUSTOMER_START,
+    EVENT_START,
     HASH,
     TOLD,
     clear,
@@ -58,8 +60,13 @@ class Columns:
     """The clock, the offset and the customer's place are still to be written; no event has NONE for its time."""
     hashes: I8
     """Of the event ids, 0 for what is no event; (n,)."""
-    event_ids: list[str]
     customer_ids: list[str]
+    letters: str
+    """All the records, a character for each byte."""
+    id_spans: I8
+    """Where in `letters` each event id stands; (n, 2)."""
+    other_ids: dict[int, str]
+    """Event ids of records that are not plain, by place."""
 
     @classmethod
     def read(
@@ -84,14 +91,9 @@ class Columns:
             plain[place] = False
             clear(events[place], told[place])
         letters = data.decode("latin-1")  # a character for each byte
-        first, last, its_first, its_last = told[:, :CURRENCY].T.tolist()
-        return cls(
-            plain,
-            events,
-            told[:, HASH],
-            [letters[start:end] for start, end in zip(first, last, strict=True)],
-            [letters[start:end] for start, end in zip(its_first, its_last, strict=True)],
-        )
+        first, last = told[:, CUSTOMER_START:CURRENCY].T.tolist()
+        customer_ids = [letters[start:end] for start, end in zip(first, last, strict=True)]
+        return cls(plain, events, told[:, HASH], customer_ids, letters, told[:, EVENT_START:CUSTOMER_START], {})
 
     def put(self, place: int, transaction: Transaction, exchange: Exchange) -> None:
         """Accepts a record as that transaction, whose money can be converted."""
@@ -103,7 +105,14 @@ class Columns:
         event[TYPE], event[CHANNEL] = _TYPE_PLACES[transaction.type], _CHANNEL_PLACES[transaction.channel]
         event[ACCOUNT:] = words_of([transaction.account_id], ACCOUNT_WORDS)[0]
         self.accepted[place], self.hashes[place] = True, event_hashes([transaction.event_id])[0]
-        self.event_ids[place], self.customer_ids[place] = transaction.event_id, transaction.customer_id
+        self.other_ids[place], self.customer_ids[place] = transaction.event_id, transaction.customer_id
+
+    def event_id(self, place: int) -> str:
+        """That of the record at that place, which is an event."""
+        if place in self.other_ids:
+            return self.other_ids[place]
+        start, end = self.id_spans[place].tolist()
+        return self.letters[start:end]
 
     def all_known(self) -> bool:
         """Whether no type and no channel is unknown."""
@@ -115,14 +124,14 @@ class Columns:
         """The events of that stretch, without those that are not to be kept (None: all are); `known` is `all_known`,
         which is asked once for all stretches."""
         its, duplicates = slice(first, last), 0
-        events, event_ids, customer_ids = self.events[its], self.event_ids[its], self.customer_ids[its]
+        events, customer_ids, places = self.events[its], self.customer_ids[its], np.arange(first, last)
         if kept is not None:
             duplicates = int(np.count_nonzero(self.accepted[its] & ~kept))
-            events, event_ids = events[kept], list(compress(event_ids, kept))
+            events, places = events[kept], places[kept]
             customer_ids = list(compress(customer_ids, kept))
         customers = list(dict.fromkeys(customer_ids))
-        places = dict(zip(customers, range(len(customers)), strict=True))
-        events[:, CUSTOMER] = list(map(places.__getitem__, customer_ids))
+        place_of = dict(zip(customers, range(len(customers)), strict=True))
+        events[:, CUSTOMER] = list(map(place_of.__getitem__, customer_ids))
         unknown_types = unknown_channels = 0
         if not known:
             words = events[:, TYPE : CHANNEL + 1]
@@ -131,7 +140,7 @@ class Columns:
         return Batch(
             customers=customers,
             events=events,
-            event_ids=event_ids,
+            event_id=lambda n: self.event_id(int(places[n])),
             clock_end=clock_end,
             dead_letters=dead_letters,
             duplicates=duplicates,

@@ -121,11 +121,9 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
     entries[:, OFFSET] = [note.offset for note in ordered]
     entries[:, CUSTOMER] = [row_of.setdefault(note.said.customer_id, len(row_of)) for note in ordered]
     entries[:, ACCOUNT:] = words_of([_account(note) for note in ordered], ACCOUNT_WORDS)
-    event_ids = list(batch.event_ids)
-    for shift, place in enumerate(places):
-        event_ids.insert(place + shift, "")
+    was_at = np.insert(np.arange(len(batch)), places, -1)
     events = np.insert(batch.events, places, entries, axis=0)
-    together = replace(batch, customers=list(row_of), events=events, event_ids=event_ids)
+    together = replace(batch, customers=list(row_of), events=events, event_id=lambda n: batch.event_id(int(was_at[n])))
     return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
 
 

@@ -94,7 +94,7 @@ def _decided(one: Pending, batch: Batch, decisions: Decisions) -> list[Alert]:
         due = rfc3339(at)
         return decisions.moment(customer, DEPOSIT_MATURING, at, {"due_at": due}, f"deposit {due}", seen, one.tier)
     event, alerts = one.key[0], []
-    name = batch.event_ids[event]
+    name = batch.event_id(event)
     cause = {"offset": int(batch.events[event, OFFSET]), "event_id": name}
     if one.bits & RETURNED:
         alerts += decisions.returned(customer, one.raised, at, cause)

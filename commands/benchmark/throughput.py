@@ -17,7 +17,7 @@ from schemas.alert import Kind
 from streams.metrics import Step
 
 _FULL_WAIT_SECONDS = 0.05
-_REPLAY_BATCH = 4_000
+_REPLAY_BATCH = 8_000
 
 
 @dataclass(frozen=True, slots=True)

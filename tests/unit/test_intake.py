@@ -47,6 +47,10 @@ def read(*values: bytes | None) -> Batch:
     return INTAKE.batch(3, [record_of(value, offset=7 + place) for place, value in enumerate(values)], 0, Seen())
 
 
+def event_ids(batch: Batch) -> list[str]:
+    return [batch.event_id(place) for place in range(len(batch))]
+
+
 def test_an_event_becomes_a_row_of_every_column() -> None:
     first = value_of(event_id="e-1", balance_minor=99, type="salary", channel="atm")
     batch = read(first, value_of(event_id="e-2", customer_id="c-1"))
@@ -59,7 +63,7 @@ def test_an_event_becomes_a_row_of_every_column() -> None:
     assert batch.type.tolist() == [TYPES.index("salary"), TYPES.index("card_payment")]
     assert batch.channel.tolist() == [CHANNELS.index("atm"), CHANNELS.index("card")]
     assert batch.undoes_at.tolist() == [NONE, NONE]
-    assert batch.event_ids == ["e-1", "e-2"]
+    assert event_ids(batch) == ["e-1", "e-2"]
     assert batch.account.shape == (2, 5)
     assert batch.account[0].tobytes() == b"a-1".ljust(40, b"\0")
     assert {column.dtype for column in (batch.customer, batch.at, batch.account, batch.type, batch.clock)} == {
@@ -225,7 +229,7 @@ def test_a_broken_record_becomes_a_dead_letter_and_its_neighbours_do_not(name: s
     value, reason, field = BROKEN[name]
     batch = read(value_of(event_id="e-1"), value, value_of(event_id="e-3"))
     assert [(letter.reason, letter.field) for letter in batch.dead_letters] == [(reason, field)]
-    assert batch.event_ids == ["e-1", "e-3"]
+    assert event_ids(batch) == ["e-1", "e-3"]
     assert batch.offset.tolist() == [7, 9]
     (letter,) = batch.dead_letters
     assert (letter.topic, letter.partition, letter.offset, letter.timestamp_ms) == ("transactions", 3, 8, NOW)

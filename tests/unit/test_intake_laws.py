@@ -120,7 +120,7 @@ def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
             figures = [int(column[place]) for column in columns]
             customer = batch.customers[int(batch.customer[place])]
             account = batch.account[place].tobytes()
-            found.append((int(batch.offset[place]), batch.event_ids[place], customer, account, *figures))
+            found.append((int(batch.offset[place]), batch.event_id(place), customer, account, *figures))
         found += [(letter.offset, letter) for letter in batch.dead_letters]
     return sorted(found, key=lambda one: int(one[0]))
 
