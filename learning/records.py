@@ -20,6 +20,7 @@ def by_topic(first: int, lines: Sequence[bytes]) -> dict[str, list[Record]]:
     the first line."""
     records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
     if all_transactions(lines):
+        # as `record` does, but for the call of it
         records[""] = list(map(Record, count(first), repeat(_NO_TIMESTAMP), repeat(None), lines))
         return records
     for number, line in enumerate(lines, first):

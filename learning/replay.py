@@ -73,7 +73,8 @@ class Replay:
         `looked` is told what champion and challenger said, where there is a challenger, in stream order;
         `folded` of each batch of transactions.
 
-        The next lines are read by a thread of its own while these are folded, which takes the kernel longer.
+        The next lines are read in a thread of its own while these are folded: the kernels of both need no lock of the
+        interpreter.
         """
         read = self._read(lines)
         with ThreadPoolExecutor(1, "reading") as reader:
