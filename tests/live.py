@@ -15,10 +15,11 @@ from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 from typer.testing import CliRunner, Result
 
-from commands.kafka import consumer, to_the_end
+from commands.kafka import admin, consumer, to_the_end
 from commands.main import run as program
 from commands.state import store
 from streams.embedded import TiedProcess
@@ -96,7 +97,8 @@ class Bank:
         return sum(-1 if position is None else position.offset for position in stands)
 
     def at_rest(self) -> bool:
-        """Everything in the topic is in Redis, everything in the outbox is in Kafka, and the group has been told."""
+        """Everything in the topic is in Redis, everything in the outbox is in Kafka, subscribers can read it, and the
+        group has been told."""
         numbers = range(self.settings.partitions)
         stands = {number: position for number in numbers if (position := self.state.read(number)) is not None}
         reader = consumer(self.settings, self.settings.group_id)
@@ -111,10 +113,27 @@ class Bank:
             return False
         finally:
             reader.close()
-        return all(
+        return not self._is_held_up() and all(
             (log.offset, log.metadata) == (stands[log.partition].offset, str(stands[log.partition].sequence))
             for log in told
         )
+
+    def _is_held_up(self) -> bool:
+        """Whether a transaction that a killed worker has left open, until its time is out, keeps subscribers from what
+        comes after it."""
+        asked = dict.fromkeys(
+            (TopicPartition(self.settings.topic_alerts, number) for number in range(self.settings.partitions)),
+            OffsetSpec.latest(),
+        )
+        client = admin(self.settings)
+        readable, written = (
+            {log.partition: answer.result(ANSWER_SECONDS_MAX).offset for log, answer in found.items()}
+            for found in (
+                client.list_offsets(asked, isolation_level=isolation)
+                for isolation in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+            )
+        )
+        return readable != written
 
 
 class Answer(NamedTuple):
