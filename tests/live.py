@@ -113,10 +113,11 @@ class Bank:
             return False
         finally:
             reader.close()
-        return not self._is_held_up() and all(
+        all_told = all(
             (log.offset, log.metadata) == (stands[log.partition].offset, str(stands[log.partition].sequence))
             for log in told
         )
+        return all_told and not self._is_held_up()
 
     def _is_held_up(self) -> bool:
         """Whether a transaction that a killed worker has left open, until its time is out, keeps subscribers from what
