@@ -1,9 +1,9 @@
 """Which of the offers whose moment has come is the best: priority = propensity x context x value x weight."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from handlers.conditions import failing, why_not
+from handlers.conditions import Check, failing, why_not
 from handlers.dealings import Rule
 from handlers.ledger import Ledger
 from handlers.moments import CHURN_RISK, MOMENTS
@@ -11,7 +11,7 @@ from handlers.propensity import propensity, unasked
 from handlers.snapshot import Snapshot
 from handlers.waiting import Waiting
 from schemas.alert import Factors, RunnerUp
-from schemas.offer import Condition, Offer, Trigger
+from schemas.offer import Offer, Trigger
 from schemas.policy import Policy
 
 RUNNERS_UP_MAX = 3
@@ -35,7 +35,9 @@ class Considered(NamedTuple):
     back. `factors` are there when all conditions hold."""
 
     offer: Offer
-    failed: tuple[str, Condition] | None
+    checks: Sequence[Check]
+    """Its conditions."""
+    failed: Check | None
     lost_by: Rule | None = None
     factors: Factors | None = None
 
@@ -43,7 +45,7 @@ class Considered(NamedTuple):
 def considered(waiting: Iterable[Waiting], bits: int, at: int, seen: Snapshot) -> list[Considered]:
     """Those that wait for one of these moments and have their time."""
     return [
-        Considered(one.offer, failing(one.checks, seen))
+        Considered(one.offer, one.checks, failing(one.checks, seen))
         for one in waiting
         if one.bits & bits and one.since <= at < one.until
     ]
@@ -51,7 +53,7 @@ def considered(waiting: Iterable[Waiting], bits: int, at: int, seen: Snapshot) -
 
 def judged(found: list[Considered], blocked: Callable[[Offer], Rule | None]) -> list[Considered]:
     """What was considered, with the rule that keeps it back where its conditions hold; `blocked` knows the rules."""
-    return [one if one.failed else Considered(one.offer, None, blocked(one.offer)) for one in found]
+    return [one if one.failed else Considered(one.offer, one.checks, None, blocked(one.offer)) for one in found]
 
 
 def kept_back(found: list[Considered]) -> Considered | None:
@@ -80,7 +82,7 @@ def ranked(
             value = _worth(offer)
             factors = Factors(likely, context, value, offer.weight, likely * context * value * offer.weight)
             rule = one.lost_by or ("no_uplift" if likely == 0 and unasked(counts) > 0 else None)
-            one = Considered(offer, None, rule, factors)
+            one = Considered(offer, one.checks, None, rule, factors)
         order.append(one)
     return sorted(order, key=_place)
 
@@ -92,8 +94,7 @@ def runners_up(losers: list[Considered], best: Considered, seen: Snapshot) -> li
 
 def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
     if loser.failed is not None:
-        group, condition = loser.failed
-        return RunnerUp(loser.offer.offer_id, group, why_not(condition, seen))
+        return RunnerUp(loser.offer.offer_id, loser.failed.group, why_not(loser.failed, seen))
     if loser.lost_by is not None:
         return RunnerUp(loser.offer.offer_id, loser.lost_by, _WHY[loser.lost_by], loser.factors)
     assert loser.factors is not None

@@ -25,66 +25,74 @@ class Check(NamedTuple):
     """A condition as it is asked at each moment: names looked up beforehand."""
 
     group: str
-    condition: Condition
     place: int
     """Of its feature."""
+    operator: str
     holds: Callable[[float, float], bool]
     limit: float | None
     """The value, or how many times the other feature."""
     other: int | None
     """Place of the other feature."""
+    feature: str
+    meaning: str
+    unit: Unit
+    demanded: str
+    """The rest of the sentence, but for a limit that is the other feature's."""
+
+    def bound(self, seen: Snapshot) -> float | None:
+        """What the value is held against."""
+        if self.other is None or self.limit is None:
+            return self.limit
+        times = seen.value(self.other)
+        return None if times is None else self.limit * times
 
 
 def checks_of(offer: Offer) -> tuple[Check, ...]:
     """Of all its groups, in the order in which they are asked."""
-    return tuple(
-        Check(
-            name,
-            one,
-            INDEX[one.feature],
-            _HOLDS[one.operator],
-            one.value if one.of is None else one.times,
-            None if one.of is None else INDEX[one.of],
-        )
-        for name, conditions in groups(offer)
-        for one in conditions
+    return tuple(_check(name, one) for name, conditions in groups(offer) for one in conditions)
+
+
+def _check(group: str, one: Condition) -> Check:
+    place = INDEX[one.feature]
+    feature, words = FEATURES[place], _WORDS[one.operator]
+    return Check(
+        group,
+        place,
+        one.operator,
+        _HOLDS[one.operator],
+        one.value if one.of is None else one.times,
+        None if one.of is None else INDEX[one.of],
+        one.feature,
+        feature.meaning,
+        feature.unit,
+        f"{words} {_said(feature.unit, one.value)}" if one.of is None else words,
     )
 
 
-def failing(checks: Sequence[Check], seen: Snapshot) -> tuple[str, Condition] | None:
-    """The first that does not hold, with its group; None when all hold. One over a missing feature doesn't."""
-    for group, condition, place, holds, limit, other in checks:
-        value = seen.value(place)
-        if other is not None and limit is not None:
-            times = seen.value(other)
-            limit = None if times is None else limit * times
-        if value is None or limit is None or not holds(value, limit):
-            return group, condition
+def failing(checks: Sequence[Check], seen: Snapshot) -> Check | None:
+    """The first that does not hold; None when all hold. One over a missing feature doesn't."""
+    for check in checks:
+        value = seen.value(check.place)
+        limit = check.limit if check.other is None else check.bound(seen)
+        if value is None or limit is None or not check.holds(value, limit):
+            return check
     return None
 
 
-def reason(condition: Condition, seen: Snapshot) -> Reason:
+def reason(check: Check, seen: Snapshot) -> Reason:
     """What an alert says of a condition that holds."""
-    value, limit = seen.number(condition.feature), _limit(condition, seen)
-    told = f"{_sentence(condition, value, limit)}."
-    return Reason(condition.feature, told, value, limit if condition.of is not None else None)
+    value, limit = seen.value(check.place), None if check.other is None else check.bound(seen)
+    return Reason(check.feature, f"{_sentence(check, value, limit)}.", value, limit)
 
 
-def why_not(condition: Condition, seen: Snapshot) -> str:
+def why_not(check: Check, seen: Snapshot) -> str:
     """Of one that doesn't."""
-    return f"not so: {_sentence(condition, seen.number(condition.feature), _limit(condition, seen))}"
+    return f"not so: {_sentence(check, seen.value(check.place), check.bound(seen))}"
 
 
-def _sentence(condition: Condition, value: float | None, limit: float | None) -> str:
-    feature = FEATURES[INDEX[condition.feature]]
-    return f"{feature.meaning}: {_said(feature.unit, value)}, {_WORDS[condition.operator]} {_said(feature.unit, limit)}"
-
-
-def _limit(condition: Condition, seen: Snapshot) -> float | None:
-    if condition.of is None:
-        return condition.value
-    other = seen.number(condition.of)
-    return None if other is None or condition.times is None else condition.times * other
+def _sentence(check: Check, value: float | None, limit: float | None) -> str:
+    told = f"{check.meaning}: {_said(check.unit, value)}, {check.demanded}"
+    return told if check.other is None else f"{told} {_said(check.unit, limit)}"
 
 
 def _said(unit: Unit, value: float | None) -> str:

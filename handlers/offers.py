@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from handlers.arbitration import Considered, runners_up
-from handlers.conditions import groups, reason
+from handlers.conditions import reason
 from handlers.dealings import Contact
 from handlers.moments import MOMENTS
 from handlers.snapshot import Snapshot
@@ -35,9 +35,7 @@ def proposed(
     reasons = [
         Reason(moment, MOMENTS[moment].sentence) for moment in [*offer.when, "churn_risk"] if MOMENTS[moment].bit & bits
     ]
-    for group, conditions in groups(offer):
-        if group != "eligibility":
-            reasons += [reason(condition, seen) for condition in conditions]
+    reasons += [reason(check, seen) for check in best.checks if check.group != "eligibility"]
     return Alert(
         alert_id=name,
         kind="next_best_offer",

@@ -42,7 +42,7 @@ def screen_of(waiting: Iterable[Waiting]) -> Screen:
     for one in waiting:
         for check in one.checks:
             other = _NO_OTHER if check.other is None else check.other
-            conditions.append((check.place, _OPERATORS.index(check.condition.operator), other))
+            conditions.append((check.place, _OPERATORS.index(check.operator), other))
             numbers.append(check.limit)
         table.append((one.bits, one.since, one.until, len(conditions)))
     return Screen(
