@@ -1,7 +1,7 @@
 """What partitions bring to a step, and all of it laid side by side for the kernel."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -18,15 +18,34 @@ class Part(NamedTuple):
 
     partition: int
     batch: Batch
-    rows: Mapping[str, bytes | None]
-    """What is stored under each of `needed_rows`, in the present layout (upgrade.current)."""
+    names: Sequence[str]
+    """`needed_rows`."""
+    rows: Sequence[bytes | None]
+    """What is stored under each of them, in the present layout (upgrade.current)."""
     due: Sequence[tuple[str, int]]
     """Everybody whose due time (epoch ms) is not after batch.clock_end."""
     notes: Sequence[Note] = ()
 
+    @property
+    def ledger(self) -> bytes | None:
+        """The row of that name."""
+        return self.rows[-1]
+
+
+def part_of(
+    partition: int,
+    batch: Batch,
+    stored: Mapping[str, bytes],
+    due: Sequence[tuple[str, int]] = (),
+    notes: Sequence[Note] = (),
+) -> Part:
+    """For whoever holds all rows by name."""
+    names = needed_rows(batch, due, notes)
+    return Part(partition, batch, names, list(map(stored.get, names)), due, notes)
+
 
 def needed_rows(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> list[str]:
-    """The rows that a step must be given, each once."""
+    """The rows that a step must be given, each once, the ledger last."""
     if not notes and not due:  # as mostly, and customers of a batch are there once
         return [*batch.customers, LEDGER]
     names = [*batch.customers, *(note.said.customer_id for note in notes), *(customer for customer, _ in due), LEDGER]
@@ -44,8 +63,7 @@ class Bundle:
         self.starts = [0]
         """Where the customers of each partition start, and at last where they end."""
         self.event_starts = [0]
-        stored: list[bytes] = []
-        clock_ends: list[int] = []
+        stored: list[bytes | None] = []
         for part in parts:
             batch, noted = woven(part.batch, part.notes) if part.notes else (part.batch, [])
             customers = batch.customers
@@ -57,16 +75,19 @@ class Bundle:
             self.customers += customers
             self.starts.append(len(self.customers))
             self.event_starts.append(self.event_starts[-1] + len(batch))
-            stored += [row or b"" for row in map(part.rows.get, customers)]
-            clock_ends += [batch.clock_end] * len(customers)
+            if part.notes or part.due:
+                stored += map(dict(zip(part.names, part.rows, strict=True)).get, customers)
+            else:  # those of the customers, and then the ledger
+                stored += part.rows[:-1]
         count = len(self.customers)
-        lengths = np.fromiter(map(len, stored), np.int64, count)
+        there = cast(list[bytes], stored) if all(stored) else [row or b"" for row in stored]
+        lengths = np.fromiter(map(len, there), np.int64, count)
         self.ends = np.cumsum(lengths)
-        self.raw = np.frombuffer(b"".join(stored), np.uint8)
+        self.raw = np.frombuffer(b"".join(there), np.uint8)
         filled = lengths > 0
         if (self.raw[(self.ends - lengths)[filled]] != VERSION).any():  # the kernel would read whatever it found there
             raise LayoutError("a row was not brought to the present layout before the step")
-        self.clock_ends = np.array(clock_ends, np.int64)
+        self.clock_ends = np.repeat([batch.clock_end for batch in self.batches], np.diff(self.starts))
         self.events = np.concatenate([batch.events for batch in self.batches])
         for batch, event, customer in zip(self.batches, self.event_starts, self.starts, strict=False):
             self.events[event : event + len(batch), CUSTOMER] += customer

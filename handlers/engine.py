@@ -10,7 +10,6 @@ What is decided changes a row's dealings only, which the kernel does not read.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
@@ -113,8 +112,8 @@ class Engine:
                 ready.tiers, ready.watch, self._buffer, bundle.told,
             )  # fmt: skip
             flat = self._buffer[: cursor[CURSOR_OUT]].tobytes()
-            cuts = [0, *bundle.told[ROW_END, len(rows) : cursor[CURSOR_CUSTOMER]].tolist()]
-            rows += [flat[a:b] for a, b in pairwise(cuts)]
+            cuts = bundle.told[ROW_END, len(rows) : cursor[CURSOR_CUSTOMER]].tolist()
+            rows += [flat[a:b] for a, b in zip([0, *cuts], cuts, strict=False)]
             judged = ready.scorer is not None
             for place, moment in moments(self._found, int(cursor[CURSOR_MOMENTS]), bundle, judged=judged):
                 pending[place].append(moment)
@@ -140,7 +139,7 @@ class Engine:
             row = outcome.rows[customer]
             return row[len(row) - tails[customer] :]
 
-        ledger = Ledger(part.rows.get(LEDGER))
+        ledger = Ledger(part.ledger)
         decisions = Decisions(self._topic, part.partition, self._rules, ledger, tail, ready.waiting, ready.scorer)
         outcome.alerts = decide(pending, bundle.batches[place], decisions)
         for customer, dealings in decisions.dealings.items():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from handlers.batch import Record
-from handlers.bundle import Part
+from handlers.bundle import part_of
 from handlers.churn_design import COLUMNS, design
 from handlers.churn_inputs import NAMES, inputs_at
 from handlers.churn_watch import watch_of
@@ -20,7 +20,7 @@ def compile_kernels() -> None:
     seen = Seen(17 * SEGMENT, 0, {})
     batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], 0, seen)
     seen.sift(np.arange(1, SEGMENT + 1), np.zeros(SEGMENT, np.int64), 0)
-    Engine("transactions").step(Part(0, batch, {}, []), Rules())
+    Engine("transactions").step(part_of(0, batch, {}), Rules())
     weights = watch_of(None, Policy()).weights._replace(horizon=30.0, learned=30.0, purchase=np.ones((2, 4)))
     inputs, room = inputs_at([], 0), new_columns()
     score_rows(inputs, weights, room, np.empty(0))

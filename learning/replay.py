@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from handlers.batch import Batch
-from handlers.bundle import Part
+from handlers.bundle import part_of
 from handlers.engine import Engine, Outcome, Rules
 from handlers.intake import Intake
 from handlers.ledger import LEDGER
@@ -115,7 +115,7 @@ class Replay:
         batch, notes = read
         self.events += len(batch)
         self.dead_letters += batch.dead_letters
-        outcome = self._engine.step(Part(0, batch, self.rows, self._passed(batch.clock_end), notes), self._rules)
+        outcome = self._engine.step(part_of(0, batch, self.rows, self._passed(batch.clock_end), notes), self._rules)
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
         self.rows.update(outcome.rows)

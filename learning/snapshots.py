@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handlers.batch import I8, NONE
-from handlers.bundle import Part
+from handlers.bundle import part_of
 from handlers.churn_inputs import inputs_at
 from handlers.engine import Engine, Rules
 from handlers.jit import F8
@@ -45,7 +45,7 @@ def snapshots(
         known = int(np.searchsorted(history.clock, cutoff))
         while done < known:
             stop = min(done + _STEP, known)
-            rows.update(engine.step(Part(0, history.batch(done, stop), rows, []), rules).rows)
+            rows.update(engine.step(part_of(0, history.batch(done, stop), rows), rules).rows)
             done = stop
             progress(done)
         customers = np.sort(np.array([place[name] for name in rows if name != LEDGER], np.int64))

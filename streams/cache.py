@@ -29,15 +29,15 @@ class RowCache:
         """Memory taken, about, in bytes. From any thread."""
         return self._young_bytes + self._old_bytes
 
-    def get(self, partition: int, customers: Sequence[str]) -> dict[str, bytes | None]:
+    def get(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         """The rows, None for those that are not held, in the order asked."""
-        young = self._young[partition]
-        rows = dict(zip(customers, map(young.get, customers), strict=True))
-        old = self._old[partition]
-        if old and None in rows.values():
-            again = {customer: old[customer] for customer, row in rows.items() if row is None and customer in old}
-            rows.update(again)
-            self.put(partition, again)
+        rows = list(map(self._young[partition].get, customers))
+        if old := self._old[partition]:
+            asked = zip(customers, rows, strict=True)
+            again = {customer: old[customer] for customer, row in asked if row is None and customer in old}
+            if again:
+                rows = list(map(again.get, customers, rows))
+                self.put(partition, again)
         return rows
 
     def missing(self, partition: int, customers: set[str]) -> set[str]:

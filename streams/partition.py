@@ -162,23 +162,29 @@ class Partition:
             batch.clock_end = max(batch.clock_end, now)
         notes, letters = self._read_notes(records, outcomes, customer_events, batch)
         batch.dead_letters += letters
-        due = self._due(batch.clock_end, set(batch.customers))
-        rows = self._cache.get(self.number, needed_rows(batch, due, notes))
-        missing = [customer for customer, row in rows.items() if row is None]
-        absent = len(missing)
-        ahead, self._ahead = self._ahead, {}
-        if ahead:
-            rows.update((name, _as_of_now(name, ahead[name])) for name in missing if name in ahead)
-            missing = [name for name in missing if name not in ahead]
-        offsets = self.reached.after(records, outcomes, customer_events)
-        return Task(Part(self.number, batch, rows, due, notes), rows, missing, absent, offsets)
+        task = self._task(batch, self._due(batch), notes, self.reached.after(records, outcomes, customer_events))
+        self._ahead = {}
+        return task
+
+    def _task(self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets) -> Task:
+        names = needed_rows(batch, due, notes)
+        rows = self._cache.get(self.number, names)
+        places = [place for place, row in enumerate(rows) if row is None]
+        absent = len(places)
+        if ahead := self._ahead:
+            for place in places:
+                rows[place] = _as_of_now(names[place], ahead.get(names[place]))
+            places = [place for place in places if names[place] not in ahead]
+        missing = [names[place] for place in places]
+        return Task(Part(self.number, batch, names, rows, due, notes), rows, missing, places, absent, offsets)
 
     def supply(self, task: Task, found: list[bytes | None] | StoreUnavailable) -> None:
         """Brings the missing rows, as the store has them."""
         if isinstance(found, StoreUnavailable):
             raise found
-        task.rows.update((name, _as_of_now(name, row)) for name, row in zip(task.missing, found, strict=True))
-        if LEDGER in task.missing and not task.rows[LEDGER]:  # so that it need not be asked for each time
+        for place, name, row in zip(task.missing_at, task.missing, found, strict=True):
+            task.rows[place] = _as_of_now(name, row)
+        if task.missing and task.missing[-1] == LEDGER and not found[-1]:  # so that it need not be asked for each time
             self._cache.put(self.number, {LEDGER: b""})
 
     def send(self, task: Task, outcome: Outcome) -> Done:
@@ -229,19 +235,19 @@ class Partition:
             letters += refused
         return notes, letters
 
-    def _due(self, until: int, present: set[str]) -> list[tuple[str, int]]:
+    def _due(self, coming: Batch) -> list[tuple[str, int]]:
         """Who is due. A crowd beyond DUE_MAX is first brought down in commits of its own, the earliest first."""
+        until = coming.clock_end
         if self._next_due is None or self._next_due > until:
             return []
+        present = set(coming.customers)
         due = self._store.due(self.number, until, DUE_MAX + len(present))
         while len(due) >= DUE_MAX + len(present):
             absent = [(customer, at) for customer, at in due if customer not in present]
             (batch,) = self._intake.batches([self.unread([])])
             batch.clock_end = max(batch.clock_end, absent[-1][1])
-            rows = self._cache.get(self.number, needed_rows(batch, absent))
-            missing = [customer for customer, row in rows.items() if row is None]
-            task = Task(Part(self.number, batch, rows, absent), rows, missing, len(missing), self.reached)
-            self.supply(task, self._store.load(self.number, missing))
+            task = self._task(batch, absent, (), self.reached)
+            self.supply(task, self._store.load(self.number, task.missing))
             outcome = self._engine.step(task.part, self._rules())
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd_entries += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)

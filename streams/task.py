@@ -16,10 +16,12 @@ class Task(NamedTuple):
     """A batch that is ready to be decided on."""
 
     part: Part
-    rows: dict[str, bytes | None]
+    rows: list[bytes | None]
     """The part's."""
     missing: list[str]
-    """Customers whose rows are still to come from the store."""
+    """Names of rows that are still to come from the store."""
+    missing_at: list[int]
+    """Their places."""
     absent: int
     """How many were not in memory, those that were asked for ahead among them."""
     offsets: Offsets

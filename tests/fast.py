@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.batch import Record
-from handlers.bundle import Part, needed_rows
+from handlers.bundle import Part, needed_rows, part_of
 from handlers.churn_model import ChurnModel
 from handlers.dealings import Dealings
 from handlers.engine import Engine, Outcome
@@ -128,9 +128,9 @@ class Fast:
             key=lambda entry: (entry[1], entry[0]),
         )
         notes = placed(notes, batch)
-        stored = {name: self.rows.get(name) for name in needed_rows(batch, due, notes)}
+        stored = {name: self.rows[name] for name in needed_rows(batch, due, notes) if name in self.rows}
         rows = {name: current(row) if row and name != LEDGER else row for name, row in stored.items()}
-        return Part(self._partition, batch, rows, due, notes)
+        return part_of(self._partition, batch, rows, due, notes)
 
     def take(self, outcome: Outcome) -> None:
         """Keeps what has come of a step."""

@@ -11,7 +11,7 @@ from commands.benchmark.servers import stored_bytes
 from commands.benchmark.stage import Stage
 from commands.benchmark.workload import CHANNELS, EVENT, HISTORIES, PAYEE, START_MS, TYPES, customer_id
 from handlers.batch import Record
-from handlers.bundle import Part
+from handlers.bundle import part_of
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.seen import Seen
@@ -63,7 +63,7 @@ def histories(seed: int) -> list[History]:
     batch = Intake("transactions", "EUR", {}, keyed=False).batch(0, records, 0, Seen())
     assert not batch.dead_letters
     batch.clock_end = START_MS
-    outcome = Engine("transactions").step(Part(0, batch, {}, []), Rules())
+    outcome = Engine("transactions").step(part_of(0, batch, {}), Rules())
     names = [customer_id(number).decode() for number in range(HISTORIES)]
     return [History(outcome.rows[name], outcome.due.get(name)) for name in names]
 

@@ -21,7 +21,7 @@ from confluent_kafka import Producer
 import streams.app
 import streams.partition
 import streams.publisher
-from handlers.bundle import Part
+from handlers.bundle import part_of
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.seen import Seen
@@ -202,4 +202,4 @@ def _producer(base: Any, hit: _Countdown) -> Any:
 
 
 # Compiles the kernels where that has not been done, and loads them: each forked worker has them then.
-Engine("transactions").step(Part(0, Intake("transactions", "EUR", {}).batch(0, [], 0, Seen()), {}, []), Rules())
+Engine("transactions").step(part_of(0, Intake("transactions", "EUR", {}).batch(0, [], 0, Seen()), {}), Rules())

@@ -6,7 +6,7 @@ import pytest
 from commands.benchmark.footprint import ACTIVE_DAYS, HISTORIES, histories
 from commands.benchmark.workload import CATALOGUE, DUPLICATE_WITHIN, EVENT_BYTES, OFFER, START_MS, Workload, customer_id
 from handlers.batch import Record
-from handlers.bundle import Part
+from handlers.bundle import part_of
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.measures import profile
@@ -58,7 +58,7 @@ def test_every_salary_raises_an_alert_that_the_latency_is_measured_by() -> None:
     records = [Record(offset, PUBLISHED_AT, key, value) for offset, (key, value) in enumerate(part.values())]
     batch = Intake("transactions", "EUR", {}).batch(0, records, 0, Seen())
     assert batch.dead_letters == []
-    alerts = Engine("transactions").step(Part(0, batch, {}, []), Rules(*CATALOGUE)).alerts
+    alerts = Engine("transactions").step(part_of(0, batch, {}), Rules(*CATALOGUE)).alerts
     raised = {alert.cause.event_id for alert in alerts}
     assert {f"b-{number:010d}" for number in part.number[part.alerting].tolist()} <= raised
     assert sum(alert.offer is not None and alert.offer.offer_id == OFFER.offer_id for alert in alerts) > 0.9 * len(
