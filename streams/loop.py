@@ -196,7 +196,8 @@ class Loop:
         if not claim.alive:
             return
         if not isinstance(error, STANDING_STILL):
-            self._metrics.commits_refused[_REFUSALS[type(error)]].inc()
+            reason = next(reason for kind, reason in _REFUSALS.items() if isinstance(error, kind))
+            self._metrics.commits_refused[reason].inc()
             _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
         claim.alive = False
         self._claims.reclaim(claim, error)

@@ -1,11 +1,13 @@
 """A worker that cannot reach Kafka or Redis says so, is unhealthy, and goes on when they are back; nothing is lost."""
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from learning.simulator import simulate
+from streams.redis_store import redis_client
 from streams.settings import Settings
 from tests.live import Answer, Bank, Json, OpenBank, Worker
 from tests.river.feeds import written
@@ -101,3 +103,20 @@ def test_an_outage_of_redis_is_told_and_ends(story: Story) -> None:
 
 def test_nothing_is_lost_in_it(story: Story) -> None:
     assert (story.verified["differences"], story.verified["events"]) == (0, story.events)
+
+
+def test_a_redis_that_loses_the_functions_under_a_worker_gets_them_again(open_bank: OpenBank, tmp_path: Path) -> None:
+    events = list(simulate(customers=30, days=90, seed=12))
+    middle = len(events) // 2
+    bank: Bank = open_bank(partitions=2, clock="stream")
+    with bank.worker() as worker:
+        worker.until_ready()
+        bank.publish(written(tmp_path / "1.jsonl", events[:middle]))
+        worker.until(bank.at_rest)
+        with redis_client(str(bank.settings.redis_url)) as client:
+            client.function_flush()
+        bank.publish(written(tmp_path / "2.jsonl", events[middle:]))
+        worker.until(bank.at_rest)
+        assert worker.metric('tracker_commits_refused_total{reason="unavailable"}') > 0
+    verified = bank.verified()
+    assert (verified["differences"], verified["events"]) == (0, len(events))
