@@ -3,7 +3,8 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from threading import Lock
 from typing import Protocol
@@ -25,7 +26,6 @@ STEPS: tuple[Step, ...] = ("decode", "load", "decide", "commit")
 """Of a turn."""
 
 _REFUSALS: dict[type[Exception], Refusal] = {Fenced: "fenced", Moved: "moved", StoreUnavailable: "unavailable"}
-_CAUGHT: tuple[type[Exception], ...] = (*STANDING_STILL, *_REFUSALS)
 
 
 class Recovers(Protocol):
@@ -33,25 +33,6 @@ class Recovers(Protocol):
 
     def reclaim(self, claim: Claim, error: Exception) -> None:
         """The store has refused work under this claim."""
-
-
-class _Caught:
-    """Tells `refused` where the store or the records do not let a claim go on. As a class: a generator would take four
-    times as long, and each partition goes through several in a turn."""
-
-    __slots__ = ("_claim", "_refused")
-
-    def __init__(self, refused: Callable[[Claim, Exception], None], claim: Claim) -> None:
-        self._refused, self._claim = refused, claim
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, _CAUGHT):
-            return False
-        self._refused(self._claim, error)
-        return True
 
 
 class Loop:
@@ -188,19 +169,24 @@ class Loop:
         self._publisher.add(portion.claim, done.outbox, done.position.offsets, clock)
         portion.claim.proved = True
 
-    def _caught(self, claim: Claim) -> "_Caught":
-        return _Caught(self._refused, claim)
+    @contextmanager
+    def _caught(self, claim: Claim) -> Iterator[None]:
+        """Ends the claim where the store or the records do not let it go on."""
+        try:
+            yield
+        except STANDING_STILL as error:
+            self._refused(claim, error)
+        except (Fenced, Moved, StoreUnavailable) as error:
+            if claim.alive:
+                reason = next(reason for kind, reason in _REFUSALS.items() if isinstance(error, kind))
+                self._metrics.commits_refused[reason].inc()
+                _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
+            self._refused(claim, error)
 
     def _refused(self, claim: Claim, error: Exception) -> None:
-        """Ends the claim."""
-        if not claim.alive:
-            return
-        if not isinstance(error, STANDING_STILL):
-            reason = next(reason for kind, reason in _REFUSALS.items() if isinstance(error, kind))
-            self._metrics.commits_refused[reason].inc()
-            _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
-        claim.alive = False
-        self._claims.reclaim(claim, error)
+        if claim.alive:
+            claim.alive = False
+            self._claims.reclaim(claim, error)
 
     def _count(self, portion: Portion, done: Done) -> None:
         metrics = self._metrics
