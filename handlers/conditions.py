@@ -72,8 +72,7 @@ def _check(group: str, one: Condition) -> Check:
 def failing(checks: Sequence[Check], seen: Snapshot) -> Check | None:
     """The first that does not hold; None when all hold. One over a missing feature doesn't."""
     for check in checks:
-        value = seen.value(check.place)
-        limit = check.limit if check.other is None else check.bound(seen)
+        value, limit = seen.value(check.place), check.bound(seen)
         if value is None or limit is None or not check.holds(value, limit):
             return check
     return None

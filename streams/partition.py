@@ -175,16 +175,16 @@ class Partition:
             for place in places:
                 rows[place] = _as_of_now(names[place], ahead.get(names[place]))
             places = [place for place in places if names[place] not in ahead]
-        missing = [names[place] for place in places]
-        return Task(Part(self.number, batch, names, rows, due, notes), rows, missing, places, absent, offsets)
+        return Task(Part(self.number, batch, names, rows, due, notes), rows, places, absent, offsets)
 
     def supply(self, task: Task, found: list[bytes | None] | StoreUnavailable) -> None:
         """Brings the missing rows, as the store has them."""
         if isinstance(found, StoreUnavailable):
             raise found
-        for place, name, row in zip(task.missing_at, task.missing, found, strict=True):
+        missing = task.missing
+        for place, name, row in zip(task.missing_at, missing, found, strict=True):
             task.rows[place] = _as_of_now(name, row)
-        if task.missing and task.missing[-1] == LEDGER and not found[-1]:  # so that it need not be asked for each time
+        if missing and missing[-1] == LEDGER and not found[-1]:  # so that it need not be asked for each time
             self._cache.put(self.number, {LEDGER: b""})
 
     def send(self, task: Task, outcome: Outcome) -> Done:

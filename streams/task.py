@@ -18,14 +18,17 @@ class Task(NamedTuple):
     part: Part
     rows: list[bytes | None]
     """The part's."""
-    missing: list[str]
-    """Names of rows that are still to come from the store."""
     missing_at: list[int]
-    """Their places."""
+    """Places of rows that are still to come from the store."""
     absent: int
     """How many were not in memory, those that were asked for ahead among them."""
     offsets: Offsets
     """After its records: where the partition stands once it is committed."""
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the rows that are still to come."""
+        return [self.part.names[place] for place in self.missing_at]
 
 
 class Done(NamedTuple):
