@@ -144,6 +144,7 @@ def advance(
     spec: I8,
     cursor: I8,
     raw: U8,
+    starts: I8,
     ends: I8,
     order: I8,
     event_ends: I8,
@@ -156,8 +157,8 @@ def advance(
     buffer: U8,
     told: I8,
 ) -> int:
-    """Goes on from `cursor`. Customer k's stored row ends at ends[k] in `raw`, its events at event_ends[k] in `order`,
-    and stream time after the whole batch is clock_ends[k] where k's partition is. What is said of k stands in
+    """Goes on from `cursor`. Customer k's stored row is raw[starts[k]:ends[k]], its events end at event_ends[k] in
+    `order`, and stream time after the whole batch is clock_ends[k] where k's partition is. What is said of k stands in
     told[:, k].
 
     What a moment shows is of the row as it was then: at a due time already changed (the alert stands), at an event
@@ -169,7 +170,7 @@ def advance(
         k = cursor[CURSOR_CUSTOMER]
         first_event = 0 if k == 0 else event_ends[k - 1]
         if cursor[CURSOR_OPEN] == 0:
-            start = 0 if k == 0 else ends[k - 1]
+            start = starts[k]
             if cursor[CURSOR_OUT] + ROW_BYTES_MAX + ends[k] - start > buffer.shape[0]:
                 return FULL
             if ends[k] > start:

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from handlers.ids import names_of
 from schemas.dead_letter import DeadLetter
 
 I8 = NDArray[np.int64]
@@ -76,8 +77,8 @@ class Events:
 class Batch(Events):
     """Accepted events of one partition, in stream order, and what was refused among them."""
 
-    customers: list[str]
-    """Distinct customer ids, in order of first appearance."""
+    ids: I8
+    """Of the customers, each once, in order of first appearance; (customers, ids.ID_WORDS)."""
     events: I8
     event_id: Callable[[int], str]
     """That of the n-th event, cut out when it is asked for: only alerts name it."""
@@ -89,3 +90,8 @@ class Batch(Events):
     unknown_types: int
     """Events whose type was not in TYPES and counts as other."""
     unknown_channels: int
+
+    @property
+    def customers(self) -> list[str]:
+        """Their names."""
+        return names_of(self.ids)

@@ -1,16 +1,20 @@
 """What partitions bring to a step, and all of it laid side by side for the kernel."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
 from handlers.advance import TOLD
 from handlers.batch import CUSTOMER, Batch
+from handlers.ids import distinct, ids_of, names_of
 from handlers.jit import I8, jit
 from handlers.layout import VERSION, LayoutError
 from handlers.ledger import LEDGER
 from handlers.notes import Note, woven
+from handlers.rows import Rows
+
+LEDGER_ID = ids_of([LEDGER])
 
 
 class Part(NamedTuple):
@@ -18,18 +22,16 @@ class Part(NamedTuple):
 
     partition: int
     batch: Batch
-    names: Sequence[str]
-    """`needed_rows`."""
-    rows: Sequence[bytes | None]
-    """What is stored under each of them, in the present layout (upgrade.current)."""
+    rows: Rows
+    """What is stored of `needed_ids`, in the present layout (upgrade.current)."""
     due: Sequence[tuple[str, int]]
     """Everybody whose due time (epoch ms) is not after batch.clock_end."""
     notes: Sequence[Note] = ()
 
     @property
-    def ledger(self) -> bytes | None:
-        """The row of that name."""
-        return self.rows[-1]
+    def ledger(self) -> bytes:
+        """The row of that name, empty where there is none."""
+        return self.rows.row(-1)
 
 
 def part_of(
@@ -40,16 +42,19 @@ def part_of(
     notes: Sequence[Note] = (),
 ) -> Part:
     """For whoever holds all rows by name."""
-    names = needed_rows(batch, due, notes)
-    return Part(partition, batch, names, list(map(stored.get, names)), due, notes)
+    ids = needed_ids(batch, due, notes)
+    rows = Rows.laid(ids, [stored.get(name, b"") for name in names_of(ids)])
+    return Part(partition, batch, rows, due, notes)
 
 
-def needed_rows(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> list[str]:
-    """The rows that a step must be given, each once, the ledger last."""
-    if not notes and not due:  # as mostly, and customers of a batch are there once
-        return [*batch.customers, LEDGER]
-    names = [*batch.customers, *(note.said.customer_id for note in notes), *(customer for customer, _ in due), LEDGER]
-    return list(dict.fromkeys(names))
+def needed_ids(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> I8:
+    """Whose rows a step must be given, each once: customers of the batch, of the notes, who is due, and at last the
+    ledger. (n, ID_WORDS)."""
+    ids = batch.ids
+    if notes or due:
+        ids = np.concatenate([ids, ids_of([note.said.customer_id for note in notes] + [name for name, _ in due])])
+        ids = ids[distinct(ids)[1]]
+    return np.concatenate([ids, LEDGER_ID])
 
 
 class Bundle:
@@ -59,38 +64,29 @@ class Bundle:
         self.batches: list[Batch] = []
         self.noted: list[list[tuple[int, Note]]] = []
         """Notes of each partition, by the place of their entry in its batch."""
-        self.customers: list[str] = []
-        self.starts = [0]
+        self.row_starts = [0]
         """Where the customers of each partition start, and at last where they end."""
         self.event_starts = [0]
-        stored: list[bytes | None] = []
+        raw_start, starts, ends = 0, [], []
         for part in parts:
             batch, noted = woven(part.batch, part.notes) if part.notes else (part.batch, [])
-            customers = batch.customers
-            if part.due:
-                present = set(customers)
-                customers = customers + [customer for customer, _ in part.due if customer not in present]
             self.batches.append(batch)
             self.noted.append(noted)
-            self.customers += customers
-            self.starts.append(len(self.customers))
+            self.row_starts.append(self.row_starts[-1] + len(part.rows) - 1)
             self.event_starts.append(self.event_starts[-1] + len(batch))
-            if part.notes or part.due:
-                stored += map(dict(zip(part.names, part.rows, strict=True)).get, customers)
-            else:  # those of the customers, and then the ledger
-                stored += part.rows[:-1]
-        count = len(self.customers)
-        there = cast(list[bytes], stored) if all(stored) else [row or b"" for row in stored]
-        lengths = np.fromiter(map(len, there), np.int64, count)
-        self.ends = np.cumsum(lengths)
-        self.raw = np.frombuffer(b"".join(there), np.uint8)
-        filled = lengths > 0
-        if (self.raw[(self.ends - lengths)[filled]] != VERSION).any():  # the kernel would read whatever it found there
+            starts.append(part.rows.starts[:-1] + raw_start)
+            ends.append(part.rows.ends[:-1] + raw_start)
+            raw_start += len(part.rows.raw)
+        self.ids = np.concatenate([part.rows.ids[:-1] for part in parts])
+        self.raw = np.concatenate([part.rows.raw for part in parts])
+        self.starts, self.ends = np.concatenate(starts), np.concatenate(ends)
+        if (self.raw[self.starts[self.ends > self.starts]] != VERSION).any():  # the kernel would read whatever is there
             raise LayoutError("a row was not brought to the present layout before the step")
-        self.clock_ends = np.repeat([batch.clock_end for batch in self.batches], np.diff(self.starts))
+        self.clock_ends = np.repeat([batch.clock_end for batch in self.batches], np.diff(self.row_starts))
         self.events = np.concatenate([batch.events for batch in self.batches])
-        for batch, event, customer in zip(self.batches, self.event_starts, self.starts, strict=False):
+        for batch, event, customer in zip(self.batches, self.event_starts, self.row_starts, strict=False):
             self.events[event : event + len(batch), CUSTOMER] += customer
+        count = len(self.ids)
         self.order, self.event_ends = np.empty(len(self.events), np.int64), np.zeros(count, np.int64)
         _by_customer(self.events, self.order, self.event_ends)
         self.told = np.zeros((TOLD, count), np.int64)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import cast
 
 import numpy as np
@@ -23,6 +22,7 @@ from handlers.batch import (
     Batch,
 )
 from handlers.currency import Exchange
+from handlers.ids import ID_WORDS, distinct, ids_of
 from handlers.plain import (
     CURRENCY,
     CUSTOMER_START,
@@ -60,11 +60,12 @@ class Columns:
     """The clock, the offset and the customer's place are still to be written; no event has NONE for its time."""
     hashes: I8
     """Of the event ids, 0 for what is no event; (n,)."""
-    customer_ids: list[str]
-    letters: str
-    """All the records, a character for each byte."""
+    ids: I8
+    """Of the customers; (n, ID_WORDS)."""
+    data: bytes
+    """All the records."""
     id_spans: I8
-    """Where in `letters` each event id stands; (n, 2)."""
+    """Where in `data` each event id stands; (n, 2)."""
     other_ids: dict[int, str]
     """Event ids of records that are not plain, by place."""
 
@@ -78,8 +79,9 @@ class Columns:
         data, ends = _joined(values)
         key_data, key_ends = (PADDING, ends) if keys is None else _joined(keys)
         events, told = np.empty((count, EVENT_FIELDS), np.int64), np.zeros((count, TOLD), np.int64)
-        plain = np.empty(count, np.bool_)
-        read_plain(text_of(data), ends, timestamps, text_of(key_data), key_ends, keys is not None, events, told, plain)
+        ids, plain = np.empty((count, ID_WORDS), np.int64), np.empty(count, np.bool_)
+        keyed, key_text = keys is not None, text_of(key_data)
+        read_plain(text_of(data), ends, timestamps, key_text, key_ends, keyed, events, ids, told, plain)
         doubtful: list[int] = []
         foreign = plain & (told[:, CURRENCY] != exchange.base_word)
         for code in np.unique(told[foreign, CURRENCY]).tolist():
@@ -90,10 +92,7 @@ class Columns:
         for place in doubtful:
             plain[place] = False
             clear(events[place], told[place])
-        letters = data.decode("latin-1")  # a character for each byte
-        first, last = told[:, CUSTOMER_START:CURRENCY].T.tolist()
-        customer_ids = [letters[start:end] for start, end in zip(first, last, strict=True)]
-        return cls(plain, events, told[:, HASH], customer_ids, letters, told[:, EVENT_START:CUSTOMER_START], {})
+        return cls(plain, events, told[:, HASH], ids, data, told[:, EVENT_START:CUSTOMER_START], {})
 
     def put(self, place: int, transaction: Transaction, exchange: Exchange) -> None:
         """Accepts a record as that transaction, whose money can be converted."""
@@ -105,14 +104,14 @@ class Columns:
         event[TYPE], event[CHANNEL] = _TYPE_PLACES[transaction.type], _CHANNEL_PLACES[transaction.channel]
         event[ACCOUNT:] = words_of([transaction.account_id], ACCOUNT_WORDS)[0]
         self.accepted[place], self.hashes[place] = True, event_hashes([transaction.event_id])[0]
-        self.other_ids[place], self.customer_ids[place] = transaction.event_id, transaction.customer_id
+        self.other_ids[place], self.ids[place] = transaction.event_id, ids_of([transaction.customer_id])
 
     def event_id(self, place: int) -> str:
         """That of the record at that place, which is an event."""
         if place in self.other_ids:
             return self.other_ids[place]
         start, end = self.id_spans[place].tolist()
-        return self.letters[start:end]
+        return self.data[start:end].decode()
 
     def all_known(self) -> bool:
         """Whether no type and no channel is unknown."""
@@ -124,21 +123,18 @@ class Columns:
         """The events of that stretch, without those that are not to be kept (None: all are); `known` is `all_known`,
         which is asked once for all stretches."""
         its, duplicates = slice(first, last), 0
-        events, customer_ids, places = self.events[its], self.customer_ids[its], np.arange(first, last)
+        events, ids, places = self.events[its], self.ids[its], np.arange(first, last)
         if kept is not None:
             duplicates = int(np.count_nonzero(self.accepted[its] & ~kept))
-            events, places = events[kept], places[kept]
-            customer_ids = list(compress(customer_ids, kept))
-        customers = list(dict.fromkeys(customer_ids))
-        place_of = dict(zip(customers, range(len(customers)), strict=True))
-        events[:, CUSTOMER] = list(map(place_of.__getitem__, customer_ids))
+            events, ids, places = events[kept], ids[kept], places[kept]
+        events[:, CUSTOMER], firsts = distinct(ids)
         unknown_types = unknown_channels = 0
         if not known:
             words = events[:, TYPE : CHANNEL + 1]
             unknown_types, unknown_channels = (words < 0).sum(axis=0).tolist()
             np.maximum(words, 0, out=words)
         return Batch(
-            customers=customers,
+            ids=ids[firsts],
             events=events,
             event_id=lambda n: self.event_id(int(places[n])),
             clock_end=clock_end,

@@ -28,7 +28,8 @@ from handlers.advance import (
     UNFITTINGS,
     advance,
 )
-from handlers.bundle import Bundle, Part
+from handlers.batch import NONE
+from handlers.bundle import LEDGER_ID, Bundle, Part
 from handlers.dealings import Rule
 from handlers.decisions import Decisions
 from handlers.fold import new_work
@@ -40,27 +41,31 @@ from handlers.found import (
     NOTE_LOG_ODDS,
     new_found,
 )
+from handlers.ids import names_of
 from handlers.jit import F8
-from handlers.ledger import LEDGER, Ledger
+from handlers.ledger import Ledger
 from handlers.measures import SPEC
 from handlers.pending import Pending, decide, moments, noted, passed
 from handlers.prepared import prepared
 from handlers.row import ROW_BYTES_MAX, new_scratch
+from handlers.rows import DueTimes, Rows
 from handlers.rules import Rules as Rules
 from handlers.shadow import Look, looks
+from handlers.varint import U8
 from schemas.alert import Alert
 
 _BUFFER_BYTES = 16 * ROW_BYTES_MAX
+_ZERO = np.zeros(1, np.int64)
 
 
 @dataclass(slots=True)
 class Outcome:
     """What a step changes."""
 
-    rows: dict[str, bytes]
-    """By customer, and by LEDGER where the ledger has changed."""
-    due: dict[str, int | None]
-    """Only where the due time changed; None is never."""
+    rows: Rows
+    """Of the customers, and of LEDGER where the ledger has changed."""
+    due: DueTimes
+    """Only where the due time changed."""
     alerts: list[Alert]
     """In stream order: by the event or the moment of stream time that caused them."""
     clock: int
@@ -103,24 +108,25 @@ class Engine:
         seen_by_both: list[F8] = []
         cursor = np.zeros(CURSOR, np.int64)
         pending: list[list[Pending]] = [[] for _ in parts]
-        rows: list[bytes] = []
+        pieces: list[U8] = []
+        ends, done = bundle.told[ROW_END], 0
         state = None
         while state != DONE:
             state = advance(
-                self._scratch, self._room, self._found, SPEC, cursor, bundle.raw, bundle.ends, bundle.order,
-                bundle.event_ends, bundle.events, bundle.clock_ends, ready.wanted, ready.screen,
+                self._scratch, self._room, self._found, SPEC, cursor, bundle.raw, bundle.starts, bundle.ends,
+                bundle.order, bundle.event_ends, bundle.events, bundle.clock_ends, ready.wanted, ready.screen,
                 ready.tiers, ready.watch, self._buffer, bundle.told,
             )  # fmt: skip
-            flat = self._buffer[: cursor[CURSOR_OUT]].tobytes()
-            cuts = bundle.told[ROW_END, len(rows) : cursor[CURSOR_CUSTOMER]].tolist()
-            rows += [flat[a:b] for a, b in zip([0, *cuts], cuts, strict=False)]
+            first, done = done, int(cursor[CURSOR_CUSTOMER])
+            ends[first:done] += sum(map(len, pieces))
+            pieces.append(self._buffer[: cursor[CURSOR_OUT]].copy())
             judged = ready.scorer is not None
             for place, moment in moments(self._found, int(cursor[CURSOR_MOMENTS]), bundle, judged=judged):
                 pending[place].append(moment)
             if cursor[CURSOR_NOTES]:
                 seen_by_both.append(self._found.notes[: cursor[CURSOR_NOTES]].copy())
             cursor[CURSOR_OUT] = cursor[CURSOR_MOMENTS] = cursor[CURSOR_NOTES] = 0
-        outcomes = _outcomes(parts, bundle, rows)
+        outcomes = _outcomes(parts, bundle, np.concatenate(pieces))
         for place, (part, outcome) in enumerate(zip(parts, outcomes, strict=True)):
             pending[place] += noted(bundle.batches[place], bundle.noted[place])
             if pending[place]:
@@ -132,21 +138,27 @@ class Engine:
         return outcomes
 
     def _decide(self, pending: list[Pending], part: Part, bundle: Bundle, place: int, outcome: Outcome) -> None:
-        start, ready = bundle.starts[place], self._prepared
-        tails = {one.customer: int(bundle.told[TAIL, start + one.place]) for one in pending}
+        ready, rows = self._prepared, outcome.rows
+        places = {one.customer: one.place for one in pending}
+        tails = bundle.told[TAIL, bundle.row_starts[place] :]
+
+        def cut(customer: str) -> tuple[bytes, bytes]:
+            """The row's figures, and its dealings."""
+            row = rows.row(places[customer])
+            end = len(row) - int(tails[places[customer]])
+            return row[:end], row[end:]
 
         def tail(customer: str) -> bytes:
-            row = outcome.rows[customer]
-            return row[len(row) - tails[customer] :]
+            return cut(customer)[1]
 
         ledger = Ledger(part.ledger)
         decisions = Decisions(self._topic, part.partition, self._rules, ledger, tail, ready.waiting, ready.scorer)
         outcome.alerts = decide(pending, bundle.batches[place], decisions)
-        for customer, dealings in decisions.dealings.items():
-            row = outcome.rows[customer]
-            outcome.rows[customer] = row[: len(row) - tails[customer]] + dealings.encoded()
+        changed = {places[one]: cut(one)[0] + dealings.encoded() for one, dealings in decisions.dealings.items()}
         if ledger.changed:
-            outcome.rows[LEDGER] = ledger.encoded()
+            changed[len(rows)] = ledger.encoded()
+            rows = rows.with_ids(LEDGER_ID)
+        outcome.rows = rows.replaced(list(changed), list(changed.values()))
         outcome.unfitting += decisions.unfitting
         outcome.suppressed = decisions.suppressed
         outcome.unmatched = decisions.unmatched
@@ -156,8 +168,8 @@ class Engine:
         challenger = self._prepared.challenger
         assert challenger is not None
         whose = notes[:, NOTE_CUSTOMER].astype(np.int64)
-        its = (whose >= bundle.starts[place]) & (whose < bundle.starts[place + 1])
-        notes, who = notes[its], [bundle.customers[k] for k in whose[its].tolist()]
+        its = (whose >= bundle.row_starts[place]) & (whose < bundle.row_starts[place + 1])
+        notes, who = notes[its], names_of(bundle.ids[whose[its]])
         at, event = notes[:, NOTE_AT].astype(np.int64).tolist(), notes[:, NOTE_EVENT].astype(np.int64)
         event = np.maximum(event - bundle.event_starts[place], -1)
         rival = challenger.logits(np.ascontiguousarray(notes[:, NOTE_INPUTS:]))
@@ -167,23 +179,26 @@ class Engine:
         return [found[k] for k in sorted(range(len(found)), key=places.__getitem__)]
 
 
-def _outcomes(parts: Sequence[Part], bundle: Bundle, rows: list[bytes]) -> list[Outcome]:
-    """Of each part what the kernel alone has changed."""
-    customers, told = bundle.customers, bundle.told
-    counts = np.zeros((2, len(customers) + 1), np.int64)
+def _outcomes(parts: Sequence[Part], bundle: Bundle, raw: U8) -> list[Outcome]:
+    """Of each part what the kernel alone has changed; the new rows stand in `raw`, one behind the other."""
+    told, starts = bundle.told, bundle.row_starts
+    counts = np.zeros((2, len(bundle.ids) + 1), np.int64)
     np.cumsum(told[[LATES, UNFITTINGS]], axis=1, out=counts[:, 1:])
-    late, unfitting = np.diff(counts[:, bundle.starts]).tolist()
+    late, unfitting = np.diff(counts[:, starts]).tolist()
+    ends = np.concatenate([_ZERO, told[ROW_END]])
     moved = np.flatnonzero(told[DUE_BEFORE] != told[DUE_AFTER])
-    due_after = [due or None for due in told[DUE_AFTER, moved].tolist()]
-    cuts = np.searchsorted(moved, bundle.starts).tolist()
-    who = [customers[k] for k in moved.tolist()]
+    due = told[DUE_AFTER, moved]
+    due[due == 0] = NONE
+    whose = bundle.ids[moved]
+    cuts, its_raw = np.searchsorted(moved, starts).tolist(), ends[starts].tolist()
     found = []
     for place, part in enumerate(parts):
-        its, its_moved = slice(*bundle.starts[place : place + 2]), slice(*cuts[place : place + 2])
+        its = slice(*starts[place : place + 2])
+        its_moved, (start, end) = slice(*cuts[place : place + 2]), its_raw[place : place + 2]
         found.append(
             Outcome(
-                rows=dict(zip(customers[its], rows[its], strict=True)),
-                due=dict(zip(who[its_moved], due_after[its_moved], strict=True)),
+                rows=Rows(bundle.ids[its], raw[start:end], ends[its] - start, ends[1:][its] - start),
+                due=DueTimes(whose[its_moved], due[its_moved]),
                 alerts=[],
                 clock=part.batch.clock_end,
                 late=late[place],

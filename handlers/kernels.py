@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from handlers.arena import HEAD, Arena
 from handlers.batch import Record
 from handlers.bundle import part_of
 from handlers.churn_design import COLUMNS, design
@@ -11,6 +12,7 @@ from handlers.churn_weights import moves, new_columns, score_rows, silence_rows
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.purchase_models import PurchaseModel
+from handlers.resp import keys, scores, values
 from handlers.seen import SEGMENT, Seen
 from schemas.policy import Policy
 
@@ -20,7 +22,16 @@ def compile_kernels() -> None:
     seen = Seen(17 * SEGMENT, 0, {})
     batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], 0, seen)
     seen.sift(np.arange(1, SEGMENT + 1), np.zeros(SEGMENT, np.int64), 0)
-    Engine("transactions").step(part_of(0, batch, {}), Rules())
+    outcome = Engine("transactions").step(part_of(0, batch, {}), Rules())
+    arena = Arena(HEAD)
+    arena.put(0, outcome.rows)
+    arena.rows(outcome.rows.ids, arena.find(0, outcome.rows.ids))
+    arena.held(0)
+    arena.forget(arena.find(0, outcome.rows.ids))
+    arena.drop(0)
+    keys(b"", outcome.rows.ids)
+    values(outcome.rows)
+    scores(outcome.due)
     weights = watch_of(None, Policy()).weights._replace(horizon=30.0, learned=30.0, purchase=np.ones((2, 4)))
     inputs, room = inputs_at([], 0), new_columns()
     score_rows(inputs, weights, room, np.empty(0))

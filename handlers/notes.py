@@ -23,6 +23,7 @@ from handlers.batch import (
     Record,
 )
 from handlers.decode import alone
+from handlers.ids import distinct, ids_of
 from handlers.moments import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
 from handlers.refusal import Refusal, moment_ms, refusal_of_moment
 from handlers.words import words_of
@@ -112,18 +113,19 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
     """The batch with an entry that is no transaction for each note, and the notes by the place of theirs in it."""
     ordered = sorted(notes, key=lambda note: note.before)
     places = [note.before for note in ordered]
-    row_of = {customer: row for row, customer in enumerate(batch.customers)}
+    ids = np.concatenate([batch.ids, ids_of([note.said.customer_id for note in ordered])])
+    rows, firsts = distinct(ids)
     entries = np.empty((len(ordered), EVENT_FIELDS), np.int64)
     entries[:, AT] = [note.at for note in ordered]
     entries[:, (TYPE, AMOUNT, BALANCE)] = [_entry(note) for note in ordered]
     entries[:, CHANNEL], entries[:, UNDOES_AT] = 0, NONE
     entries[:, CLOCK] = [note.clock for note in ordered]
     entries[:, OFFSET] = [note.offset for note in ordered]
-    entries[:, CUSTOMER] = [row_of.setdefault(note.said.customer_id, len(row_of)) for note in ordered]
+    entries[:, CUSTOMER] = rows[len(batch.ids) :]
     entries[:, ACCOUNT:] = words_of([_account(note) for note in ordered], ACCOUNT_WORDS)
     was_at = np.insert(np.arange(len(batch)), places, -1)
     events = np.insert(batch.events, places, entries, axis=0)
-    together = replace(batch, customers=list(row_of), events=events, event_id=lambda n: batch.event_id(int(was_at[n])))
+    together = replace(batch, ids=ids[firsts], events=events, event_id=lambda n: batch.event_id(int(was_at[n])))
     return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
 
 

@@ -10,7 +10,8 @@ from handlers.batch import CUSTOMER, I8, OFFSET, Batch
 from handlers.bundle import Bundle
 from handlers.churn import Judged
 from handlers.decisions import Decisions
-from handlers.found import AT_LOOK, SILENT, Found
+from handlers.found import AT_LOOK, MOMENT_CUSTOMER, SILENT, Found
+from handlers.ids import names_of
 from handlers.moments import DEPOSIT_MATURING, RETURNED, RUN_OFF
 from handlers.notes import Note
 from handlers.snapshot import Snapshot
@@ -60,9 +61,10 @@ def moments(found: Found, count: int, bundle: Bundle, *, judged: bool) -> Iterat
     whether a model has judged the silences."""
     values, shares = found.values[:count].copy(), found.shares[:count].tolist()
     inputs, run_off = found.inputs[:count].copy(), found.run_off[:count].copy()
+    customers = names_of(bundle.ids[found.heads[:count, MOMENT_CUSTOMER]])
     for n, (what, k, event, at, bits, raised, tier) in enumerate(found.heads[:count].tolist()):
-        part = bisect_right(bundle.starts, k) - 1
-        customer, place = bundle.customers[k], k - bundle.starts[part]
+        part = bisect_right(bundle.row_starts, k) - 1
+        customer, place = customers[n], k - bundle.row_starts[part]
         event = event - bundle.event_starts[part] if event >= 0 else event
         is_due = what in (SILENT, AT_LOOK)
         key = passed(bundle.batches[part], event, at, customer) if is_due else (event, AFTER, 0, customer)

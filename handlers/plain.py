@@ -71,14 +71,23 @@ _BOTH = 3
 
 @jit
 def read_plain(
-    text: Text, ends: I8, timestamps: I8, keys: Text, key_ends: I8, keyed: bool, events: I8, told: I8, plain: Mask
+    text: Text,
+    ends: I8,
+    timestamps: I8,
+    keys: Text,
+    key_ends: I8,
+    keyed: bool,
+    events: I8,
+    ids: I8,
+    told: I8,
+    plain: Mask,
 ) -> None:
     """Reads the values that end at ends[k] in `text`, one behind the other, of records with those Kafka timestamps
     (epoch ms) and, where `keyed`, with the keys that end at key_ends[k] in `keys`.
 
     Which are plain is written to `plain`, their rows to `events` (n, EVENT_FIELDS), without clock, offset and customer
-    and with -1 for an unknown type or channel, and what else is to know to `told` (n, TOLD). What is not plain is
-    cleared. That bytes above ASCII are UTF-8 is for the caller to see.
+    and with -1 for an unknown type or channel, their customers to `ids` (n, ID_WORDS), and what else is to know to
+    `told` (n, TOLD). What is not plain is cleared. That bytes above ASCII are UTF-8 is for the caller to see.
     """
     start = key_start = 0
     for k in range(ends.shape[0]):
@@ -90,7 +99,10 @@ def read_plain(
             and _in_time(event, timestamps[k])
             and (not keyed or _same(text, its[CUSTOMER_START], its[CUSTOMER_END], keys, key_start, key_end))
         )
-        if not plain[k]:
+        if plain[k]:
+            for w in range(ids.shape[1]):
+                ids[k, w] = word(text, its[CUSTOMER_START] + w * WORD, its[CUSTOMER_END])
+        else:
             clear(event, its)
         start, key_start = end, key_end
 

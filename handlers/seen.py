@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from handlers.batch import I8, NONE
 from handlers.jit import jit
-from handlers.words import PADDING, WORD, Text, text_of, word
+from handlers.words import LAST_SHIFT, MULTIPLIER, PADDING, SHIFT, WORD, Text, text_of, word
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
 
@@ -31,8 +31,6 @@ HORIZON_MS = DAY_MS
 
 _HASH_BYTES = 8
 _WORDS = EVENT_ID_LENGTH // WORD
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT, _LAST_SHIFT = np.uint64(29), np.uint64(32)
 _FREE = 0
 """An empty place in the table; the hash 0 is taken for 1."""
 
@@ -65,12 +63,12 @@ def event_hash(text: Text, at: int, end: int) -> int:
 
     Multiply and xor-shift over the id's eight words: what rounds of splitmix64 do (Steele, Lea & Flood 2014).
     """
-    found = _MULTIPLIER
+    found = MULTIPLIER
     for k in range(_WORDS):
-        found = (found ^ np.uint64(word(text, at + k * WORD, end))) * _MULTIPLIER
-        found ^= found >> _SHIFT
-    found *= _MULTIPLIER
-    signed = np.int64(found ^ (found >> _LAST_SHIFT))
+        found = (found ^ np.uint64(word(text, at + k * WORD, end))) * MULTIPLIER
+        found ^= found >> SHIFT
+    found *= MULTIPLIER
+    signed = np.int64(found ^ (found >> LAST_SHIFT))
     return int(signed) if signed != _FREE else 1
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from handlers.batch import AT, CLOCK, CUSTOMER, I8, NONE, OFFSET, Batch, Events
 from handlers.features import BANK_MADE_TYPES
+from handlers.ids import ids_of
 from handlers.intake import Intake
 from handlers.notes import Note, NoteIntake
 from handlers.seen import Seen
@@ -73,7 +74,7 @@ class History(Events):
         seen, events[:, CUSTOMER] = np.unique(events[:, CUSTOMER], return_inverse=True)
         events[:, OFFSET] = np.arange(start, stop)
         return Batch(
-            customers=[self.customers[place] for place in seen.tolist()],
+            ids=ids_of([self.customers[place] for place in seen.tolist()]),
             events=events,
             event_id=lambda _: "",
             clock_end=int(events[-1, CLOCK]),

@@ -7,13 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
+from handlers.arena import Arena
 from handlers.batch import Batch
-from handlers.bundle import part_of
+from handlers.bundle import Part, needed_ids
 from handlers.engine import Engine, Outcome, Rules
 from handlers.intake import Intake
 from handlers.ledger import LEDGER
 from handlers.measures import profile
 from handlers.notes import Note, NoteIntake, placed
+from handlers.rows import Rows
 from handlers.seen import Seen
 from handlers.shadow import Look
 from learning.records import by_topic
@@ -22,6 +24,9 @@ from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.line import EVENTS, OUTCOMES
 from schemas.outcome import AlertOutcome
+
+_WORDS_MIN = 1 << 17
+"""Room for rows to begin with."""
 
 
 class _Read(NamedTuple):
@@ -43,7 +48,6 @@ class Replay:
     def __init__(self, intake: Intake, rules: Rules, topic: str, batch: int) -> None:
         if batch < 1:
             raise ValueError("a batch holds at least one record")
-        self.rows: dict[str, bytes] = {}
         self.clock = 0
         self.events = 0
         self.dead_letters: list[DeadLetter] = []
@@ -58,6 +62,7 @@ class Replay:
         self._engine = Engine(topic)
         self._seen = Seen()
         self._size = batch
+        self._arena = Arena(_WORDS_MIN)
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
 
@@ -89,10 +94,16 @@ class Replay:
                         looked(look)
                 yield from outcome.alerts
 
+    @property
+    def rows(self) -> Rows:
+        """All of them, that of LEDGER included."""
+        return self._arena.held(0)
+
     def profiles(self) -> Iterator[tuple[str, dict[str, int | float | None]]]:
         """Every customer's features at the end of the stream, by customer id."""
-        for customer in sorted(self.rows.keys() - {LEDGER}):
-            yield customer, profile(self.rows[customer], self.clock)
+        rows = self.rows
+        for customer in sorted(rows.keys() - {LEDGER}):
+            yield customer, profile(rows[customer], self.clock)
 
     def _read(self, lines: Iterable[bytes]) -> Iterator[_Read]:
         """Batch after batch. Of this object it uses what `_step` does not."""
@@ -115,10 +126,16 @@ class Replay:
         batch, notes = read
         self.events += len(batch)
         self.dead_letters += batch.dead_letters
-        outcome = self._engine.step(part_of(0, batch, self.rows, self._passed(batch.clock_end), notes), self._rules)
+        due = self._passed(batch.clock_end)
+        ids = needed_ids(batch, due, notes)
+        rows = self._arena.rows(ids, self._arena.find(0, ids))
+        outcome = self._engine.step(Part(0, batch, rows, due, notes), self._rules)
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
-        self.rows.update(outcome.rows)
+        put = self._arena.put(0, outcome.rows)
+        while put < len(outcome.rows):
+            self._arena.grow()
+            put = self._arena.put(0, outcome.rows, put)
         self.clock = outcome.clock
         for customer, at in outcome.due.items():
             if at is None:

@@ -1,65 +1,60 @@
 """Rows held in memory, bounded: what was used lately stays, the rest is read again from the store when needed."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from itertools import repeat
+import numpy as np
 
-ENTRY_BYTES = 200
-"""What Python and the dict take for a row beside its bytes."""
-
-_Generation = defaultdict[int, dict[str, bytes]]
+from handlers.arena import Arena
+from handlers.jit import I8
+from handlers.rows import Rows
+from handlers.seen import Mask
+from handlers.words import WORD
 
 
 class RowCache:
-    """Two generations of rows: the older is dropped whole when the younger has grown to half of the bound."""
+    """Two generations of rows: the older is thrown away whole when the younger has filled its half of the bound."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._half = bytes_max // 2
-        self._young: _Generation = defaultdict(dict)
-        self._old: _Generation = defaultdict(dict)
-        self._young_bytes = 0
-        self._old_bytes = 0
+        self._young, self._old = [Arena(bytes_max // 2 // WORD) for _ in range(2)]
 
     def __len__(self) -> int:
-        """Rows held. From any thread."""
-        return sum(len(rows) for generation in (self._young, self._old) for rows in tuple(generation.values()))
+        """Rows held, those of both generations twice. From any thread."""
+        return len(self._young) + len(self._old)
 
     @property
     def size(self) -> int:
         """Memory taken, about, in bytes. From any thread."""
-        return self._young_bytes + self._old_bytes
+        return self._young.size + self._old.size
 
-    def get(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
-        """The rows, None for those that are not held, in the order asked."""
-        rows = list(map(self._young[partition].get, customers))
-        if old := self._old[partition]:
-            asked = zip(customers, rows, strict=True)
-            again = {customer: old[customer] for customer, row in asked if row is None and customer in old}
-            if again:
-                rows = list(map(again.get, customers, rows))
-                self.put(partition, again)
-        return rows
+    def get(self, partition: int, ids: I8) -> tuple[Rows, Mask]:
+        """The rows, (n,), and which of them are held; the others are empty."""
+        places = self._young.find(partition, ids)
+        rows, held = self._young.rows(ids, places), places >= 0
+        if len(self._old) and not held.all():
+            asked = np.flatnonzero(~held)
+            found = self._old.find(partition, ids[asked])
+            asked, found = asked[found >= 0], found[found >= 0]
+            again = self._old.rows(ids[asked], found)
+            rows = rows.replaced(asked.tolist(), [again.row(place) for place in range(len(again))])
+            held[asked] = True
+            self.put(partition, again)
+        return rows, held
 
-    def missing(self, partition: int, customers: set[str]) -> set[str]:
-        """Those whose rows are not held."""
-        return customers.difference(self._young[partition], self._old[partition])
+    def missing(self, partition: int, ids: I8) -> Mask:
+        """Whose rows are not held."""
+        lacking: Mask = (self._young.find(partition, ids) < 0) & (self._old.find(partition, ids) < 0)
+        return lacking
 
-    def put(self, partition: int, rows: Mapping[str, bytes]) -> None:
+    def put(self, partition: int, rows: Rows) -> None:
         """Holds rows as they are after a commit."""
-        young = self._young[partition]
-        known = len(young)
-        self._young_bytes += sum(map(len, rows.values())) - sum(map(len, map(young.get, rows, repeat(b""))))
-        young.update(rows)
-        self._young_bytes += (len(young) - known) * ENTRY_BYTES
-        if self._young_bytes > self._half:
-            self._old, self._young = self._young, defaultdict(dict)
-            self._old_bytes, self._young_bytes = self._young_bytes, 0
+        put = self._young.put(partition, rows)
+        while put < len(rows):
+            self._young, self._old = self._old, self._young
+            self._young.clear()
+            before, put = put, self._young.put(partition, rows, put)
+            if put == before:  # longer than half of the bound: it is read from the store each time
+                self._old.forget(self._old.find(partition, rows.ids[put : put + 1]))
+                put += 1
 
     def drop(self, partition: int) -> None:
         """Forgets every row of a partition."""
-        self._young_bytes -= _bytes(self._young.pop(partition, {}))
-        self._old_bytes -= _bytes(self._old.pop(partition, {}))
-
-
-def _bytes(rows: Mapping[str, bytes]) -> int:
-    return sum(map(len, rows.values())) + len(rows) * ENTRY_BYTES
+        self._young.drop(partition)
+        self._old.drop(partition)

@@ -7,20 +7,22 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, compress
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import orjson
 
-from handlers.batch import Batch, Record
-from handlers.bundle import Part, needed_rows
+from handlers.batch import NONE, Batch, Record
+from handlers.bundle import Part, needed_ids
 from handlers.dealings import Rule
 from handlers.engine import Engine, Outcome, Rules
+from handlers.ids import ids_of, names_of
 from handlers.intake import Intake, Unread
 from handlers.ledger import LEDGER
 from handlers.notes import Note, NoteIntake
+from handlers.rows import DueTimes, Rows
 from handlers.seen import SEGMENT, Seen, SeenChanges
 from handlers.shadow import by_bands
 from handlers.upgrade import current
@@ -133,9 +135,9 @@ class Partition:
     def ask_ahead(self, records: Sequence[Record]) -> list[str]:
         """Customers of records that will be read next, as far as their keys tell, whose rows memory does not hold: they
         may be asked for now (Store.ask_ahead), and be told by `tell_ahead` before those records are prepared."""
-        keys = (record.key for record in records)
-        names = {key.decode("latin-1") for key in keys if key and len(key) <= CUSTOMER_ID_LENGTH}
-        self._ahead = dict.fromkeys(self._cache.missing(self.number, names))
+        keys = {record.key for record in records}
+        names = [key.decode() for key in keys if key and len(key) <= CUSTOMER_ID_LENGTH and key.isascii()]
+        self._ahead = dict.fromkeys(compress(names, self._cache.missing(self.number, ids_of(names))))
         return list(self._ahead)
 
     def tell_ahead(self, customers: Sequence[str], rows: list[bytes | None] | StoreUnavailable) -> None:
@@ -167,25 +169,25 @@ class Partition:
         return task
 
     def _task(self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets) -> Task:
-        names = needed_rows(batch, due, notes)
-        rows = self._cache.get(self.number, names)
-        places = [place for place, row in enumerate(rows) if row is None]
-        absent = len(places)
+        ids = needed_ids(batch, due, notes)
+        rows, held = self._cache.get(self.number, ids)
+        absent = np.flatnonzero(~held)
+        places, names = absent.tolist(), names_of(ids[absent])
         if ahead := self._ahead:
-            for place in places:
-                rows[place] = _as_of_now(names[place], ahead.get(names[place]))
-            places = [place for place in places if names[place] not in ahead]
-        return Task(Part(self.number, batch, names, rows, due, notes), rows, places, absent, offsets)
+            told = [(place, name) for place, name in zip(places, names, strict=True) if name in ahead]
+            rows = rows.replaced([place for place, _ in told], [_as_of_now(name, ahead[name]) for _, name in told])
+            places = [place for place, name in zip(places, names, strict=True) if name not in ahead]
+            names = [name for name in names if name not in ahead]
+        return Task(Part(self.number, batch, rows, due, notes), places, names, len(absent), offsets)
 
     def supply(self, task: Task, found: list[bytes | None] | StoreUnavailable) -> None:
         """Brings the missing rows, as the store has them."""
         if isinstance(found, StoreUnavailable):
             raise found
-        missing = task.missing
-        for place, name, row in zip(task.missing_at, missing, found, strict=True):
-            task.rows[place] = _as_of_now(name, row)
-        if missing and missing[-1] == LEDGER and not found[-1]:  # so that it need not be asked for each time
-            self._cache.put(self.number, {LEDGER: b""})
+        rows = [_as_of_now(name, row) for name, row in zip(task.missing, found, strict=True)]
+        task.part = task.part._replace(rows=task.part.rows.replaced(task.missing_at, rows))
+        if rows and task.missing[-1] == LEDGER and not rows[-1]:  # so that it need not be asked for each time
+            self._cache.put(self.number, Rows.of({LEDGER: b""}))
 
     def send(self, task: Task, outcome: Outcome) -> Done:
         """Sends the commit. The caller asks for the answer (Store.answered) in the order of the batches, and may begin
@@ -251,7 +253,7 @@ class Partition:
             outcome = self._engine.step(task.part, self._rules())
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd_entries += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
-            self._crowd.append(replace(outcome, rows={}, due={}))  # which are committed
+            self._crowd.append(replace(outcome, rows=Rows.of({}), due=DueTimes.of({})))  # which are committed
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
@@ -278,11 +280,13 @@ class Partition:
         self.position = commit(self.number, before, offset, outcome.clock, changes)
         self._trimmed = published
         self._cache.put(self.number, outcome.rows)
-        for customer in self._ahead.keys() & outcome.rows.keys():
-            del self._ahead[customer]
-        for at in outcome.due.values():
-            if at is not None and (self._next_due is None or at < self._next_due):
-                self._next_due = at
+        if self._ahead:
+            for customer in self._ahead.keys() & outcome.rows.keys():
+                del self._ahead[customer]
+        times = outcome.due.at[outcome.due.at != NONE]
+        if len(times):
+            earliest = int(times.min())
+            self._next_due = earliest if self._next_due is None else min(earliest, self._next_due)
         if self._next_due is not None and self._next_due <= outcome.clock:
             self._next_due = self._store.next_due(self.number)
         return list(enumerate(outbox, self.position.sequence - len(outbox) + 1))
@@ -295,6 +299,6 @@ class Partition:
         return Outgoing(self._dead_letters_topic, letter.key, letter.value, dead_letter_headers(letter))
 
 
-def _as_of_now(name: str, row: bytes | None) -> bytes | None:
-    """A row as the store had it, in the present layout."""
-    return current(row) if row and name != LEDGER else row
+def _as_of_now(name: str, row: bytes | None) -> bytes:
+    """A row as the store had it, in the present layout; empty where it had none."""
+    return current(row) if row and name != LEDGER else row or b""

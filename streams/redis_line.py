@@ -1,4 +1,4 @@
-"""One connection to Redis: commands out, answers in their order, errors in words that hold no key and no value."""
+"""One connection to Redis: packed commands out, answers in their order, errors in words that hold no key, no value."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -58,11 +58,11 @@ class Line:
         self._aside: deque[Any] = deque()
         """The same of commands that were sent aside."""
 
-    def ask(self, command: list[bytes]) -> Any:
+    def ask(self, command: bytes) -> Any:
         """Sends one command and reads its answer. Raises StoreUnavailable."""
         return _or_raised(self.ask_all([command])[0])
 
-    def ask_all(self, commands: Sequence[list[bytes]]) -> list[Any]:
+    def ask_all(self, commands: Sequence[bytes]) -> list[Any]:
         """Sends commands in one go and reads their answers, or StoreUnavailable in the place of one."""
         while self._unread:  # an error of theirs is none of these commands'
             self._read()
@@ -72,18 +72,18 @@ class Line:
             self._read()
         return list(found)
 
-    def send(self, *commands: list[bytes]) -> None:
+    def send(self, *commands: bytes) -> None:
         """Takes commands to be sent by `flush`, or sooner when they are many or an answer is read; `answer` will give
         the answer of each. Never raises."""
         self._take(commands, self._early)
 
-    def send_aside(self, *commands: list[bytes]) -> None:
+    def send_aside(self, *commands: bytes) -> None:
         """As `send`, but the answers are those that `aside` gives, whatever `answer` has given by then."""
         self._take(commands, self._aside)
 
-    def _take(self, commands: Sequence[list[bytes]], answers: deque[Any]) -> None:
+    def _take(self, commands: Sequence[bytes], answers: deque[Any]) -> None:
         self._unread.extend([answers] * len(commands))
-        self._unsent += map(_packed, commands)
+        self._unsent += commands
         if sum(map(len, self._unsent)) >= _UNSENT_BYTES_MAX:
             self.flush()
 
@@ -156,20 +156,6 @@ def _or_raised(answer: Any) -> Any:
     if isinstance(answer, StoreUnavailable):
         raise answer
     return answer
-
-
-_HEADS = [b"\r\n$%d\r\n" % length for length in range(4_096)]
-
-
-def _packed(parts: list[bytes]) -> bytes:
-    """One RESP command; packing by hand costs a fraction of redis-py's packing a part."""
-    pieces = [b"*%d" % len(parts)]
-    for part in parts:
-        length = len(part)
-        pieces.append(_HEADS[length] if length < len(_HEADS) else b"\r\n$%d\r\n" % length)
-        pieces.append(part)
-    pieces.append(b"\r\n")
-    return b"".join(pieces)
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

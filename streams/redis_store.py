@@ -17,7 +17,7 @@ from redis.sentinel import Sentinel
 
 from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
-from streams.redis_commands import claim, commit, mget
+from streams.redis_commands import claim, command, commit, mget
 from streams.redis_line import FunctionMissing, LibraryThere, Line
 from streams.redis_lines import ClusterNodes, Lines, OneServer
 from streams.settings import Settings
@@ -145,18 +145,19 @@ class RedisStore:
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]
-        flat: list[bytes] = self._ask(partition, [b"ZRANGE", b"{%d}:due" % partition, *bounds])
+        flat: list[bytes] = self._ask(partition, command(b"ZRANGE", b"{%d}:due" % partition, *bounds))
         return [(customer.decode(), int(float(at))) for customer, at in zip(flat[::2], flat[1::2], strict=True)]
 
     def next_due(self, partition: int) -> int | None:
-        first: list[bytes] = self._ask(partition, [b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES"])
+        earliest = command(b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES")
+        first: list[bytes] = self._ask(partition, earliest)
         return int(float(first[1])) if first else None
 
     def seen(self, partition: int, segments: Sequence[int]) -> dict[int, bytes]:
         prefix = b"{%d}:seen:" % partition
         found: dict[int, bytes] = {}
         for segment in segments:  # one at a time: half a megabyte each
-            data: bytes | None = self._ask(partition, [b"GET", prefix + b"%d" % segment])
+            data: bytes | None = self._ask(partition, command(b"GET", prefix + b"%d" % segment))
             if data is not None:
                 found[segment] = data
         return found
@@ -189,13 +190,13 @@ class RedisStore:
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
         span = [b"%d" % (after + 1), b"+", b"COUNT", b"%d" % limit]
         entries: list[tuple[bytes, list[bytes]]] | None = self._ask(
-            partition, [b"XRANGE", b"{%d}:outbox" % partition, *span]
+            partition, command(b"XRANGE", b"{%d}:outbox" % partition, *span)
         )
         return [(int(name.partition(b"-")[0]), _outgoing.decode(held[1])) for name, held in entries or ()]
 
     def depths(self, partition: int) -> tuple[int, int]:
-        due: int = self._ask(partition, [b"ZCARD", b"{%d}:due" % partition])
-        outbox: int = self._ask(partition, [b"XLEN", b"{%d}:outbox" % partition])
+        due: int = self._ask(partition, command(b"ZCARD", b"{%d}:due" % partition))
+        outbox: int = self._ask(partition, command(b"XLEN", b"{%d}:outbox" % partition))
         return due, outbox
 
     def customers(self, partition: int) -> list[str]:
@@ -207,7 +208,7 @@ class RedisStore:
         return [row for row in self.load(partition, names) if row is not None]
 
     def read(self, partition: int) -> Position | None:
-        found: list[bytes | None] = self._ask(partition, [b"HMGET", b"{%d}:pos" % partition, *_FIELDS])
+        found: list[bytes | None] = self._ask(partition, command(b"HMGET", b"{%d}:pos" % partition, *_FIELDS))
         return None if found[0] is None else _position(found)
 
     def _names(self, partition: int) -> Iterator[str]:
@@ -221,37 +222,37 @@ class RedisStore:
         cursor = b"0"
         while True:
             keys: list[bytes]
-            cursor, keys = self._ask(partition, [b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT])
+            cursor, keys = self._ask(partition, command(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT))
             yield from keys
             if cursor == b"0":
                 return
 
-    def _call(self, partition: int, command: list[bytes]) -> Any:
+    def _call(self, partition: int, told: bytes) -> Any:
         try:
-            return self._ask(partition, command)
+            return self._ask(partition, told)
         except FunctionMissing:
             self._load_library(partition)
-            return self._ask(partition, command)
+            return self._ask(partition, told)
 
     def _load_profile(self, partition: int) -> None:
         """Leaves tracker_profile to readers of every kind, as this program knows the rows and the features."""
         try:
-            loaded: bytes = self._ask(partition, [b"FCALL_RO", b"tracker_profile_edition", b"0"])
+            loaded: bytes = self._ask(partition, command(b"FCALL_RO", b"tracker_profile_edition", b"0"))
             newer = supersedes(loaded.decode())
         except FunctionMissing:
             newer = True
         if newer:
-            self._ask(partition, [b"FUNCTION", b"LOAD", b"REPLACE", profile_library()])
+            self._ask(partition, command(b"FUNCTION", b"LOAD", b"REPLACE", profile_library()))
         self._profiled.add(self._line(partition))
 
     def _load_library(self, partition: int) -> None:
         with suppress(LibraryThere):  # another worker was quicker
-            self._ask(partition, [b"FUNCTION", b"LOAD", _LIBRARY])
+            self._ask(partition, command(b"FUNCTION", b"LOAD", _LIBRARY))
         self._load_profile(partition)
 
-    def _ask(self, partition: int, command: list[bytes]) -> Any:
+    def _ask(self, partition: int, told: bytes) -> Any:
         with self._watched():
-            return self._line(partition).ask(command)
+            return self._line(partition).ask(told)
 
     def _line(self, partition: int) -> Line:
         return self._lines.of(partition)

@@ -3,7 +3,7 @@
 One partition's state changes only through `commit`, whole or not at all, and only by the owner of its epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -78,9 +78,9 @@ class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Changes:
     """What one commit writes, besides the new position."""
 
-    rows: dict[str, bytes] = field(default_factory=dict)
-    """New compact row by customer id."""
-    due: dict[str, int | None] = field(default_factory=dict)
+    rows: Mapping[str, bytes] = field(default_factory=dict)
+    """New compact row by customer id, which is at most schemas.transaction.CUSTOMER_ID_LENGTH bytes."""
+    due: Mapping[str, int | None] = field(default_factory=dict)
     """When a customer must be looked at again, epoch ms; None takes the customer out of the due set."""
     outbox: list[Outgoing] = field(default_factory=list)
     published: int = 0

@@ -1,6 +1,7 @@
 """What a partition brings to a step and what it takes from it: a batch before it is decided on, and after."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from handlers.bundle import Part
@@ -12,23 +13,19 @@ from schemas.outcome import OutcomeKind
 from streams.store import Offsets, Outgoing, Position
 
 
-class Task(NamedTuple):
+@dataclass(slots=True)
+class Task:
     """A batch that is ready to be decided on."""
 
     part: Part
-    rows: list[bytes | None]
-    """The part's."""
     missing_at: list[int]
     """Places of rows that are still to come from the store."""
+    missing: list[str]
+    """Their names."""
     absent: int
     """How many were not in memory, those that were asked for ahead among them."""
     offsets: Offsets
     """After its records: where the partition stands once it is committed."""
-
-    @property
-    def missing(self) -> list[str]:
-        """Names of the rows that are still to come."""
-        return [self.part.names[place] for place in self.missing_at]
 
 
 class Done(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.batch import Record
-from handlers.bundle import Part, needed_rows, part_of
+from handlers.bundle import Part, part_of
 from handlers.churn_model import ChurnModel
 from handlers.dealings import Dealings
 from handlers.engine import Engine, Outcome
@@ -128,8 +128,7 @@ class Fast:
             key=lambda entry: (entry[1], entry[0]),
         )
         notes = placed(notes, batch)
-        stored = {name: self.rows[name] for name in needed_rows(batch, due, notes) if name in self.rows}
-        rows = {name: current(row) if row and name != LEDGER else row for name, row in stored.items()}
+        rows = {name: row if name == LEDGER else current(row) for name, row in self.rows.items()}
         return part_of(self._partition, batch, rows, due, notes)
 
     def take(self, outcome: Outcome) -> None:

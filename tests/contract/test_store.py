@@ -54,9 +54,9 @@ def test_partitions_are_apart(store: Store, partition: int) -> None:
 
 
 def test_rows_come_back_in_the_order_asked_whatever_their_bytes(store: Store, partition: int) -> None:
-    rows = {"": b"", "*[x]?{1}:\\": bytes(range(256)), "çédille 客户": b"\r\n$3\r\n", "c" * 200: b"x" * 100_000}
+    rows = {"": b"", "*[x]?{1}:\\": bytes(range(256)), "çédille 客户": b"\r\n$3\r\n", "c" * 64: b"x" * 100_000}
     store.commit(partition, store.claim(partition), 1, 0, Changes(rows))
-    asked = [*reversed(rows), "nobody", *rows, ""]
+    asked = [*reversed(rows), "nobody", "c" * 200, *rows, ""]
     assert store.load(partition, asked) == [rows.get(customer) for customer in asked]
     assert store.load(partition, []) == []
     assert sorted(store.customers(partition)) == sorted(rows)

@@ -118,8 +118,10 @@ def test_who_shares_a_partition_does_not_show_in_a_customers_aggregates(
 def test_the_kernels_give_the_same_interpreted_as_compiled() -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
     # warnings of an overflow are errors, as compiled code overflows without a word; a hash is meant to overflow
-    hashing = "ignore:overflow encountered in scalar multiply:RuntimeWarning:handlers.seen"
-    command = [sys.executable, "-W", "error::RuntimeWarning", "-W", hashing, "-c", SAMPLE]
+    hashing = [
+        f"-Wignore:overflow encountered in scalar multiply:RuntimeWarning:handlers.{name}" for name in ("seen", "ids")
+    ]
+    command = [sys.executable, "-W", "error::RuntimeWarning", *hashing, "-c", SAMPLE]
     interpreted = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
     assert interpreted.stdout.strip() == Fast().feed(sample()).digest()
 

@@ -1,32 +1,104 @@
-from streams.cache import ENTRY_BYTES, RowCache
+"""The memory of rows against a dictionary, and its bound."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.arena import HEAD
+from handlers.ids import ids_of
+from handlers.ledger import LEDGER
+from handlers.rows import Rows
+from handlers.words import WORD
+from streams.cache import RowCache
+
+NAMES = ["a", "b", "C-0000000001", "x" * 64, "x" * 63, LEDGER]
+
+
+def held(cache: RowCache, partition: int, names: list[str]) -> list[bytes | None]:
+    rows, there = cache.get(partition, ids_of(names))
+    assert cache.missing(partition, ids_of(names)).tolist() == [not one for one in there]
+    return [row if one else None for row, one in zip([rows.row(n) for n in range(len(names))], there, strict=True)]
 
 
 def test_a_row_that_was_put_is_held_by_partition_and_the_last_one_counts() -> None:
     cache = RowCache(1 << 20)
-    cache.put(1, {"a": b"1", "b": b"2"})
-    cache.put(1, {"a": b"333"})
-    cache.put(2, {"a": b"4"})
-    assert cache.get(1, ["b", "c", "a"]) == [b"2", None, b"333"]
-    assert cache.get(2, ["a", "b"]) == [b"4", None]
-    assert (len(cache), cache.size) == (3, 3 * ENTRY_BYTES + 5)
+    cache.put(1, Rows.of({"a": b"1", "b": b"2"}))
+    cache.put(1, Rows.of({"a": b"333"}))
+    cache.put(2, Rows.of({"a": b"4", "b": b""}))
+    assert held(cache, 1, ["b", "c", "a"]) == [b"2", None, b"333"]
+    assert held(cache, 2, ["a", "b"]) == [b"4", b""]
+    assert len(cache) == 4
 
 
 def test_a_partition_that_is_dropped_leaves_nothing() -> None:
     cache = RowCache(1 << 20)
-    cache.put(1, {"a": b"1"})
-    cache.put(2, {"a": b"2"})
+    cache.put(1, Rows.of({"a": b"1"}))
+    cache.put(2, Rows.of({"a": b"2"}))
     cache.drop(1)
-    assert cache.get(1, ["a"]) == [None]
-    assert cache.get(2, ["a"]) == [b"2"]
-    cache.drop(2)
-    assert cache.size == 0
+    assert held(cache, 1, ["a"]) == [None]
+    assert held(cache, 2, ["a"]) == [b"2"]
+    cache.put(1, Rows.of({"a": b"3"}))
+    assert held(cache, 1, ["a"]) == [b"3"]
+    assert len(cache) == 2
 
 
 def test_memory_is_bounded_and_what_was_used_lately_stays() -> None:
-    bound = 100 * (ENTRY_BYTES + 100)
-    cache = RowCache(bound)
+    bound = 100 * (HEAD * WORD + 112) + 2 * 1_024 * WORD
+    cache = RowCache(100 * (HEAD * WORD + 112))
     for number in range(1_000):
-        cache.put(0, {f"c{number}": bytes(100)})
-        assert cache.get(0, ["c0"]) != [None]
-        assert cache.size <= bound + ENTRY_BYTES + 100
-    assert cache.get(0, ["c1"]) == [None]
+        cache.put(0, Rows.of({f"c{number}": bytes(100)}))
+        assert held(cache, 0, ["c0"]) != [None]
+        assert cache.size <= bound
+    assert held(cache, 0, ["c1"]) == [None]
+
+
+@given(
+    st.integers(0, 4_000),
+    st.lists(
+        st.one_of(
+            st.tuples(st.integers(0, 1), st.dictionaries(st.sampled_from(NAMES), st.binary(max_size=300))),
+            st.tuples(st.integers(0, 1), st.none()),
+            st.tuples(st.integers(0, 1), st.lists(st.sampled_from(NAMES), unique=True)),
+        )
+    ),
+)
+def test_what_is_held_is_always_the_row_that_was_put_last(
+    bound: int, steps: list[tuple[int, dict[str, bytes] | list[str] | None]]
+) -> None:
+    """Rows are put (a dictionary), dropped (None) or read (a list), under any bound, also one that has no room at
+    all."""
+    cache, put = RowCache(bound), [dict[str, bytes](), dict[str, bytes]()]
+    for partition, told in steps:
+        if told is None:
+            cache.drop(partition)
+            put[partition] = {}
+        elif isinstance(told, dict):
+            cache.put(partition, Rows.of(told))
+            put[partition] |= told
+        else:
+            held(cache, partition, told)
+        for number in range(2):
+            rows = held(cache, number, NAMES)
+            for name, row in zip(NAMES, rows, strict=True):
+                assert row is None or row == put[number].get(name)
+            if bound == 4_000:
+                assert [name for name, row in zip(NAMES, rows, strict=True) if row is not None]
+
+
+@given(st.dictionaries(st.text(st.characters(codec="ascii"), min_size=1, max_size=9), st.binary(max_size=40)))
+def test_with_room_enough_every_row_is_held(rows: dict[str, bytes]) -> None:
+    cache = RowCache(1 << 20)
+    known = {name.rstrip("\0"): row for name, row in rows.items()}
+    for _ in range(3):
+        cache.put(0, Rows.of(known))
+        known = {name: row + b"grown" * 3 for name, row in known.items()}
+    assert dict(Rows.of(known)) == known
+
+
+def test_thousands_of_rows_are_found_while_they_grow() -> None:
+    cache, rows = RowCache(1 << 26), {f"C-{number:010}": b"%d" % number for number in range(5_000)}
+    for _ in range(4):
+        rows = {name: row + row for name, row in rows.items()}
+        cache.put(3, Rows.of(rows))
+    assert held(cache, 3, list(rows)) == list(rows.values())
+    assert held(cache, 4, list(rows)[:9]) == [None] * 9
+    assert len(cache) == 5_000

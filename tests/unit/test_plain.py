@@ -91,7 +91,7 @@ def check(values: list[bytes | None], keys: list[bytes | None], *, keyed: bool) 
         for its in shown:
             assert found.events[place, its].tolist() == expected.events[0, its].tolist()
         assert found.hashes[place] == expected.hashes[0]
-        assert (found.event_id(place), found.customer_ids[place]) == (expected.event_id(0), expected.customer_ids[0])
+        assert (found.event_id(place), found.ids[place].tolist()) == (expected.event_id(0), expected.ids[0].tolist())
 
 
 @settings(max_examples=1_000, deadline=None)

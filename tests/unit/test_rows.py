@@ -1,0 +1,78 @@
+"""Rows and ids as arrays, and as arguments of a Redis command, against what they are by name."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.arena import Arena
+from handlers.ids import distinct, ids_of, names_of
+from handlers.resp import keys, scores, values
+from handlers.rows import DueTimes, Rows
+
+names = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64)
+
+
+def bulk(parts: list[bytes]) -> bytes:
+    """As RESP says, the line's end of each before it."""
+    return b"".join(b"\r\n$%d\r\n%s" % (len(part), part) for part in parts)
+
+
+@given(st.lists(names))
+def test_ids_are_names_again(known: list[str]) -> None:
+    assert names_of(ids_of(known)) == known
+
+
+def test_a_name_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 64 bytes"):
+        ids_of(["x" * 65])
+
+
+@given(st.lists(names | st.sampled_from(["a", "b", "c" * 8, "c" * 9])))
+def test_distinct_ids_are_those_of_a_dictionary(known: list[str]) -> None:
+    places, firsts = distinct(ids_of(known))
+    once = list(dict.fromkeys(known))
+    assert [known[place] for place in firsts.tolist()] == once
+    assert [once[place] for place in places.tolist()] == known
+
+
+@given(st.dictionaries(names, st.binary(max_size=200)), st.data())
+def test_rows_are_the_mapping_that_they_were_made_of(rows: dict[str, bytes], data: st.DataObject) -> None:
+    packed = Rows.of(rows)
+    assert packed == rows
+    assert Rows.of(packed) is packed
+    known = list(rows)
+    others = data.draw(st.dictionaries(st.sampled_from(known), st.binary(max_size=9)) if rows else st.just({}))
+    changed = packed.replaced([known.index(name) for name in others], list(others.values()))
+    assert changed == rows | others
+    assert changed.with_ids(ids_of(["\0one more"])) == {**rows, **others, "\0one more": b""}
+
+
+@given(
+    st.binary(max_size=9),
+    st.dictionaries(names, st.binary(max_size=200)),
+    st.dictionaries(names, st.none() | st.integers(-(2**62), 2**62)),
+)
+def test_arguments_are_packed_as_redis_reads_them(
+    prefix: bytes, rows: dict[str, bytes], due: dict[str, int | None]
+) -> None:
+    found = keys(prefix, ids_of(list(rows)))
+    assert (found.parts, bytes(found.data)) == (len(rows), bulk([prefix + name.encode() for name in rows]))
+    assert bytes(values(Rows.of(rows)).data) == bulk(list(rows.values()))
+    times = DueTimes.of(due)
+    assert times == due
+    pairs = [part for name, at in due.items() if at is not None for part in (b"%d" % at, name.encode())]
+    assert (scores(times).parts, bytes(scores(times).data)) == (len(pairs), bulk(pairs))
+
+
+def test_an_arena_that_grows_keeps_what_it_holds() -> None:
+    arena, rows = Arena(16), Rows.of({f"c{number}": b"%d" % number * 9 for number in range(3_000)})
+    put = arena.put(0, rows)
+    while put < len(rows):
+        arena.grow()
+        put = arena.put(0, rows, put)
+    assert arena.held(0) == rows
+    assert len(arena.held(1)) == 0
+    arena.forget(arena.find(0, rows.ids[:2]))
+    assert arena.find(0, rows.ids).min() == -1
+    assert (np.sort(arena.find(0, rows.ids))[:3] >= 0).tolist() == [False, False, True]
