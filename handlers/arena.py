@@ -48,15 +48,16 @@ class Arena:
     def find(self, partition: int, ids: I8) -> I8:
         """Places of the records, -1 for rows that are not held. (n,)."""
         places = np.empty(len(ids), np.int64)
-        _find(self._words, self._table, partition, ids, places)
+        _find(self._words, self._table, partition, ids, places, places, places)
         return places
 
-    def rows(self, ids: I8, places: I8) -> Rows:
-        """Copies of the rows in these places, empty where the place is -1."""
-        starts, ends = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
-        raw = np.empty(_lengths(self._words, places, starts, ends), np.uint8)
+    def rows(self, partition: int, ids: I8) -> tuple[Rows, list[int]]:
+        """Copies of the rows, empty for those that are not held, and the places of these among the ids."""
+        places, starts, ends = np.empty((3, len(ids)), np.int64)
+        length, absent = _find(self._words, self._table, partition, ids, starts, ends, places)
+        raw = np.empty(length, np.uint8)
         _copy(self._words.view(np.uint8), places, starts, ends, raw)
-        return Rows(ids, raw, starts, ends)
+        return Rows(ids, raw, starts, ends), np.flatnonzero(places < 0).tolist() if absent else []
 
     def put(self, partition: int, rows: Rows, first: int = 0) -> int:
         """Holds rows from that place on. Returns the place of the first that has no room, len(rows) if all have."""
@@ -90,8 +91,7 @@ class Arena:
         """Copies of all rows of a partition."""
         places = np.empty(len(self), np.int64)
         places = places[: _places(self._words, self._state, partition, places)]
-        ids = self._words[places[:, None] + np.arange(_ID, HEAD)]
-        return self.rows(ids, places)
+        return self.rows(partition, self._words[places[:, None] + np.arange(_ID, HEAD)])[0]
 
     def clear(self) -> None:
         """Throws everything away."""
@@ -120,21 +120,19 @@ def _slot(words: I8, table: I8, partition: int, one: I8) -> int:
 
 
 @jit
-def _find(words: I8, table: I8, partition: int, ids: I8, places: I8) -> None:
+def _find(words: I8, table: I8, partition: int, ids: I8, starts: I8, ends: I8, places: I8) -> tuple[int, int]:
+    """Lays the rows that are held out one behind the other, and tells where they are; returns the length of all, and
+    how many are not held."""
+    end = absent = 0
     for k in range(ids.shape[0]):
-        places[k] = (table[_slot(words, table, partition, ids[k])] & _PLACE) - 1
-
-
-@jit
-def _lengths(words: I8, places: I8, starts: I8, ends: I8) -> int:
-    """Lays the rows out one behind the other; returns the length of them all."""
-    at = 0
-    for k in range(places.shape[0]):
-        starts[k] = at
-        if places[k] >= 0:
-            at += words[places[k] + _LENGTH]
-        ends[k] = at
-    return at
+        at = (table[_slot(words, table, partition, ids[k])] & _PLACE) - 1
+        starts[k] = end
+        if at >= 0:
+            end += words[at + _LENGTH]
+        else:
+            absent += 1
+        ends[k], places[k] = end, at
+    return int(end), absent
 
 
 @jit

@@ -12,7 +12,7 @@ from handlers.churn_weights import moves, new_columns, score_rows, silence_rows
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.purchase_models import PurchaseModel
-from handlers.resp import keys, scores, values
+from handlers.resp import change
 from handlers.seen import SEGMENT, Seen
 from schemas.policy import Policy
 
@@ -25,13 +25,10 @@ def compile_kernels() -> None:
     outcome = Engine("transactions").step(part_of(0, batch, {}), Rules())
     arena = Arena(HEAD)
     arena.put(0, outcome.rows)
-    arena.rows(outcome.rows.ids, arena.find(0, outcome.rows.ids))
     arena.held(0)
     arena.forget(arena.find(0, outcome.rows.ids))
     arena.drop(0)
-    keys(b"", outcome.rows.ids)
-    values(outcome.rows)
-    scores(outcome.due)
+    change(b"", outcome.rows, b"", b"", outcome.due)
     weights = watch_of(None, Policy()).weights._replace(horizon=30.0, learned=30.0, purchase=np.ones((2, 4)))
     inputs, room = inputs_at([], 0), new_columns()
     score_rows(inputs, weights, room, np.empty(0))

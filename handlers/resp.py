@@ -1,10 +1,8 @@
-"""Ids, rows and due times as arguments of a Redis command: bulk strings of RESP, packed by kernels.
+"""Ids, rows and due times as arguments of a Redis command: bulk strings of RESP, packed by a kernel.
 
 A bulk string is "$<length>\\r\\n<bytes>\\r\\n". Here each begins with the line's end of the one before, and none has
 its own: so does what streams/redis_commands.py packs.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,32 +20,22 @@ _NUMBER_BYTES_MAX = 20
 _CR, _LF, _DOLLAR, _MINUS, _ZERO = b"\r\n$-0"
 
 
-class Bulk(NamedTuple):
-    """Arguments that are packed."""
-
-    parts: int
-    data: memoryview
-
-
-def keys(prefix: bytes, ids: I8) -> Bulk:
-    """The prefix and an id, of each id."""
-    to = np.empty(len(ids) * (_HEAD_BYTES_MAX + len(prefix) + ID_WORDS * WORD), np.uint8)
-    end = _put_keys(np.frombuffer(bytearray(prefix), np.uint8), ids, to)
-    return Bulk(len(ids), to[:end].data)
-
-
-def values(rows: Rows) -> Bulk:
-    """The rows."""
-    to = np.empty(len(rows) * _HEAD_BYTES_MAX + int((rows.ends - rows.starts).sum()), np.uint8)
-    return Bulk(len(rows), to[: _put_values(rows.raw, rows.starts, rows.ends, to)].data)
-
-
-def scores(due: DueTimes) -> Bulk:
-    """Time and customer, of each that is due at all."""
-    its = due.at != NONE
-    ids, at = due.ids[its], due.at[its]
-    to = np.empty(len(ids) * (2 * _HEAD_BYTES_MAX + _NUMBER_BYTES_MAX + ID_WORDS * WORD), np.uint8)
-    return Bulk(2 * len(ids), to[: _put_scores(ids, at, to)].data)
+def change(prefix: bytes, rows: Rows, numbers: bytes, others: bytes, due: DueTimes) -> memoryview:
+    """Arguments one behind the other: `prefix` and id of each row, `numbers`, the rows, `others`, and of each that is
+    due at all its time and its id. `numbers` and `others` are packed already."""
+    to = np.empty(
+        len(rows) * (2 * _HEAD_BYTES_MAX + len(prefix) + ID_WORDS * WORD)
+        + len(numbers)
+        + len(rows.raw)  # at least the rows' own
+        + len(others)
+        + len(due) * (2 * _HEAD_BYTES_MAX + _NUMBER_BYTES_MAX + ID_WORDS * WORD),
+        np.uint8,
+    )
+    end = _put_change(
+        np.frombuffer(prefix, np.uint8), np.frombuffer(numbers, np.uint8), np.frombuffer(others, np.uint8),
+        rows.ids, rows.raw, rows.starts, rows.ends, due.ids, due.at, to,
+    )  # fmt: skip
+    return to[:end].data
 
 
 @jit
@@ -93,31 +81,33 @@ def _put_id(to: U8, at: int, one: I8, length: int) -> int:
 
 
 @jit
-def _put_keys(prefix: U8, ids: I8, to: U8) -> int:
+def _put_change(
+    prefix: U8,
+    numbers: U8,
+    others: U8,
+    ids: I8,
+    raw: U8,
+    starts: I8,
+    ends: I8,
+    due_ids: I8,
+    times: I8,
+    to: U8,
+) -> int:
     at = 0
     for k in range(ids.shape[0]):
         length = _id_length(ids[k])
         at = _put_head(to, at, prefix.shape[0] + length)
         at = copy_bytes(prefix, 0, prefix.shape[0], to, at)
         at = _put_id(to, at, ids[k], length)
-    return at
-
-
-@jit
-def _put_values(raw: U8, starts: I8, ends: I8, to: U8) -> int:
-    at = 0
-    for k in range(starts.shape[0]):
+    at = copy_bytes(numbers, 0, numbers.shape[0], to, at)
+    for k in range(ids.shape[0]):
         at = _put_head(to, at, ends[k] - starts[k])
         at = copy_bytes(raw, starts[k], ends[k], to, at)
-    return at
-
-
-@jit
-def _put_scores(ids: I8, times: I8, to: U8) -> int:
-    at = 0
-    for k in range(ids.shape[0]):
-        digits = _put_number(to, at, times[k]) - at  # only to see how many
-        at = _put_number(to, _put_head(to, at, digits), times[k])
-        length = _id_length(ids[k])
-        at = _put_id(to, _put_head(to, at, length), ids[k], length)
+    at = copy_bytes(others, 0, others.shape[0], to, at)
+    for k in range(due_ids.shape[0]):
+        if times[k] != NONE:
+            digits = _put_number(to, at, times[k]) - at  # only to see how many
+            at = _put_number(to, _put_head(to, at, digits), times[k])
+            length = _id_length(due_ids[k])
+            at = _put_id(to, _put_head(to, at, length), due_ids[k], length)
     return at

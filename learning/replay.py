@@ -128,7 +128,7 @@ class Replay:
         self.dead_letters += batch.dead_letters
         due = self._passed(batch.clock_end)
         ids = needed_ids(batch, due, notes)
-        rows = self._arena.rows(ids, self._arena.find(0, ids))
+        rows, _ = self._arena.rows(0, ids)
         outcome = self._engine.step(Part(0, batch, rows, due, notes), self._rules)
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting

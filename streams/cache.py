@@ -24,19 +24,17 @@ class RowCache:
         """Memory taken, about, in bytes. From any thread."""
         return self._young.size + self._old.size
 
-    def get(self, partition: int, ids: I8) -> tuple[Rows, Mask]:
-        """The rows, (n,), and which of them are held; the others are empty."""
-        places = self._young.find(partition, ids)
-        rows, held = self._young.rows(ids, places), places >= 0
-        if len(self._old) and not held.all():
-            asked = np.flatnonzero(~held)
-            found = self._old.find(partition, ids[asked])
-            asked, found = asked[found >= 0], found[found >= 0]
-            again = self._old.rows(ids[asked], found)
-            rows = rows.replaced(asked.tolist(), [again.row(place) for place in range(len(again))])
-            held[asked] = True
+    def get(self, partition: int, ids: I8) -> tuple[Rows, list[int]]:
+        """The rows, empty for those that are not held, and the places of these."""
+        rows, absent = self._young.rows(partition, ids)
+        if absent and len(self._old):
+            asked = np.array(absent)
+            there = self._old.find(partition, ids[asked]) >= 0
+            again, _ = self._old.rows(partition, ids[asked[there]])
+            rows = rows.replaced(asked[there].tolist(), [again.row(place) for place in range(len(again))])
+            absent = asked[~there].tolist()
             self.put(partition, again)
-        return rows, held
+        return rows, absent
 
     def missing(self, partition: int, ids: I8) -> Mask:
         """Whose rows are not held."""

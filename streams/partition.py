@@ -170,10 +170,9 @@ class Partition:
 
     def _task(self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets) -> Task:
         ids = needed_ids(batch, due, notes)
-        rows, held = self._cache.get(self.number, ids)
-        absent = np.flatnonzero(~held)
-        places, names = absent.tolist(), names_of(ids[absent])
-        if ahead := self._ahead:
+        rows, absent = self._cache.get(self.number, ids)
+        places, names = absent, names_of(ids[absent]) if absent else []
+        if absent and (ahead := self._ahead):
             told = [(place, name) for place, name in zip(places, names, strict=True) if name in ahead]
             rows = rows.replaced([place for place, _ in told], [_as_of_now(name, ahead[name]) for _, name in told])
             places = [place for place, name in zip(places, names, strict=True) if name not in ahead]
@@ -184,9 +183,11 @@ class Partition:
         """Brings the missing rows, as the store has them."""
         if isinstance(found, StoreUnavailable):
             raise found
+        if not task.missing:
+            return
         rows = [_as_of_now(name, row) for name, row in zip(task.missing, found, strict=True)]
         task.part = task.part._replace(rows=task.part.rows.replaced(task.missing_at, rows))
-        if rows and task.missing[-1] == LEDGER and not rows[-1]:  # so that it need not be asked for each time
+        if task.missing[-1] == LEDGER and not rows[-1]:  # so that it need not be asked for each time
             self._cache.put(self.number, Rows.of({LEDGER: b""}))
 
     def send(self, task: Task, outcome: Outcome) -> Done:
@@ -283,10 +284,9 @@ class Partition:
         if self._ahead:
             for customer in self._ahead.keys() & outcome.rows.keys():
                 del self._ahead[customer]
-        times = outcome.due.at[outcome.due.at != NONE]
-        if len(times):
-            earliest = int(times.min())
-            self._next_due = earliest if self._next_due is None else min(earliest, self._next_due)
+        earliest = min((at for at in outcome.due.at.tolist() if at != NONE), default=self._next_due)
+        if earliest is not None and (self._next_due is None or earliest < self._next_due):
+            self._next_due = earliest
         if self._next_due is not None and self._next_due <= outcome.clock:
             self._next_due = self._store.next_due(self.number)
         return list(enumerate(outbox, self.position.sequence - len(outbox) + 1))

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.arena import Arena
 from handlers.ids import distinct, ids_of, names_of
-from handlers.resp import keys, scores, values
+from handlers.resp import change
 from handlers.rows import DueTimes, Rows
 
 names = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64)
@@ -28,6 +28,7 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         ids_of(["x" * 65])
 
 
+@settings(deadline=None)  # the first call loads the kernel
 @given(st.lists(names | st.sampled_from(["a", "b", "c" * 8, "c" * 9])))
 def test_distinct_ids_are_those_of_a_dictionary(known: list[str]) -> None:
     places, firsts = distinct(ids_of(known))
@@ -52,17 +53,18 @@ def test_rows_are_the_mapping_that_they_were_made_of(rows: dict[str, bytes], dat
     st.binary(max_size=9),
     st.dictionaries(names, st.binary(max_size=200)),
     st.dictionaries(names, st.none() | st.integers(-(2**62), 2**62)),
+    st.binary(max_size=9),
+    st.binary(max_size=9),
 )
 def test_arguments_are_packed_as_redis_reads_them(
-    prefix: bytes, rows: dict[str, bytes], due: dict[str, int | None]
+    prefix: bytes, rows: dict[str, bytes], due: dict[str, int | None], numbers: bytes, others: bytes
 ) -> None:
-    found = keys(prefix, ids_of(list(rows)))
-    assert (found.parts, bytes(found.data)) == (len(rows), bulk([prefix + name.encode() for name in rows]))
-    assert bytes(values(Rows.of(rows)).data) == bulk(list(rows.values()))
     times = DueTimes.of(due)
     assert times == due
+    keys = [prefix + name.encode() for name in rows]
     pairs = [part for name, at in due.items() if at is not None for part in (b"%d" % at, name.encode())]
-    assert (scores(times).parts, bytes(scores(times).data)) == (len(pairs), bulk(pairs))
+    expected = bulk(keys) + numbers + bulk(list(rows.values())) + others + bulk(pairs)
+    assert bytes(change(prefix, Rows.of(rows), numbers, others, times)) == expected
 
 
 def test_an_arena_that_grows_keeps_what_it_holds() -> None:
