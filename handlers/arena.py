@@ -47,8 +47,8 @@ class Arena:
 
     def find(self, partition: int, ids: I8) -> I8:
         """Places of the records, -1 for rows that are not held. (n,)."""
-        places = np.empty(len(ids), np.int64)
-        _find(self._words, self._table, partition, ids, places, places, places)
+        places, starts, ends = np.empty((3, len(ids)), np.int64)
+        _find(self._words, self._table, partition, ids, starts, ends, places)
         return places
 
     def rows(self, partition: int, ids: I8) -> tuple[Rows, list[int]]:

@@ -73,11 +73,12 @@ class Rows(Mapping[str, bytes]):
 class DueTimes(Mapping[str, int | None]):
     """When customers must be looked at again, epoch ms; None is never. As Rows."""
 
-    __slots__ = ("at", "ids")
+    __slots__ = ("_named", "at", "ids")
 
     def __init__(self, ids: I8, at: I8) -> None:
         """NONE is never."""
         self.ids, self.at = ids, at
+        self._named: dict[str, int | None] | None = None
 
     @classmethod
     def of(cls, due: Mapping[str, int | None]) -> "DueTimes":
@@ -97,5 +98,7 @@ class DueTimes(Mapping[str, int | None]):
         return self._by_name()[customer]
 
     def _by_name(self) -> dict[str, int | None]:
-        times = [None if at == NONE else at for at in self.at.tolist()]
-        return dict(zip(names_of(self.ids), times, strict=True))
+        if self._named is None:
+            times = [None if at == NONE else at for at in self.at.tolist()]
+            self._named = dict(zip(names_of(self.ids), times, strict=True))
+        return self._named

@@ -8,9 +8,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from handlers.arena import Arena
-from handlers.batch import Batch
+from handlers.batch import NONE, Batch
 from handlers.bundle import Part, needed_ids
 from handlers.engine import Engine, Outcome, Rules
+from handlers.ids import names_of
 from handlers.intake import Intake
 from handlers.ledger import LEDGER
 from handlers.measures import profile
@@ -137,8 +138,8 @@ class Replay:
             self._arena.grow()
             put = self._arena.put(0, outcome.rows, put)
         self.clock = outcome.clock
-        for customer, at in outcome.due.items():
-            if at is None:
+        for customer, at in zip(names_of(outcome.due.ids), outcome.due.at.tolist(), strict=True):
+            if at == NONE:
                 self._due_at.pop(customer, None)
             else:
                 self._due_at[customer] = at
