@@ -88,9 +88,18 @@ def test_with_room_enough_every_row_is_held(rows: dict[str, bytes]) -> None:
     cache = RowCache(1 << 20)
     known = {name.rstrip("\0"): row for name, row in rows.items()}
     for _ in range(3):
-        cache.put(0, Rows.of(known))
+        for name, row in known.items():
+            cache.put(0, Rows.of({name: row}))
+        assert held(cache, 0, list(known)) == list(known.values())
         known = {name: row + b"grown" * 3 for name, row in known.items()}
-    assert dict(Rows.of(known)) == known
+
+
+def test_a_row_that_has_grown_too_long_is_not_held_as_it_was() -> None:
+    cache = RowCache(2 * WORD * (HEAD + 4))
+    cache.put(0, Rows.of({"a": b"short"}))
+    assert held(cache, 0, ["a"]) == [b"short"]
+    cache.put(0, Rows.of({"a": bytes(1_000)}))
+    assert held(cache, 0, ["a"]) == [None]
 
 
 def test_thousands_of_rows_are_found_while_they_grow() -> None:

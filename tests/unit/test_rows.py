@@ -37,6 +37,13 @@ def test_distinct_ids_are_those_of_a_dictionary(known: list[str]) -> None:
     assert [once[place] for place in places.tolist()] == known
 
 
+def test_ids_that_differ_late_are_told_apart() -> None:
+    known = [f"C-0000000000{number}" for number in range(2_000)]
+    places, firsts = distinct(ids_of([*known, *known]))
+    assert firsts.tolist() == list(range(2_000))
+    assert places.tolist() == [*range(2_000), *range(2_000)]
+
+
 @given(st.dictionaries(names, st.binary(max_size=200)), st.data())
 def test_rows_are_the_mapping_that_they_were_made_of(rows: dict[str, bytes], data: st.DataObject) -> None:
     packed = Rows.of(rows)
