@@ -79,8 +79,8 @@ def main() -> int:
     found: list[tuple[str, Findings]] = []
     with Kafka() as kafka:
         headline, *others = scenarios(quick)
-        # A broker compiles its code while it runs, through millions of records: the headlines, and what is compared with
-        # them, are not to pay for that.
+        # A broker compiles its code while it runs, through millions of records: the headlines are not to pay for that,
+        # nor what is compared with them.
         for name, plan, measures in (*others, headline):
             with EmbeddedRedis("redis-server") as server:
                 say = lambda text, name=name: err.print(f"[dim]{datetime.now(UTC):%H:%M:%S} {name}: {text}[/]")  # noqa: E731
