@@ -86,6 +86,8 @@ class Arena:
     def drop(self, partition: int) -> None:
         """Forgets every row of a partition."""
         _drop(self._words, self._state, partition)
+        if not len(self):  # no need to keep what is lost
+            self.clear()
 
     def held(self, partition: int) -> Rows:
         """Copies of all rows of a partition."""

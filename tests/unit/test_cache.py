@@ -27,7 +27,8 @@ def test_a_row_that_was_put_is_held_by_partition_and_the_last_one_counts() -> No
     cache.put(2, Rows.of({"a": b"4", "b": b""}))
     assert held(cache, 1, ["b", "c", "a"]) == [b"2", None, b"333"]
     assert held(cache, 2, ["a", "b"]) == [b"4", b""]
-    assert len(cache) == 4
+    records = [1, 1, 1, 1, 0]  # words of a, b, the longer a, the other a and the other b
+    assert (len(cache), cache.size) == (4, WORD * (1_024 + sum(HEAD + words for words in records)))
 
 
 def test_a_partition_that_is_dropped_leaves_nothing() -> None:
@@ -40,6 +41,9 @@ def test_a_partition_that_is_dropped_leaves_nothing() -> None:
     cache.put(1, Rows.of({"a": b"3"}))
     assert held(cache, 1, ["a"]) == [b"3"]
     assert len(cache) == 2
+    cache.drop(1)
+    cache.drop(2)
+    assert cache.size == 0
 
 
 def test_memory_is_bounded_and_what_was_used_lately_stays() -> None:
