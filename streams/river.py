@@ -19,6 +19,10 @@ from streams.retry import Retry
 from streams.settings import Settings
 from streams.topics import topics_read
 
+_Place = tuple[str | None, int | None]
+"""Topic and partition."""
+_NOWHERE: _Place = (None, None)
+
 BATCHES_AHEAD = 2
 """One being worked on, one waiting."""
 
@@ -126,20 +130,24 @@ class River:
     def _sort(self, messages: Sequence[Message]) -> None:
         """Keeps the records by partition and topic: what is done for a whole stretch of them costs a third."""
         full = len(messages) >= self._settings.poll_records_max
-        stretches: dict[tuple[str | None, int], list[Message]] = {}
+        stretches: dict[_Place, list[Message]] = {}
+        place, its = _NOWHERE, list[Message]()
         for message in messages:
             error = message.error()
             if error is None:
-                stretches.setdefault((message.topic(), _number(message)), []).append(message)
+                if (message.topic(), message.partition()) != place:  # mostly it is where the one before was
+                    place = message.topic(), message.partition()
+                    its = stretches.setdefault(place, [])
+                its.append(message)
             else:  # it speaks of where the records before it have come to
                 self._keep(stretches, full)
-                stretches = {}
+                stretches, place = {}, _NOWHERE
                 self._report(message, error)
         self._keep(stretches, full)
 
-    def _keep(self, stretches: dict[tuple[str | None, int], list[Message]], full: bool) -> None:
+    def _keep(self, stretches: dict[_Place, list[Message]], full: bool) -> None:
         for (topic, number), messages in stretches.items():
-            claim = self._claims.get(number)
+            claim = None if number is None else self._claims.get(number)
             if claim is None or topic is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
             records = list(map(record_of, messages))
