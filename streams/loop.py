@@ -73,8 +73,13 @@ class Loop:
         with self._lock:
             if sent := self._begin([portion for portion in portions if portion.claim.alive], upcoming):
                 self._sent.append(deque(sent))
-            while len(self._sent) > SENT_MAX:
+            measured = [portion for portion in portions if portion.measure]
+            while len(self._sent) > (0 if measured else SENT_MAX):  # what was refused is to be told as that
                 self._end_turn()
+            for portion in measured:
+                if portion.claim.alive:
+                    with self._caught(portion.claim):
+                        self._measure(portion)
 
     def settle(self) -> None:
         """Looks at every answer that is still to come: nothing else is waiting to be done."""
@@ -120,10 +125,6 @@ class Loop:
         marks.append(time.perf_counter())
         for step, (before, after) in zip(STEPS, pairwise(marks), strict=True):
             self._metrics.step_seconds[step].observe(after - before)
-        for portion in portions:
-            if portion.measure and portion.claim.alive:
-                with self._caught(portion.claim):
-                    self._measure(portion)
         return sent
 
     def _ask_ahead(self, tasks: Sequence[Task], upcoming: Callable[[], Sequence[Portion]]) -> None:
