@@ -21,7 +21,7 @@ def bench(
         bool, typer.Option("--known/--new", help="Customers have a past, 30 active days in 90, or none.")
     ] = True,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes, on this machine.")] = 1,
-    partitions: Annotated[int, typer.Option(min=1, max=1024, help="Of the topic of transactions.")] = 8,
+    partitions: Annotated[int, typer.Option(min=1, max=1024, help="Of the topic of transactions.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="How long each fixed load lasts.")] = 30.0,
     only: Annotated[list[Measure] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the workload.")] = 1,

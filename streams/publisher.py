@@ -54,6 +54,10 @@ BACKLOG_REST_SECONDS = 0.08
 """Between transactions of partitions that have had more waiting than a poll takes for longer than that: no single alert
 is waited for there, and a transaction costs the broker as much as the commits of a thousand events."""
 
+_REGISTERED_SECONDS = 0.00105
+"""librdkafka tells the coordinator of a transaction's partitions a millisecond after the first record, and begins that
+millisecond anew with each answer that it gets meanwhile; a call that comes just after it is up lets it go on."""
+
 _TROUBLE_SECONDS = 3.0
 """Failing for less than that is nothing to worry about: a rebalance refuses a transaction too."""
 
@@ -270,6 +274,7 @@ class Publisher:
         return picked
 
     def _send(self, producer: Producer, group: object, picked: Picked) -> None:
+        registered = time.monotonic() + _REGISTERED_SECONDS
         producer.begin_transaction()
         for backlog, entries, *_ in picked:
             for _, outgoing in entries:
@@ -279,6 +284,7 @@ class Publisher:
             log for backlog, _, offsets, mark in picked for log in self._logs(backlog.claim.number, offsets, mark)
         ]
         send_offsets(self._bounded, producer, offsets, group)
+        time.sleep(max(0.0, registered - time.monotonic()))
         until_answered(producer.commit_transaction)
         if self._offsets_kept is None:
             number = offsets[0].partition

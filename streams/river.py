@@ -250,7 +250,7 @@ def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) 
             "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
             # A broker asked for less answers each record by itself: that costs it, and us, more than the wait.
             "fetch.wait.max.ms": FETCH_WAIT_MS,
-            "fetch.min.bytes": 16_384,
+            "fetch.min.bytes": 8_192,
             # A larger record still comes, by itself. What is fetched of one partition waits before what others get.
             "fetch.message.max.bytes": PARTITION_FETCH_BYTES,
             "queued.min.messages": settings.poll_records_max,

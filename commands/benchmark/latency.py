@@ -7,8 +7,7 @@ from commands.benchmark.load import SILENCE_SECONDS_MAX, Sender, Subscriber, his
 from commands.benchmark.stage import Stage
 from commands.benchmark.workload import Part, Workload
 
-WARM_SECONDS = 3.0
-"""Sent at the same rate before the clock starts: connections, caches and fetch sizes settle."""
+_WARM_SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,19 @@ class Latency:
     sender_behind_ms_max: float
 
 
+def warm_seconds(seconds: float) -> float:
+    """How long is sent at the same rate before a clock starts that runs for so long: connections and caches settle, and
+    a broker that is new to such a load compiles what it needs for it."""
+    return min(seconds, _WARM_SECONDS_MAX)
+
+
 def at_rate(stage: Stage, workload: Workload, rate: float, seconds: float) -> Latency:
     """Sends for so long at so many events a second, in their own time, and hears the alerts. Raises Failure."""
     stage.rest()
-    events = int(rate * (seconds + WARM_SECONDS))
+    warming = warm_seconds(seconds)
+    events = int(rate * (seconds + warming))
     part = workload.part(events, span_ms=round(events / rate * 1000))
-    warm = int(rate * WARM_SECONDS)
+    warm = int(rate * warming)
     expected = set(part.number[warm:][part.alerting[warm:]].tolist())
     subscriber = Subscriber(stage, stage.settings.topic_alerts)
     sender = Sender(part, rate, stage.settings.topic_transactions, stage.partitions)

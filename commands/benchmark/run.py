@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from commands.benchmark.footprint import lay_out
-from commands.benchmark.latency import WARM_SECONDS, Latency, at_rate
+from commands.benchmark.latency import Latency, at_rate, warm_seconds
 from commands.benchmark.recovery import REBALANCE_RATE, REBALANCE_SECONDS, Crash, Rebalance, crash, rebalance, start
 from commands.benchmark.stage import Stage
 from commands.benchmark.throughput import Throughput, from_backlog, replayed
@@ -87,7 +87,7 @@ def customers_min(plan: Plan, wanted: Collection[Measure]) -> int:
     """So many customers are needed that nobody gets two salaries within a day, and all are alerted of."""
     events = plan.events if Measure.THROUGHPUT in wanted else 0
     if Measure.LATENCY in wanted:
-        events += int(sum(RATES) * (plan.seconds + WARM_SECONDS))
+        events += int(sum(RATES) * (plan.seconds + warm_seconds(plan.seconds)))
     if Measure.REBALANCE in wanted:
         events += int(REBALANCE_RATE * REBALANCE_SECONDS)
     return int(events * ALERT_SHARE * 1.1)

@@ -45,12 +45,12 @@ class Scenario(NamedTuple):
 def scenarios(quick: bool) -> list[Scenario]:
     """The first is the one whose figures are the headlines."""
     if quick:
-        base = Plan(200_000, 100_000, 0.0, True, 1, 8, 5.0, seed=1)
+        base = Plan(200_000, 100_000, 0.0, True, 1, 4, 5.0, seed=1)
         return [
             Scenario("headline", base, (Measure.THROUGHPUT, Measure.LATENCY, Measure.REPLAY)),
             Scenario("two workers", replace(base, workers=2), _BACKLOG),
         ]
-    base = Plan(1_000_000, 100_000, 0.0, True, 1, 8, 30.0, seed=1)
+    base = Plan(1_000_000, 100_000, 0.0, True, 1, 4, 30.0, seed=1)
     large = replace(base, customers=1_000_000, events=2_000_000)
     return [
         Scenario("headline", base, _ALL),
@@ -61,6 +61,7 @@ def scenarios(quick: bool) -> list[Scenario]:
         Scenario("1,000,000, skewed", replace(large, skew=SKEW), _BACKLOG),
         Scenario("1,000,000, two workers", replace(large, workers=2), _BACKLOG),
         Scenario("1 partition", replace(base, partitions=1), _BACKLOG),
+        Scenario("8 partitions", replace(base, partitions=8), _BACKLOG),
         Scenario("64 partitions", replace(base, partitions=64), _BACKLOG),
         Scenario("20,000 customers", replace(base, customers=20_000), _BACKLOG),
         Scenario("four workers", replace(base, workers=4), _BACKLOG),
