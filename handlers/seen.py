@@ -5,6 +5,9 @@ never more than EVENTS_MAX events. An event is remembered by a 64-bit hash of it
 about 16 to 32 in memory). That two different ids have the same hash, and the later one is dropped, is to be expected
 once in 2^64 / EVENTS_MIN events: 1.8 in 10^13.
 
+They are looked up in a table, which doubles while events go on, a few places with each: in one go a partition would
+stand still for a tenth of a second.
+
 Hashes stand in segments of SEGMENT; a full segment ends with the stream time at which it was filled. Only whole
 segments are forgotten, at the very event that fills another, so that batches do not show.
 """
@@ -33,6 +36,10 @@ _HASH_BYTES = 8
 _WORDS = EVENT_ID_LENGTH // WORD
 _FREE = 0
 """An empty place in the table; the hash 0 is taken for 1."""
+
+_MOVED = 32
+"""Places of the table before that are looked at with each record: all of 2 * EVENTS_MIN within a segment, so that it is
+gone when the first segment is forgotten."""
 
 
 Mask = NDArray[np.bool_]
@@ -98,6 +105,8 @@ class Seen:
         last = (segments or {}).get(events // SEGMENT, b"")[: self._used * _HASH_BYTES]
         self._open[: len(last) // _HASH_BYTES] = np.frombuffer(last, np.int64)
         self._table = _new_table(2 * (len(self._full) * SEGMENT + self._used) + SEGMENT)
+        self._before, self._moved = _NO_TABLE, 0
+        """The smaller table before, and how many of its places have been looked at for what is to be in the new one."""
         for hashes, _ in self._full:
             _insert(self._table, hashes)
         _insert(self._table, self._open[: self._used])
@@ -112,9 +121,12 @@ class Seen:
         at = 0
         while at < len(hashes):
             self._make_room(len(hashes) - at)
-            at, self._used, clock = _sift(
-                self._table, self._open, self._used, hashes, moments, at, clock, clocks, repeated
-            )
+            at, self._used, clock, self._moved = _sift(
+                self._table, self._before, self._moved, self._open, self._used, hashes, moments, at, clock, clocks,
+                repeated,
+            )  # fmt: skip
+            if self._moved == len(self._before):
+                self._before, self._moved = _NO_TABLE, 0
             if self._used == SEGMENT:
                 self._turn_over(clock)
         return clocks, repeated
@@ -148,6 +160,7 @@ class Seen:
         while len(self._full) * SEGMENT > EVENTS_MIN and (
             self._full[0][1] < clock - HORIZON_MS or len(self._full) * SEGMENT > EVENTS_MAX
         ):
+            self._move()
             _remove(self._table, self._full.popleft()[0])
             self._changes.forgotten.append(self.oldest)
             self.oldest += 1
@@ -156,26 +169,38 @@ class Seen:
         """The table stays at most half full."""
         held = len(self._full) * SEGMENT + self._used
         if 2 * (held + more) > len(self._table):
-            grown = _new_table(4 * (held + more))
-            _insert(grown, self._table)
-            self._table = grown
+            self._move()
+            self._before = self._table
+            self._table = _new_table(2 * max(len(self._table), held + more))
+
+    def _move(self) -> None:
+        """All that is still to be moved from the table before."""
+        _insert(self._table, self._before[self._moved :])
+        self._before, self._moved = _NO_TABLE, 0
 
 
 def _new_table(places: int) -> I8:
     return np.zeros(1 << max(10, (places - 1).bit_length()), np.int64)
 
 
+_NO_TABLE = np.zeros(0, np.int64)
+
+
 @jit
 def _insert(table: I8, hashes: I8) -> None:
-    mask = table.shape[0] - 1
     for k in range(hashes.shape[0]):
-        found = hashes[k]
-        if found == _FREE:
-            continue
-        place = found & mask
-        while table[place] != _FREE and table[place] != found:
-            place = (place + 1) & mask
-        table[place] = found
+        if hashes[k] != _FREE:
+            table[_place(table, hashes[k])] = hashes[k]
+
+
+@jit
+def _place(table: I8, found: int) -> int:
+    """Where it is, or would be."""
+    mask = table.shape[0] - 1
+    place = found & mask
+    while table[place] != _FREE and table[place] != found:
+        place = (place + 1) & mask
+    return int(place)
 
 
 @jit
@@ -183,10 +208,7 @@ def _remove(table: I8, hashes: I8) -> None:
     """Takes hashes out; those behind them on their way to their places move up, so that no gap cuts a way."""
     mask = table.shape[0] - 1
     for k in range(hashes.shape[0]):
-        found = hashes[k]
-        place = found & mask
-        while table[place] != _FREE and table[place] != found:
-            place = (place + 1) & mask
+        place = _place(table, hashes[k])
         if table[place] == _FREE:
             continue
         gap = place
@@ -204,17 +226,33 @@ def _remove(table: I8, hashes: I8) -> None:
 
 @jit
 def _sift(
-    table: I8, segment: I8, used: int, hashes: I8, moments: I8, at: int, clock: int, clocks: I8, repeated: Mask
-) -> tuple[int, int, int]:
-    """From record `at` on until the segment is full; returns the next record, places used, and stream time."""
-    mask = table.shape[0] - 1
+    table: I8,
+    before: I8,
+    moved: int,
+    segment: I8,
+    used: int,
+    hashes: I8,
+    moments: I8,
+    at: int,
+    clock: int,
+    clocks: I8,
+    repeated: Mask,
+) -> tuple[int, int, int, int]:
+    """From record `at` on until the segment is full; returns the next record, places used, stream time, and how many
+    places of the table before have been looked at."""
     while at < hashes.shape[0] and used < segment.shape[0]:
+        last = min(moved + _MOVED, before.shape[0])
+        while moved < last:
+            if before[moved] != _FREE:
+                table[_place(table, before[moved])] = before[moved]
+            moved += 1
         found = hashes[at]
         if found != _FREE:
-            place = found & mask
-            while table[place] != _FREE and table[place] != found:
-                place = (place + 1) & mask
-            if table[place] == found:
+            place = _place(table, found)
+            known = table[place] == found
+            if not known and moved < before.shape[0]:
+                known = before[_place(before, found)] == found
+            if known:
                 repeated[at] = True
                 clocks[at] = clock
                 at += 1
@@ -226,4 +264,4 @@ def _sift(
             clock = max(clock, moments[at])
         clocks[at] = clock
         at += 1
-    return at, used, clock
+    return at, used, clock, moved

@@ -114,6 +114,34 @@ def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_b
     assert known.all()
 
 
+@pytest.mark.parametrize(
+    ("segment", "sizes"), [(1 << 16, [97] * 1_500), (2_000, [50] * 79 + [200] * 20)], ids=["long", "forgetting"]
+)
+def test_nothing_is_lost_while_the_table_grows(monkeypatch: pytest.MonkeyPatch, segment: int, sizes: list[int]) -> None:
+    monkeypatch.setattr(memory, "SEGMENT", segment)
+    monkeypatch.setattr(memory, "EVENTS_MIN", segment)
+    random = np.random.default_rng(2)
+    numbers = random.integers(1, 1 << 62, sum(sizes))
+    again = random.integers(1, segment, len(numbers))
+    repeats = np.flatnonzero(random.random(len(numbers)) < 0.2)
+    numbers[repeats] = numbers[np.maximum(repeats - again[repeats], 0)]
+    moments = np.arange(len(numbers)) * 2 * memory.HORIZON_MS  # so that only the last whole segment is remembered
+    last, present = set[int](), set[int]()
+    expected = []
+    for number in numbers.tolist():
+        expected.append(number in last or number in present)
+        if not expected[-1]:
+            present.add(number)
+        if len(present) == segment:
+            last, present = present, set()
+    seen, clock, found = Seen(), 0, []
+    for part in cut(list(zip(numbers.tolist(), moments.tolist(), strict=True)), sizes):
+        repeated, clock = sifted(seen, part, clock)
+        found += repeated
+    assert found == expected
+    assert 0.1 < np.mean(expected) < 0.2
+
+
 def test_hashes_differ_depend_on_every_character_and_are_the_same_in_every_process() -> None:
     ids = [f"e-{n}" for n in range(200_000)] + ["a" * 64, "a" * 63, "a" * 63 + "b", "b" + "a" * 63]
     hashes = event_hashes(ids)
