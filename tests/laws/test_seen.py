@@ -122,7 +122,7 @@ def test_nothing_is_lost_while_the_table_grows(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(memory, "EVENTS_MIN", segment)
     random = np.random.default_rng(2)
     numbers = random.integers(1, 1 << 62, sum(sizes))
-    again = random.integers(1, segment, len(numbers))
+    again = random.integers(1, 3 * segment, len(numbers))
     repeats = np.flatnonzero(random.random(len(numbers)) < 0.2)
     numbers[repeats] = numbers[np.maximum(repeats - again[repeats], 0)]
     moments = np.arange(len(numbers)) * 2 * memory.HORIZON_MS  # so that only the last whole segment is remembered
@@ -139,7 +139,7 @@ def test_nothing_is_lost_while_the_table_grows(monkeypatch: pytest.MonkeyPatch, 
         repeated, clock = sifted(seen, part, clock)
         found += repeated
     assert found == expected
-    assert 0.1 < np.mean(expected) < 0.2
+    assert 0.05 < np.mean(expected) < 0.2
 
 
 def test_hashes_differ_depend_on_every_character_and_are_the_same_in_every_process() -> None:
