@@ -241,11 +241,10 @@ def _sift(
     """From record `at` on until the segment is full; returns the next record, places used, stream time, and how many
     places of the table before have been looked at."""
     while at < hashes.shape[0] and used < segment.shape[0]:
-        last = min(moved + _MOVED, before.shape[0])
-        while moved < last:
-            if before[moved] != _FREE:
-                table[_place(table, before[moved])] = before[moved]
-            moved += 1
+        if moved < before.shape[0]:
+            last = min(moved + _MOVED, before.shape[0])
+            _insert(table, before[moved:last])
+            moved = last
         found = hashes[at]
         if found != _FREE:
             place = _place(table, found)
