@@ -26,6 +26,9 @@ _NOWHERE: _Place = (None, None)
 BATCHES_AHEAD = 2
 """One being worked on, one waiting."""
 
+IDLE_SECONDS = 0.02
+"""A poll that brings nothing ends after that: the topics beside are looked at, and whether to stop."""
+
 TICK_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 FETCH_WAIT_MS = 5
@@ -118,7 +121,7 @@ class River:
             return
         self._claims.pause(False)
         started = time.perf_counter()
-        self._sort(self._consumer.consume(self._settings.poll_records_max, self._settings.poll_wait_ms / 1_000))
+        self._sort(self._poll())
         self._sort(self._beside.poll(self._settings.poll_records_max))
         portions = self._portions()
         if portions:
@@ -126,6 +129,15 @@ class River:
             self._deliver(portions)
         else:
             self._room.release()
+
+    def _poll(self) -> list[Message]:
+        """As many as a batch may have, or what has come when the wait for company of the first is over: a fetch that
+        answers with the records of one partition is often followed by those of the others."""
+        messages = self._consumer.consume(1, IDLE_SECONDS)
+        if messages:
+            most = self._settings.poll_records_max - len(messages)
+            messages += self._consumer.consume(most, self._settings.poll_wait_ms / 1_000)
+        return messages
 
     def _sort(self, messages: Sequence[Message]) -> None:
         """Keeps the records by partition and topic: what is done for a whole stretch of them costs a third."""
@@ -250,7 +262,7 @@ def consumer_config(settings: Settings, on_error: Callable[[KafkaError], None]) 
             "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
             # A broker asked for less answers each record by itself: that costs it, and us, more than the wait.
             "fetch.wait.max.ms": FETCH_WAIT_MS,
-            "fetch.min.bytes": 8_192,
+            "fetch.min.bytes": 2_048,
             # A larger record still comes, by itself. What is fetched of one partition waits before what others get.
             "fetch.message.max.bytes": PARTITION_FETCH_BYTES,
             "queued.min.messages": settings.poll_records_max,

@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     )
 
     poll_records_max: int = Field(default=4_000, ge=1, le=100_000, description="records in one batch")
-    poll_wait_ms: int = Field(default=2, ge=1, le=1_000)
+    poll_wait_ms: int = Field(default=1, ge=1, le=1_000, description="the first record of a batch waits for others")
     fetch_queue_kib_max: int = Field(default=65_536, ge=1_024, description="fetched records held in memory")
     cache_mib_max: int = Field(default=512, ge=1, description="customer rows held in memory by one worker")
     poison_share_max: float = Field(
