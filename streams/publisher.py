@@ -192,9 +192,9 @@ class Publisher:
             self._changed.wait_for(lambda: self._stopping.is_set() or self._urgent(), IDLE_SECONDS)
 
     def _rest(self) -> None:
-        """Half as long as the last transaction took: what comes meanwhile goes with the next, and Kafka does fewer."""
+        """A quarter of what the last transaction took: what comes meanwhile goes with the next, Kafka does fewer."""
         # Not waited for by the condition: whatever is added would wake this thread, and take the interpreter to it.
-        self._stopping.wait(BACKLOG_REST_SECONDS if self._behind else min(self._lasted / 2, REST_SECONDS_MAX))
+        self._stopping.wait(BACKLOG_REST_SECONDS if self._behind else min(self._lasted / 4, REST_SECONDS_MAX))
 
     def _settle(self) -> None:
         """Finds out where partitions new to this publisher were left off."""

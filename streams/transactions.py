@@ -13,7 +13,7 @@ from streams.store import Outgoing
 ANSWER_SECONDS_MAX = 10.0
 _TRANSACTION_SECONDS_MAX = 15
 
-_RETRY_MS = 5
+_RETRY_MS = 2
 """A transaction that begins while the broker still ends the one before is refused and asked for again after that long,
 with the client's default after 100 ms. Doubles with each refusal."""
 

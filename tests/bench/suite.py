@@ -6,6 +6,7 @@ Ends with 1 if an alert was lost.
 """
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import replace
@@ -30,6 +31,9 @@ SKEW = 0.8
 """One event in 60 is the busiest customer's, among 100,000."""
 
 FAUST_PARTITIONS = 8
+HEAP = "-Xms4g -Xmx4g -Xmn3g"
+"""Of the broker: it then stops to collect once in a minute of 20,000 events/s."""
+
 out, err = Console(width=None if sys.stdout.isatty() else 200), Console(stderr=True)
 
 _ALL = tuple(Measure)
@@ -78,6 +82,7 @@ def main() -> int:
             err.print(f"[red]{reason}[/]")
             return 1
     found: list[tuple[str, Findings]] = []
+    os.environ.setdefault("KAFKA_HEAP_OPTS", HEAP)
     with Kafka() as kafka:
         headline, *others = scenarios(quick)
         # A broker compiles its code while it runs, through millions of records: the headlines are not to pay for that,
