@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from mmap import mmap
 from typing import NamedTuple
 
 import numpy as np
@@ -180,7 +181,8 @@ class Seen:
 
 
 def _new_table(places: int) -> I8:
-    return np.zeros(1 << max(10, (places - 1).bit_length()), np.int64)
+    # Mapped by itself, its pages come as they are touched; NumPy may clear memory that it has had before, all at once.
+    return np.frombuffer(mmap(-1, _HASH_BYTES << max(10, (places - 1).bit_length())), np.int64)
 
 
 _NO_TABLE = np.zeros(0, np.int64)
