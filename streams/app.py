@@ -151,7 +151,6 @@ class Worker:
     async def start_threads(self) -> None:
         """Faust is up: from here on records are read."""
         await asyncio.gather(self._loop.run_in_executor(self._executor, compile_kernels), self._catalog.loaded())
-        gc.collect()
         gc.freeze()
         _keep_freed_memory()
         self._publisher.start()

@@ -119,6 +119,7 @@ def last_offset(settings: Settings, topic: str) -> int:
         }
     )
     try:
+        reader.list_topics(topic, timeout=_ANSWER_SECONDS_MAX)  # else half a second goes by until it knows whom to ask
         reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         last, deadline = -1, time.monotonic() + _ANSWER_SECONDS_MAX
         while True:

@@ -6,6 +6,7 @@ from typing import Any
 import faust
 from faust.app.base import BootStrategy
 from faust.auth import Credentials
+from faust.tables import TableManager
 from mode import Service
 
 from streams.clients import HEARTBEAT_MS, bootstrap_servers, sasl_password
@@ -35,6 +36,14 @@ class Boot(BootStrategy):
         )
 
 
+class Tables(TableManager):
+    """Faust's own waits a second for tables that are still to be declared; here they are before it starts."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
 def faust_app(settings: Settings, folder: str) -> faust.App:
     """`folder` is its data directory. It keeps its tables in memory and makes no topics."""
     protocol = settings.kafka_security_protocol
@@ -58,6 +67,7 @@ def faust_app(settings: Settings, folder: str) -> faust.App:
         broker=[f"aiokafka://{server}" for server in bootstrap_servers(settings).split(",")],
         broker_credentials=credentials,
         store="memory://",
+        TableManager=Tables,
         datadir=folder,
         autodiscover=False,
         topic_allow_declare=False,
