@@ -86,7 +86,7 @@ kafka: ## a real Kafka on loopback, in the foreground (needs Java 17 and Maven)
 redis: ## a real Redis on loopback, in the foreground (needs redis-server)
 	mkdir -p var/redis-$(REDIS_PORT)
 	redis-server --bind 127.0.0.1 --port $(REDIS_PORT) --dir var/redis-$(REDIS_PORT) \
-		--appendonly yes --appendfsync everysec --save "" --auto-aof-rewrite-min-size 512mb --rdbcompression no
+		--appendonly yes --appendfsync everysec --save "" --auto-aof-rewrite-min-size 1gb --rdbcompression no
 
 clean: ## removes the virtual environment, caches, and what kafka and redis stored
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

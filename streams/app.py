@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
@@ -47,6 +49,9 @@ from streams.settings import Settings, SettingsError
 from streams.topics import topics_read
 from streams.web import WorkerWeb, add_pages
 
+_NICENESS = 3
+"""Half the weight of Redis and the broker, where they share the machine."""
+
 _AT_A_STRETCH_SECONDS = 0.25
 _SWITCH_SECONDS = 0.001
 _FREED_BYTES = (32 << 20) - 65_536
@@ -73,6 +78,7 @@ def run_worker(settings: Settings) -> int:
     bootstrap_servers(settings)
     if settings.redis_url is None:
         raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
+    _give_way()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     rules = churn_rules(settings)
     # The clients of Kafka repeat each failed attempt; an outage is logged once, where it is noticed.
@@ -314,6 +320,15 @@ class _Threads(Service):
 
     async def on_stop(self) -> None:
         await self._worker.stop_threads()
+
+
+def _give_way() -> None:
+    """To Redis and the broker, where they share the machine: all workers wait for them. Before there are threads, which
+    inherit it."""
+    os.nice(_NICENESS)
+    if os.getsid(0) == os.getpid():  # as a service: Linux weighs sessions against each other, sched(7), autogroup
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_NICENESS), "ascii")
 
 
 def _keep_freed_memory() -> None:

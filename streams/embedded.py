@@ -72,7 +72,7 @@ class EmbeddedBroker:
         self.close()
 
 
-REWRITE_SELDOM: dict[str, str | int] = {"auto-aof-rewrite-min-size": "512mb", "rdbcompression": "no"}
+REWRITE_SELDOM: dict[str, str | int] = {"auto-aof-rewrite-min-size": "1gb", "rdbcompression": "no"}
 """As shipped, Redis writes a small log anew at each 64 MB: under load every second or two, for a third of a core. And
 it compresses rows, which are compact already."""
 
