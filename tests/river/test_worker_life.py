@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+import psutil
 import pytest
 import redis
 
@@ -32,6 +33,7 @@ class Story(NamedTuple):
     """What two workers, one after the other, did and left."""
 
     alerts_before: list[Json]
+    niceness: int
     status: int
     seconds: float
     members_left: int
@@ -61,6 +63,7 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
         bank.publish(written(feeds / "visits.jsonl", [event("silent", n, at) for n, at in enumerate(visits)]))
         worker.until(bank.at_rest)
         before = bank.alerts()
+        niceness = psutil.Process(worker.pid).nice()
         started = monotonic()
         worker.signal(signal.SIGTERM)
         status, seconds = worker.end(), monotonic() - started
@@ -81,7 +84,7 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
         worker.address()
         crash_status = worker.end(START_SECONDS_MAX)
         crashed = worker.get("/healthz")
-    return Story(before, status, seconds, members, silence, visits[-1], offer, unknown, crashed, crash_status)
+    return Story(before, niceness, status, seconds, members, silence, visits[-1], offer, unknown, crashed, crash_status)
 
 
 def members_of(bank: Bank) -> int:
@@ -112,6 +115,10 @@ def spoil_due_times(bank: Bank) -> None:
 
 def test_while_the_stream_stands_still_nobody_is_silent(story: Story) -> None:
     assert story.alerts_before == []
+
+
+def test_on_one_machine_it_gives_way_to_redis_and_the_broker(story: Story) -> None:
+    assert story.niceness == psutil.Process().nice() + 3
 
 
 def test_told_to_leave_it_leaves_the_group_at_once(story: Story) -> None:
