@@ -1,5 +1,6 @@
 """Rows: what is wrong with the transactions themselves, and with clocks."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from tests.faults.workload import START, Plan, Sent, records
 from tests.faults.world import Row, Seed
 
 PLAN = Plan()
-FLOOD = 20_000
+FLOOD = 50_000
 YEAR_MS = 365 * DAY_MS
 
 
@@ -112,10 +113,12 @@ def hot(seed: Seed) -> Figures:
         worker = scene.start()
         scene.progress(seed.chance.randint(1, 6))
         worker.kill()
-        scene.start()
+        worker = scene.start()
         scene.rest()
         flood, others = _flood(sent)
+        worker.signal(signal.SIGSTOP)  # until all is there: else much of the flood is done before the others are sent
         scene.publish(flood + others)
+        worker.signal(signal.SIGCONT)
         kept = seed.kept(scene.reads_all({record.partition for record in others}), "the others come to their end")
         left = scene.lag(flood[0].partition)
         kept = kept.plus(seed.kept(left > FLOOD / 2, f"the flood is still in its first half: {left} of {FLOOD} left"))
