@@ -16,6 +16,7 @@ from commands import (
     offers,
     publish,
     replay,
+    settings,
     topics,
     train,
     verify,
@@ -30,7 +31,8 @@ run = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     help="Follows a bank's customers through their transactions: who may be leaving, and what to offer next.\n\n"
-    "Settings are environment variables TRACKER_*, over an optional TOML file that TRACKER_CONFIG names.",
+    "Settings are environment variables TRACKER_*, over an optional TOML file that TRACKER_CONFIG names; "
+    "tracker settings shows them.",
     epilog="Start with: tracker demo",
 )
 
@@ -45,6 +47,7 @@ MEASURE = "Measure it"
 run.command("demo", rich_help_panel=SEE)(demo.demo)
 
 run.command("worker", rich_help_panel=RUN)(worker.worker)
+run.command("settings", rich_help_panel=RUN)(settings.settings)
 run.add_typer(topics.app, name="topics", rich_help_panel=RUN)
 run.add_typer(offers.app, name="offers", rich_help_panel=RUN)
 

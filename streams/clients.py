@@ -29,6 +29,11 @@ def kafka_client(settings: Settings, on_error: Callable[[KafkaError], None]) -> 
         config["sasl.password"] = sasl_password(settings)
     if settings.kafka_ssl_ca_location is not None:
         config["ssl.ca.location"] = str(settings.kafka_ssl_ca_location)
+    if settings.kafka_ssl_certificate_location is not None:
+        config["ssl.certificate.location"] = str(settings.kafka_ssl_certificate_location)
+        config["ssl.key.location"] = str(settings.kafka_ssl_key_location)
+    if settings.kafka_ssl_key_password is not None:
+        config["ssl.key.password"] = settings.kafka_ssl_key_password.get_secret_value()
     return config
 
 

@@ -10,7 +10,7 @@ from faust.tables import TableManager
 from mode import Service
 
 from streams.clients import HEARTBEAT_MS, bootstrap_servers, sasl_password
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError, variable
 from streams.topics import faust_id
 
 _FAUST_SESSION_SECONDS_MAX = 60.0
@@ -44,14 +44,33 @@ class Tables(TableManager):
         await self.recovery.start()
 
 
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Whom aiokafka trusts and, for mTLS, as whom it comes; the same files as librdkafka's. Raises SettingsError."""
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_location)
+    if settings.kafka_ssl_certificate_location is not None:
+        password = settings.kafka_ssl_key_password
+        try:
+            context.load_cert_chain(
+                settings.kafka_ssl_certificate_location,
+                settings.kafka_ssl_key_location,
+                # Never None: OpenSSL would ask for it at the terminal.
+                "" if password is None else password.get_secret_value(),
+            )
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"{variable('kafka_ssl_certificate_location')}: the certificate and its key cannot be read together "
+                f"({error}); check {variable('kafka_ssl_key_location')} and {variable('kafka_ssl_key_password')}"
+            ) from error
+    return context
+
+
 def faust_app(settings: Settings, folder: str) -> faust.App:
     """`folder` is its data directory. It keeps its tables in memory and makes no topics."""
     protocol = settings.kafka_security_protocol
     session_seconds = min(settings.session_timeout_ms / 1_000, _FAUST_SESSION_SECONDS_MAX)
     context = None
     if protocol.endswith("ssl"):
-        authorities = settings.kafka_ssl_ca_location
-        context = ssl.create_default_context(cafile=None if authorities is None else str(authorities))
+        context = tls_context(settings)
     credentials: Credentials | None = None
     if protocol.startswith("sasl"):
         credentials = faust.SASLCredentials(

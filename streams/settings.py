@@ -32,6 +32,10 @@ TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
+SECRETS = ("kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "control_key")
+"""Settings that may hold a secret: nothing repeats what was written, and each may come from a file."""
+
+
 class SettingsError(Exception):
     """One or more settings are wrong; the text has a line for each, with what to write instead."""
 
@@ -97,11 +101,33 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: Servers | None = Field(
         default=None, description="host:port of brokers, separated by commas"
     )
-    kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    kafka_sasl_username: str | None = None
-    kafka_sasl_password: SecretStr | None = None
-    kafka_ssl_ca_location: File | None = Field(default=None, description="PEM file with the authorities to trust")
+    kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        default="plaintext", description="whether the brokers ask for TLS (ssl), for a user (sasl), or for both"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="how the user proves to be who it is, where the brokers ask for one"
+    )
+    kafka_sasl_username: str | None = Field(default=None, description="user at the brokers")
+    kafka_sasl_password_file: File | None = Field(default=None, description="file that holds the user's password")
+    kafka_sasl_password: SecretStr | None = Field(default=None, description="the user's password")
+    kafka_ssl_ca_location: File | None = Field(
+        default=None, description="PEM file with the authorities to trust; without one, the machine's own"
+    )
+    kafka_ssl_certificate_location: File | None = Field(
+        default=None, description="PEM file with this program's certificate, where the brokers ask for one (mTLS)"
+    )
+    kafka_ssl_key_location: File | None = Field(
+        default=None, description="PEM file with the private key of TRACKER_KAFKA_SSL_CERTIFICATE_LOCATION"
+    )
+    kafka_ssl_key_password_file: File | None = Field(
+        default=None, description="file that holds the password of the private key"
+    )
+    kafka_ssl_key_password: SecretStr | None = Field(
+        default=None, description="password of the private key, where the key has one"
+    )
+    redis_url_file: File | None = Field(
+        default=None, description="file that holds TRACKER_REDIS_URL, for a URL with a password in it"
+    )
     redis_url: RedisUrl | None = Field(default=None, description="redis://host:port/db, rediss://... or unix://path")
     redis_sentinels: Servers | None = Field(
         default=None,
@@ -117,16 +143,22 @@ class Settings(BaseSettings):
         description="name of this worker in the group, of no other: started again under it, it has its partitions back "
         "at once and ends what it was killed in; one that leaves for good is missed when its session ends",
     )
-    topic_transactions: TopicName = "transactions"
-    topic_alerts: TopicName = "customer-alerts"
-    topic_dead_letters: TopicName = "transactions-dlq"
-    topic_offers: TopicName = "offer-catalog"
-    topic_outcomes: TopicName = "alert-outcomes"
-    topic_customer_events: TopicName = "customer-events"
+    topic_transactions: TopicName = Field(default="transactions", description="read: what core banking publishes")
+    topic_alerts: TopicName = Field(default="customer-alerts", description="written: alerts for marketing tools")
+    topic_dead_letters: TopicName = Field(
+        default="transactions-dlq", description="written: refused records of every topic, as they came"
+    )
+    topic_offers: TopicName = Field(default="offer-catalog", description="read: offers and the policy; compacted")
+    topic_outcomes: TopicName = Field(default="alert-outcomes", description="read: what became of the alerts")
+    topic_customer_events: TopicName = Field(
+        default="customer-events", description="read: consents, time zones, products of a customer"
+    )
     partitions: int = Field(default=8, ge=1, le=1024, description="of topics that `topics create` makes")
-    replication_factor: int = Field(default=1, ge=1, le=7)
+    replication_factor: int = Field(default=1, ge=1, le=7, description="of topics that `topics create` makes")
 
-    base_currency: Annotated[str, AfterValidator(_currency)] = "EUR"
+    base_currency: Annotated[str, AfterValidator(_currency)] = Field(
+        default="EUR", description="ISO 4217 code of the currency that every figure is in"
+    )
     rates_file: File | None = Field(
         default=None, description="TOML with a table [rates]: CODE = 'units of base for one unit'"
     )
@@ -138,6 +170,7 @@ class Settings(BaseSettings):
     churn_challenger: File | None = Field(
         default=None, description="file of `tracker train`: asked whatever the model is asked, decides nothing"
     )
+    control_key_file: File | None = Field(default=None, description="file that holds TRACKER_CONTROL_KEY")
     control_key: Annotated[SecretStr, AfterValidator(_key)] = Field(
         default=SecretStr(""),
         description="any text of at most 64 bytes, which decides who is in the control group; the same in every worker",
@@ -161,8 +194,23 @@ class Settings(BaseSettings):
         default=300, ge=1, le=86_400, description="an outage longer than this ends the worker"
     )
 
-    web_host: str = "127.0.0.1"
-    web_port: Port = 8460
+    web_host: str = Field(default="127.0.0.1", description="address on which a worker answers /metrics and /healthz")
+    web_port: Port = Field(default=8460, description="port of the same; 0 takes any that is free")
+
+    @field_validator(*SECRETS, mode="before")
+    @classmethod
+    def _from_a_file(cls, given: object, info: ValidationInfo) -> object:
+        """The text of the setting's file, without the line's end, where one is named."""
+        setting = str(info.field_name)
+        file: Path | None = info.data.get(f"{setting}_file")
+        if file is None:
+            return given
+        if given != cls.model_fields[setting].default:
+            raise ValueError(f"given twice: leave out one of this and {variable(setting)}_FILE")
+        try:
+            return file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError):
+            raise ValueError(f"the file that {variable(setting)}_FILE names cannot be read as text") from None
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
     @classmethod
@@ -174,12 +222,29 @@ class Settings(BaseSettings):
             raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write sasl_ssl there")
         return given
 
-    @field_validator("kafka_ssl_ca_location")
+    @field_validator("kafka_ssl_ca_location", "kafka_ssl_certificate_location", "kafka_ssl_key_location")
     @classmethod
-    def _authorities_are_used(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+    def _tls_is_used(cls, given: Path | None, info: ValidationInfo) -> Path | None:
         protocol = info.data.get("kafka_security_protocol")
         if given is not None and protocol in ("plaintext", "sasl_plaintext"):
             raise ValueError(f"would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is {protocol}; write ssl or sasl_ssl")
+        return given
+
+    @field_validator("kafka_ssl_key_location")
+    @classmethod
+    def _key_of_a_certificate(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("kafka_ssl_certificate_location")
+        if given is None and certificate is not None:
+            raise ValueError(f"needed, because {variable('kafka_ssl_certificate_location')} is set")
+        if given is not None and certificate is None and "kafka_ssl_certificate_location" in info.data:
+            raise ValueError(f"would not be used: set {variable('kafka_ssl_certificate_location')} too")
+        return given
+
+    @field_validator("kafka_ssl_key_password")
+    @classmethod
+    def _password_of_a_key(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if given is not None and info.data.get("kafka_ssl_key_location", ...) is None:
+            raise ValueError(f"would not be used: set {variable('kafka_ssl_key_location')} too")
         return given
 
     @field_validator("churn_challenger")
@@ -220,15 +285,13 @@ class Settings(BaseSettings):
 
 
 _UNKNOWN = "extra_forbidden"
-_SAYS_NOTHING = ("redis_url", "kafka_sasl_password", "control_key")
-"""Settings that may hold a secret: what was written is not repeated in the message."""
 
 
 def _line(mistake: Any, environment: Mapping[str, str], file: str | None) -> str:
     setting = str(mistake["loc"][0])
     text = str(mistake["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     given = mistake["input"]
-    said = "" if given is None or setting in _SAYS_NOTHING else f" (it is {str(given)!r})"
+    said = "" if given is None or setting in SECRETS else f" (it is {str(given)!r})"
     about = Settings.model_fields[setting].description
     in_environment = any(name.upper() == variable(setting) for name in environment)
     where = "" if in_environment or file is None else f", or {setting} in {file}"

@@ -16,7 +16,7 @@ from tests.models import by_hand
 COMMANDS = (
     "demo", "worker", "topics", "topics create", "offers", "offers check", "offers publish", "offers switch",
     "customer", "alerts", "publish", "convert", "convert berka", "convert cdnow", "simulate", "verify", "replay",
-    "dead-letters", "dead-letters list", "dead-letters replay", "documents",
+    "dead-letters", "dead-letters list", "dead-letters replay", "documents", "settings",
 )  # fmt: skip
 CDNOW = BERKA.parent / "cdnow" / "CDNOW_sample.txt"
 
@@ -45,6 +45,28 @@ def test_all_mistakes_in_the_settings_are_told_at_once() -> None:
     for name in wrong:
         assert name in said
     assert f"did you mean {variable('redis_url')}?" in said
+
+
+def test_settings_shows_what_is_set_and_where_from_and_no_secret(tmp_path: Path) -> None:
+    config, secret = tmp_path / "tracker.toml", tmp_path / "secret"
+    config.write_text("partitions = 3\n")
+    secret.write_text("hidden\n")
+    given = outside() | {
+        "TRACKER_CONFIG": str(config),
+        "TRACKER_CONTROL_KEY_FILE": str(secret),
+        "TRACKER_REDIS_URL": "redis://user:hidden@somewhere:6379/0",
+        "TRACKER_CLOCK": "stream",
+    }
+    done = tracker("settings", environment=given)
+    assert "TRACKER_PARTITIONS: 3  (from TRACKER_CONFIG)" in done.stdout
+    assert "TRACKER_CLOCK: stream  (from environment)" in done.stdout
+    assert "TRACKER_BASE_CURRENCY: EUR  (from default)" in done.stdout
+    assert "TRACKER_INSTANCE_ID: not set" in done.stdout
+    assert "hidden" not in done.stdout + done.stderr
+    shown = json.loads(tracker("settings", "--json", environment=given).stdout)
+    assert shown["TRACKER_REDIS_URL"] == {"value": "set, not shown", "from": "environment"}
+    assert shown["TRACKER_CONTROL_KEY"] == {"value": "set, not shown", "from": "file"}
+    assert shown["TRACKER_PARTITIONS"] == {"value": 3, "from": "TRACKER_CONFIG"}
 
 
 @pytest.mark.parametrize("command", ["worker", "verify"])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.settings import Settings, SettingsError, load_settings, variable
+from commands.settings import SECTIONS, reference
+from streams.settings import SECRETS, Settings, SettingsError, load_settings, variable
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +127,92 @@ def test_two_settings_cannot_name_one_topic(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_file_of_rates_must_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (line,) = _mistakes(monkeypatch, TRACKER_RATES_FILE=str(tmp_path / "none.toml"))
     assert "there is no file" in line
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_comes_from_a_file_without_the_end_of_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    file, pem = tmp_path / "secret", tmp_path / "some.pem"
+    file.write_text("redis://u:hidden@h:1/0\r\n")
+    pem.write_text("")
+    monkeypatch.setenv("TRACKER_KAFKA_SECURITY_PROTOCOL", "sasl_ssl")
+    monkeypatch.setenv("TRACKER_KAFKA_SASL_USERNAME", "u")
+    monkeypatch.setenv("TRACKER_KAFKA_SASL_PASSWORD", "p")
+    monkeypatch.setenv("TRACKER_KAFKA_SSL_CERTIFICATE_LOCATION", str(pem))
+    monkeypatch.setenv("TRACKER_KAFKA_SSL_KEY_LOCATION", str(pem))
+    monkeypatch.delenv(variable(name), raising=False)
+    monkeypatch.setenv(f"{variable(name)}_FILE", str(file))
+    held = getattr(load_settings(), name)
+    assert (held.get_secret_value() if hasattr(held, "get_secret_value") else str(held)) == "redis://u:hidden@h:1/0"
+
+
+@pytest.mark.parametrize("name", ["redis_url", "control_key"])
+def test_a_secret_given_twice_is_a_mistake_and_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("redis://in:hidden@file/0")
+    given = {variable(name): "redis://u:hidden@environment/0", f"{variable(name)}_FILE": str(file)}
+    (line,) = _mistakes(monkeypatch, **given)
+    assert line.startswith(f"{variable(name)}: given twice: leave out one of this and {variable(name)}_FILE")
+    assert "hidden" not in line
+
+
+def test_the_content_of_a_secret_file_is_checked_like_the_setting_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("http://u:hidden@h")
+    (line,) = _mistakes(monkeypatch, TRACKER_REDIS_URL_FILE=str(file))
+    assert line.startswith("TRACKER_REDIS_URL: URL scheme should be")
+    assert "hidden" not in line
+
+
+def test_a_secret_file_that_is_not_text_is_a_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xff\xfehidden")
+    (line,) = _mistakes(monkeypatch, TRACKER_CONTROL_KEY_FILE=str(file))
+    assert line.startswith("TRACKER_CONTROL_KEY: the file that TRACKER_CONTROL_KEY_FILE names cannot be read as text")
+
+
+def test_a_certificate_and_its_key_are_needed_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pem = tmp_path / "some.pem"
+    pem.write_text("")
+    monkeypatch.setenv("TRACKER_KAFKA_SECURITY_PROTOCOL", "ssl")
+    (line,) = _mistakes(monkeypatch, TRACKER_KAFKA_SSL_CERTIFICATE_LOCATION=str(pem))
+    assert line.startswith("TRACKER_KAFKA_SSL_KEY_LOCATION: needed, because TRACKER_KAFKA_SSL_CERTIFICATE_LOCATION")
+    monkeypatch.delenv("TRACKER_KAFKA_SSL_CERTIFICATE_LOCATION")
+    (line,) = _mistakes(monkeypatch, TRACKER_KAFKA_SSL_KEY_LOCATION=str(pem))
+    assert line.startswith("TRACKER_KAFKA_SSL_KEY_LOCATION: would not be used")
+
+
+def test_a_certificate_without_tls_is_a_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pem = tmp_path / "some.pem"
+    pem.write_text("")
+    certificate, key = "TRACKER_KAFKA_SSL_CERTIFICATE_LOCATION", "TRACKER_KAFKA_SSL_KEY_LOCATION"
+    lines = _mistakes(monkeypatch, **{certificate: str(pem), key: str(pem)})
+    assert [line.split(" (")[0] for line in lines] == [
+        f"{name}: would not be used: TRACKER_KAFKA_SECURITY_PROTOCOL is plaintext; write ssl or sasl_ssl"
+        for name in (certificate, key)
+    ]
+
+
+def test_the_password_of_no_key_is_a_mistake_and_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_KAFKA_SSL_KEY_PASSWORD="hidden")
+    assert line.startswith("TRACKER_KAFKA_SSL_KEY_PASSWORD: would not be used: set TRACKER_KAFKA_SSL_KEY_LOCATION too")
+    assert "hidden" not in line
+
+
+def test_every_setting_is_in_the_reference_once_with_its_meaning() -> None:
+    rows = [line for line in reference().splitlines() if line.startswith("| `TRACKER_")]
+    assert sorted(row.split("`")[1] for row in rows) == sorted(map(variable, Settings.model_fields))
+    assert all(field.description for field in Settings.model_fields.values())
+    assert list(SECTIONS) == [line[3:] for line in reference().splitlines() if line.startswith("## ")]
+    assert "| `TRACKER_SESSION_TIMEOUT_MS` | 1,000 to 1,800,000 | `6000` |" in reference()
+    assert "| `TRACKER_CLOCK` | `wall`, `stream` | `wall` |" in reference()
+
+
+def test_every_setting_with_a_secret_type_counts_as_a_secret() -> None:
+    typed = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    assert set(typed) | {"redis_url"} == set(SECRETS)
