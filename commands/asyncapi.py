@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from schemas.alert import Alert, Cause, Model, alert_id, cloud_event_headers
+import msgspec
+
+from commands.examples import EXAMPLES
+from schemas.alert import Alert, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.policy import POLICY_KEY
 from schemas.transaction import HEARTBEAT_HEADER
@@ -128,8 +131,9 @@ def _operations() -> Json:
 
 
 def _messages(schemas: dict[str, Json]) -> Json:
-    alert = _sample_alert()
-    letter = DeadLetter("not_json", "", "", "", 0, 0, 0, None, None)
+    (alert, *_), (letter, *_) = EXAMPLES["alert"], EXAMPLES["dead_letter"]
+    assert isinstance(alert, Alert)
+    assert isinstance(letter, DeadLetter)
     alert_headers = {name: _header(name, value.decode()) for name, value in cloud_event_headers(alert)}
     letter_headers = {
         name: schemas["dead_letter"]["properties"][name.removeprefix("dlq_")]
@@ -139,14 +143,14 @@ def _messages(schemas: dict[str, Json]) -> Json:
     }
     anything: Json = {"description": "The original record's bytes, whatever they are."}
     return {
-        "transaction": _message("A booking on an account", CUSTOMER_KEY, _reference("transaction")),
+        "transaction": _message("A booking on an account", CUSTOMER_KEY, "transaction"),
         "heartbeat": _message(
             "Stream time has come this far: silence can be told from a broken feed",
             {"type": "null"},
             {"type": "null"},
             {HEARTBEAT_HEADER: {**MOMENT, "description": "Sent to every partition when there is nothing more to say."}},
         ),
-        "alert": _message("A CloudEvent 1.0 in binary mode", CUSTOMER_KEY, _reference("alert"), alert_headers),
+        "alert": _message("A CloudEvent 1.0 in binary mode", CUSTOMER_KEY, "alert", alert_headers),
         "deadLetter": _message(
             "A record that could not be used",
             {"description": "The original record's key, byte for byte."},
@@ -154,12 +158,10 @@ def _messages(schemas: dict[str, Json]) -> Json:
             letter_headers,
             content_type="application/octet-stream",
         ),
-        "offer": _message("An offer", {**TEXT, "description": "The offer_id."}, _reference("offer")),
-        "policy": _message("The bank's rules of contact", {**TEXT, "const": POLICY_KEY}, _reference("policy")),
-        "outcome": _message("What became of an offer", CUSTOMER_KEY, _reference("alert_outcome")),
-        "customerEvent": _message(
-            "A change of consents, time zone or products", CUSTOMER_KEY, _reference("customer_event")
-        ),
+        "offer": _message("An offer", {**TEXT, "description": "The offer_id."}, "offer"),
+        "policy": _message("The bank's rules of contact", {**TEXT, "const": POLICY_KEY}, "policy"),
+        "outcome": _message("What became of an offer", CUSTOMER_KEY, "alert_outcome"),
+        "customerEvent": _message("A change of consents, time zone or products", CUSTOMER_KEY, "customer_event"),
         "withdrawnOffer": _message(
             "The offer is no longer made", {**TEXT, "description": "The offer_id."}, {"type": "null"}
         ),
@@ -167,13 +169,28 @@ def _messages(schemas: dict[str, Json]) -> Json:
 
 
 def _message(
-    title: str, key: Json, payload: Json, headers: Json | None = None, content_type: str = "application/json"
+    title: str,
+    key: Json,
+    payload: Json | str,
+    headers: Json | None = None,
+    content_type: str = "application/json",
 ) -> Json:
-    message: Json = {"title": title, "contentType": content_type, "payload": payload}
+    """`payload` is a schema, or the name of a record's, which then has examples."""
+    schema = _reference(payload) if isinstance(payload, str) else payload
+    message: Json = {"title": title, "contentType": content_type, "payload": schema}
     if headers:
         message["headers"] = {"type": "object", "required": list(headers), "properties": headers}
     message["bindings"] = {"kafka": {"key": key, "bindingVersion": "0.5.0"}}
+    if isinstance(payload, str):
+        message["examples"] = [_example(record) for record in EXAMPLES[payload]]
     return message
+
+
+def _example(record: msgspec.Struct) -> Json:
+    example: Json = {"payload": msgspec.to_builtins(record)}
+    if isinstance(record, Alert):
+        example["headers"] = {name: value.decode() for name, value in cloud_event_headers(record)}
+    return example
 
 
 def _header(name: str, value: str) -> Json:
@@ -193,22 +210,6 @@ def _header(name: str, value: str) -> Json:
 
 
 _KINDS = [(kind, status) for kind in ("churn_risk", "next_best_offer") for status in ("raised", "retracted")]
-
-
-def _sample_alert() -> Alert:
-    return Alert(
-        alert_id=alert_id("", "", ""),
-        kind="churn_risk",
-        status="raised",
-        customer_id="",
-        raised_at="",
-        expires_at="",
-        score=0,
-        horizon_days=0,
-        reasons=[],
-        cause=Cause("", 0),
-        model=Model("", ""),
-    )
 
 
 def _description(schema: Json, field: str) -> Json:

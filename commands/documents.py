@@ -10,6 +10,7 @@ import typer
 
 from commands.asyncapi import asyncapi
 from commands.console import Failure, out
+from commands.json_schema import schema_of
 from commands.settings import reference
 from handlers.features import FEATURES, Feature, Unit
 from schemas.alert import Alert
@@ -30,6 +31,9 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "customer_event": CustomerEvent,
 }
 """By file name."""
+
+WRITTEN = {"alert", "dead_letter"}
+"""Those that the program writes; it reads the others."""
 
 UNITS = {
     Unit.COUNT: "whole number",
@@ -73,12 +77,7 @@ def rendered() -> dict[str, str]:
 
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one of SCHEMAS."""
-    (inlined,), components = msgspec.json.schema_components([SCHEMAS[name]], ref_template="#/$defs/{name}")
-    kind = SCHEMAS[name].__name__
-    top = components.pop(kind)
-    assert inlined == {"$ref": f"#/$defs/{kind}"}
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **top}
-    return document | ({"$defs": components} if components else {})
+    return schema_of(SCHEMAS[name], null_is_read=name not in WRITTEN)
 
 
 def _pretty(value: object) -> str:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from ruamel.yaml import YAML
 
-from commands.documents import SCHEMAS, rendered, schema
+from commands.documents import SCHEMAS, WRITTEN, rendered, schema
+from commands.examples import EXAMPLES
 from handlers.features import FEATURES
 from schemas.alert import Alert, Cause, Model, Reason, alert_id, cloud_event_headers
 from schemas.transaction import HEARTBEAT_HEADER
@@ -66,6 +68,82 @@ def test_an_alert_keeps_its_schema() -> None:
     validator.validate(alert)
     with pytest.raises(jsonschema.ValidationError):
         validator.validate({**alert, "score": 1.5})
+
+
+def _parts(value: Any) -> Iterator[dict[str, Any]]:
+    """Every schema in a schema."""
+    if isinstance(value, dict):
+        yield value
+        for held in value.values():
+            yield from _parts(held)
+    elif isinstance(value, list):
+        for held in value:
+            yield from _parts(held)
+
+
+def test_the_documents_say_whole_numbers_beyond_32_bits_as_generators_need_it() -> None:
+    transaction, alert, letter = schema("transaction"), schema("alert"), schema("dead_letter")
+    assert transaction["properties"]["amount_minor"]["format"] == "int64"
+    assert transaction["properties"]["balance_minor"]["format"] == "int64"
+    assert {"type": "integer", "format": "int64"} in transaction["properties"]["occurred_at"]["anyOf"]
+    assert alert["$defs"]["Cause"]["properties"]["offset"]["format"] == "int64"
+    assert alert["$defs"]["OfferReference"]["properties"]["value_minor"]["format"] == "int64"
+    assert letter["properties"]["timestamp_ms"]["format"] == letter["properties"]["offset"]["format"] == "int64"
+    assert "format" not in schema("offer")["properties"]["cooldown_days"]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_has_nothing_that_generators_make_wrong_types_of(name: str) -> None:
+    for part in _parts({key: held for key, held in schema(name).items() if key != "$schema"}):
+        if part.get("type") == "integer" and part.get("format") != "int64":
+            assert max(-part["minimum"], part["maximum"]) < 2**31
+        assert part.get("default", "absent") not in (None, [], {})
+        assert not (part.get("type") == "number" and "default" in part)
+        assert "enum" not in part or "type" in part
+        if {"type": "null"} in part.get("anyOf", ()):
+            assert len(part["anyOf"]) > 2 or "$ref" in part["anyOf"][0]
+    if name in WRITTEN:
+        assert "null" not in str(list(_parts(schema(name))))
+
+
+def test_a_field_that_may_be_null_is_taken_as_null_and_one_that_may_not_is_refused() -> None:
+    validator = jsonschema.Draft202012Validator(schema("customer_event"))
+    event = {"event_id": "e", "customer_id": "c", "occurred_at": 1, "kind": "consent_given"}
+    empty = dict.fromkeys(
+        ["channel", "time_zone", "product", "account_id", "amount_minor", "limit_minor", "matures_at"]
+    )
+    validator.validate({**event, **empty})
+    for name, wrong in (("channel", "pigeon"), ("limit_minor", "much"), ("event_id", None), ("kind", None)):
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate({**event, name: wrong})
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_examples_of_a_record_are_as_its_schema_says(name: str) -> None:
+    """AsyncAPI's own parser does not look at examples and defaults of version 3."""
+    validator = jsonschema.Draft202012Validator(
+        schema(name), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    assert EXAMPLES[name]
+    for record in EXAMPLES[name]:
+        validator.validate(msgspec.to_builtins(record))
+        assert msgspec.json.decode(msgspec.json.encode(record), type=SCHEMAS[name], strict=True) == record
+    for part in _parts(schema(name)):
+        if "default" in part:
+            jsonschema.validate(part["default"], {key: held for key, held in part.items() if key != "default"})
+
+
+def test_the_examples_in_the_asyncapi_document_are_as_its_schemas_say() -> None:
+    document = _asyncapi()
+    seen = 0
+    for message in document["components"]["messages"].values():
+        for example in message.get("examples", []):
+            seen += 1
+            whole = {**message["payload"], "components": document["components"]}
+            jsonschema.validate(example["payload"], whole)
+            if "headers" in message:
+                jsonschema.validate(example["headers"], message["headers"])
+    assert seen == sum(map(len, EXAMPLES.values())) - len(EXAMPLES["dead_letter"])
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
