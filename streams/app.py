@@ -38,6 +38,7 @@ from streams.drift import Drift
 from streams.faust_app import Boot, faust_app
 from streams.gate import Gate
 from streams.health import Health
+from streams.logs import log_to_stderr
 from streams.lookback import Lookback
 from streams.loop import Loop
 from streams.metrics import Metrics
@@ -79,7 +80,7 @@ def run_worker(settings: Settings) -> int:
     if settings.redis_url is None:
         raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
     _give_way()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    log_to_stderr()
     rules = churn_rules(settings)
     # The clients of Kafka repeat each failed attempt; an outage is logged once, where it is noticed.
     for name in ("faust", "mode", "streams", "aiokafka", "tracker.kafka"):
@@ -301,7 +302,7 @@ class Worker:
         self._loop.call_soon_threadsafe(self._crash, error)
 
     def _crash(self, error: BaseException) -> None:
-        """The process ends with 1. What went wrong is logged by kind and place: its text may hold what was read."""
+        """The process ends with 1. What went wrong is logged as streams.logs does it: without what was read."""
         self.code = 1
         self._health.crashed(error)
         _log.critical("crashed: %s", type(error).__name__, exc_info=error)

@@ -52,6 +52,8 @@ class Claim:
     """Offset after the last transaction that Kafka was lately known to hold."""
     timestamp_ms: int = 0
     """Kafka timestamp of the last committed transaction."""
+    next_due: int | None = None
+    """When the next customer was lately known to be due, epoch ms; None if there is none."""
 
     @property
     def number(self) -> int:

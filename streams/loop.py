@@ -229,6 +229,4 @@ class Loop:
         due, outbox = self._store.depths(number)
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
-        next_due = self._store.next_due(number)
-        clock = position.clock if portion.now is None else portion.now
-        gauges.due_overdue_seconds.set(0 if next_due is None else max(0, clock - next_due) / 1_000)
+        portion.claim.next_due = self._store.next_due(number)

@@ -100,6 +100,9 @@ class River:
             behind = 0 if claim.caught_up else max(0, claim.high - claim.partition.position.offset)
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(max(0.0, time.time() - claim.timestamp_ms / 1_000) if behind else 0.0)
+            # By the stream's own clock nobody is ever late: it doesn't move while nothing is worked off.
+            due = claim.next_due if self._settings.clock == "wall" else None
+            gauges.due_overdue_seconds.set(0.0 if due is None else max(0.0, time.time() - due / 1_000))
 
     def _run(self) -> None:
         try:

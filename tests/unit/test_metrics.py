@@ -26,6 +26,14 @@ def test_every_reason_and_kind_is_there_at_zero_from_the_start() -> None:
     assert registry.get_sample_value("tracker_alerts_total", alert) == 0
 
 
+def test_no_series_tells_when_a_counter_was_made() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    assert [
+        sample.name for metric in registry.collect() for sample in metric.samples if "_created" in sample.name
+    ] == []
+
+
 def test_a_partition_that_is_given_away_leaves_no_figures_behind() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
