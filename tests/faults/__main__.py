@@ -52,33 +52,30 @@ def main() -> int:
 def tried(world: World, row: Row, numbers: Iterable[int]) -> bool:
     """Runs the seeds of a row and prints its line of the table. False if any figure is not zero."""
     started = time.monotonic()
-    total, broken, hits = Figures(), 0, Counter[str]()
+    total, broken, times = Figures(), 0, Counter[str](dict.fromkeys(row.happens, 0))
     seeds = [Seed(world, number, random.Random(number)) for number in numbers]
     with ThreadPoolExecutor(row.at_once) as pool:
         for seed, (figures, error) in zip(seeds, pool.map(lambda seed: _run(row, seed), seeds), strict=True):
             total = total.plus(figures)
             broken += error is not None
-            hits.update(note for note in seed.notes if note.endswith((": hit", ": not reached")))
+            times.update(seed.times)
             if error is not None or not figures.right:
                 print(f"row {row.name}, seed {seed.number}: {error or figures}")
-                for note in [note for note in seed.notes if not note.endswith(": hit")][:NOTES_MAX]:
+                for note in seed.notes[:NOTES_MAX]:
                     print(f"    {note[:2_000]}")
                 print(f'    again: make faults ARGS="--row {row.name} --seed {seed.number}"', flush=True)
     line = f"{row.name:<16}{len(seeds):>6}" + "".join(
         f"{value:>{width}}" for value, width in zip(total, (9, 6, 9, 8, 6, 9, 7), strict=True)
     )
-    print(
-        f"{line}  {time.monotonic() - started:6.0f} s  {row.words}" + (f"; {broken} DID NOT FINISH" if broken else "")
-    )
-    for note, times in sorted(hits.items()):
-        print(f"    {note}: {times}")
-    sys.stdout.flush()
+    happened = ", ".join(f"{what} {count:,}" for what, count in times.items())
+    ended = f"; {broken} DID NOT FINISH" if broken else ""
+    print(f"{line}  {time.monotonic() - started:6.0f} s  {row.words}: {happened}{ended}", flush=True)
     return total.right and not broken
 
 
 def _run(row: Row, seed: Seed) -> tuple[Figures, str | None]:
     try:
-        return row.run(seed), None
+        return row.done(seed), None
     except Exception as error:  # noqa: BLE001 - a seed that fails must not hide the others
         seed.notes += traceback.format_exc().splitlines()[-8:]
         return Figures(), f"{type(error).__name__}: {error}"

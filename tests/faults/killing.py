@@ -27,6 +27,7 @@ def kill(seed: Seed) -> Figures:
     """Each life of the worker ends at another step, by its own kill -9; the last one finishes."""
     with seed.world.scene(PLAN.partitions, poll_records_max=seed.chance.randint(5, 40)) as scene:
         parts = sliced(records(PLAN, seed.number), KILLS + 1)
+        seed.must("killed itself", KILLS)
         for life, part in enumerate(parts[:KILLS]):
             scene.publish(part)
             step = STEPS[(seed.number * KILLS + life) % len(STEPS)]
@@ -36,7 +37,9 @@ def kill(seed: Seed) -> Figures:
                     worker.wait(TRIM_SECONDS_MAX)
             else:
                 scene.rest(worker=worker)
-            seed.notes.append(f"step {step}: {'hit' if not worker.alive() else 'not reached'}")
+            if not worker.alive() and worker.wait(0) == -signal.SIGKILL:
+                seed.happened("killed itself")
+                seed.happened(step)
             worker.kill()
         scene.publish(parts[KILLS])
         scene.start()

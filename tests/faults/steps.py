@@ -56,6 +56,10 @@ ENTRIES_MAX = 8
 """Of one transaction, instead of 2,000: so that a few alerts take several."""
 
 
+HEAD_BYTES = 64
+"""Of a command to Redis: the name of the function that it calls is in them."""
+
+
 class Kill(NamedTuple):
     """SIGKILL at the `n`-th coming to the step, from 1."""
 
@@ -157,11 +161,10 @@ def _around_commit(hit: _Countdown) -> None:
     line: Any = Line
     speak: Any = Line.send
 
-    def spoken(self: Any, *commands: list[bytes]) -> None:
+    def spoken(self: Any, *commands: bytes) -> None:
         speak(self, *commands)
-        for command in commands:
-            if command[1].startswith(b"tracker_commit"):
-                hit("in commit", self.flush)
+        if any(b"tracker_commit" in command[:HEAD_BYTES] for command in commands):
+            hit("in commit", self.flush)
 
     line.send = spoken
     _after(RedisStore, "answered", lambda _: hit("after commit"))

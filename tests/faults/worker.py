@@ -12,6 +12,7 @@ from threading import Lock
 
 import msgspec
 import urllib3
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults import steps
 from tests.faults.servers import ROOT, until
@@ -62,14 +63,16 @@ class Worker:
 
     def problems(self) -> list[str]:
         """What /healthz says is wrong; empty when nothing is, or while it can't be asked."""
-        found = re.search(r"^ready (http://\S+)$", self.said(), re.MULTILINE)
-        if found is None:
-            return []
-        try:
-            answer = urllib3.request("GET", f"{found[1]}/healthz", timeout=5, retries=False)
-        except urllib3.exceptions.HTTPError:
-            return []
-        return [str(problem) for problem in msgspec.json.decode(answer.data)["problems"]]
+        page = self._page("healthz")
+        return [] if page is None else [str(problem) for problem in msgspec.json.decode(page)["problems"]]
+
+    def count(self, metric: str, **labels: str) -> int:
+        """What /metrics says of a counter or gauge (`tracker_recoveries_total`), added up over the series with these
+        labels; 0 where there is none, or while it can't be asked."""
+        page = self._page("metrics")
+        families = text_string_to_metric_families(page.decode()) if page is not None else ()
+        samples = (sample for family in families for sample in family.samples if sample.name == metric)
+        return int(sum(sample.value for sample in samples if labels.items() <= sample.labels.items()))
 
     def complains(self, words: str, seconds_max: float = 40) -> bool:
         """Waits until /healthz names a problem with these words in it; False if it does not."""
@@ -78,6 +81,16 @@ class Worker:
         except TimeoutError:
             return False
         return True
+
+    def _page(self, name: str) -> bytes | None:
+        """What it answers there; None while it can't be asked."""
+        found = re.search(r"^ready (http://\S+)$", self.said(), re.MULTILINE)
+        if found is None:
+            return None
+        try:
+            return urllib3.request("GET", f"{found[1]}/{name}", timeout=5, retries=False).data
+        except urllib3.exceptions.HTTPError:
+            return None
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""

@@ -1,7 +1,28 @@
-"""What the rows of the table share: servers started once, by the first who asks, and what a row is."""
+"""What the rows of the table share: servers started once, by the first who asks, and what a row is.
+
+A row proves its fault. It names in `Row.happens` what must have happened in every seed, and the seed counts each time
+that it has seen it happen, with the same words:
+
+    def moved(seed: Seed) -> Figures:
+        ...
+        cluster.end_move(tag, to)
+        if cluster.node_of(tag) == to:
+            seed.happened("slot moved")
+        return scene.audit(seed.notes.append)
+
+    ROWS = (Row("slots-move", "slots of a Redis Cluster move", moved, happens=("slot moved",)),)
+
+A seed in which one of them has not happened is red, whatever the audit says. Where a seed does more than every seed
+must (a number of times, or a fault that is only some seeds'), it says so before: `seed.must("slot moved", 4)`.
+
+What counts as seen is evidence from outside the row: the exit code of a worker, its log (`worker.said`), its /metrics
+(`worker.count`), what Redis or Kafka answers. That a line of the row was passed is none. To see that a row proves its
+fault, take the fault away and see the row red: `python -m tests.faults.disabled` does that for each of them.
+"""
 
 import random
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -88,12 +109,30 @@ class Seed:
     number: int
     chance: random.Random
     notes: list[str] = field(default_factory=list)
+    times: Counter[str] = field(default_factory=Counter)
+    """How often each fault was seen to happen."""
+    least: Counter[str] = field(default_factory=Counter)
+    """How often each must happen."""
+
+    def happened(self, what: str, times: int = 1) -> None:
+        """The fault was seen to happen, so many times."""
+        self.times[what] += times
+
+    def must(self, what: str, times: int = 1) -> None:
+        """The fault must happen in this seed, at least so many times."""
+        self.least[what] = max(times, self.least[what])
 
     def kept(self, promise: bool, words: str) -> Figures:
         """What a promise of the row's own adds to the figures: one in `other` where it was not kept."""
         if not promise:
             self.notes.append(f"not kept: {words}")
         return Figures(other=0 if promise else 1)
+
+    def missed(self) -> Figures:
+        """One in `other` for each fault that did not happen as often as it must."""
+        missed = [what for what, least in self.least.items() if self.times[what] < least]
+        self.notes += [f"did not happen: {what}: {self.times[what]} of {self.least[what]}" for what in missed]
+        return Figures(other=len(missed))
 
 
 @dataclass(frozen=True)
@@ -108,6 +147,14 @@ class Row:
     """Seeds that may run at the same time."""
     needs: tuple[str, ...] = ()
     """Programs, beside Kafka and redis-server."""
+    happens: tuple[str, ...] = ()
+    """What must have happened in each seed, in the words of `Seed.happened`."""
+
+    def done(self, seed: Seed) -> Figures:
+        """Runs the seed. A fault that did not happen counts as `other`."""
+        for what in self.happens:
+            seed.must(what)
+        return self.run(seed).plus(seed.missed())
 
 
 def missing(row: Row) -> list[str]:
