@@ -15,7 +15,7 @@ KAFKA_CONTROLLER_PORT ?= 9093
 REDIS_PORT ?= 6379
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test faults toxiproxy lint format lock bench bench-check profile kafka redis clean
+.PHONY: help setup setup-dev demo test mutants faults toxiproxy lint format lock bench bench-check profile kafka redis clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: .venv/.installed ## a bank day by day, with no server needed; DATA=DIR rep
 test: .venv/.installed-dev ## every test; those that need Java 17, Maven or redis-server are skipped where it is missing
 	$(BIN)/python -m handlers
 	$(BIN)/python -m pytest $(ARGS)
+
+mutants: .venv/.installed-dev ## changes handlers/ and streams/ a little, 200 times, and says what no test notices; ARGS="--seed 7 --count 50"
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 faults: .venv/.installed-dev ## what is lost and doubled under every fault; ARGS="--row kill --seed 17" is one of them
 	$(BIN)/python -m tests.faults $(ARGS)
