@@ -42,14 +42,6 @@ local function refused(text)
   return redis.error_reply('ERR tracker: ' .. text)
 end
 
--- tracker_claim_2 1 {p}:pos
--- Raises the epoch by one and answers the fields in their order; nil for a field never written.
--- Whole: HINCRBY is the one write.
-local function claim(keys)
-  redis.call('HINCRBY', keys[1], 'epoch', 1)
-  return redis.call('HMGET', keys[1], unpack(FIELDS))
-end
-
 -- 'OK' when the partition stands where the caller left it.
 -- FENCED: a newer owner has claimed. MOVED: the stored position is not the caller's last (failed over to an older copy).
 -- The whole position is compared, not the version alone: after a failover two owners may count to the same version.
@@ -62,19 +54,47 @@ local function standing(pos, args)
   return 'OK'
 end
 
-local function allowed(pos, due, outbox, seen, row)
-  return redis.acl_check_cmd('HMGET', pos, 'epoch')
-    and redis.acl_check_cmd('HSET', pos, 'epoch', '0')
-    and redis.acl_check_cmd('ZCARD', due)
-    and redis.acl_check_cmd('XLEN', outbox)
-    and redis.acl_check_cmd('ZADD', due, '0', '0')
-    and redis.acl_check_cmd('ZREM', due, '0')
-    and redis.acl_check_cmd('XADD', outbox, '*', 'm', '0')
-    and redis.acl_check_cmd('XTRIM', outbox, 'MINID', '0')
-    and redis.acl_check_cmd('STRLEN', seen)
-    and redis.acl_check_cmd('SETRANGE', seen, '0', '0')
-    and redis.acl_check_cmd('DEL', seen)
-    and redis.acl_check_cmd('MSET', row, '0')
+-- Commands that a commit and a claim run, on which key, with arguments that suffice to ask for the right.
+local NEEDS = {
+  { 'HMGET', 'pos', 'epoch' },
+  { 'HSET', 'pos', 'epoch', '0' },
+  { 'HINCRBY', 'pos', 'epoch', '1' },
+  { 'ZCARD', 'due' },
+  { 'XLEN', 'outbox' },
+  { 'ZADD', 'due', '0', '0' },
+  { 'ZREM', 'due', '0' },
+  { 'XADD', 'outbox', '*', 'm', '0' },
+  { 'XTRIM', 'outbox', 'MINID', '0' },
+  { 'STRLEN', 'seen:*' },
+  { 'SETRANGE', 'seen:*', '0', '0' },
+  { 'DEL', 'seen:*' },
+  { 'MSET', 'c:*', '0' },
+}
+
+-- The error that names a right which the user does not have, nil when all are there. Keys by the name of their kind.
+local function lacking(key_of)
+  for i = 1, #NEEDS do
+    local need = NEEDS[i]
+    if not redis.acl_check_cmd(need[1], key_of[need[2]], unpack(need, 3)) then
+      return redis.error_reply(
+        "NOPERM tracker: the user may not run the '" .. string.lower(need[1]) .. "' command on {*}:" .. need[2]
+      )
+    end
+  end
+end
+
+-- tracker_claim_2 1 {p}:pos
+-- Raises the epoch by one and answers the fields in their order; nil for a field never written.
+-- Whole: HINCRBY is the one write. Refused also where the user lacks a right that only a commit needs: so that it is
+-- said at once and not when the partition has come to need it.
+local function claim(keys)
+  local tag = string.sub(keys[1], 1, -4)
+  local refusal = lacking({
+    pos = keys[1], due = tag .. 'due', outbox = tag .. 'outbox', ['seen:*'] = tag .. 'seen:0', ['c:*'] = tag .. 'c:'
+  })
+  if refusal then return refusal end
+  redis.call('HINCRBY', keys[1], 'epoch', 1)
+  return redis.call('HMGET', keys[1], unpack(FIELDS))
 end
 
 -- The n rows in spans of one MSET each, which costs Redis a quarter less than SET after SET. The first one's key and
@@ -123,9 +143,10 @@ local function commit(keys, args)
     local start = tonumber(args[piece_at + 2 * i - 1])
     if not start or start < 0 or start > 1048576 then return refused('a segment does not start there') end
   end
-  if not allowed(pos, due, outbox, keys[4] or pos, keys[row_key_at + 1] or pos) then
-    return redis.error_reply('NOPERM tracker: the user may not run every command that a commit needs')
-  end
+  local refusal = lacking({
+    pos = pos, due = due, outbox = outbox, ['seen:*'] = keys[4] or pos, ['c:*'] = keys[row_key_at + 1] or pos
+  })
+  if refusal then return refusal end
   local verdict = standing(pos, args)
   if verdict ~= 'OK' then return verdict end
   redis.call('ZCARD', due)

@@ -29,6 +29,21 @@ def mget(partition: int, customers: Sequence[str]) -> bytes:
     return command(b"MGET", *[prefix + customer.encode() for customer in customers])
 
 
+def reads(partition: int) -> list[tuple[str, bytes]]:
+    """Each command that only reads, of a partition that may be empty, and the pattern of the keys that it is for."""
+    key = b"{%d}:" % partition
+    return [
+        ("~{*}:pos", command(b"HMGET", key + b"pos", b"epoch")),
+        ("~{*}:c:*", mget(partition, [""])),
+        ("~{*}:seen:*", command(b"GET", key + b"seen:0")),
+        ("~{*}:due", command(b"ZRANGE", key + b"due", b"0", b"0")),
+        ("~{*}:due", command(b"ZCARD", key + b"due")),
+        ("~{*}:outbox", command(b"XRANGE", key + b"outbox", b"0", b"0")),
+        ("~{*}:outbox", command(b"XLEN", key + b"outbox")),
+        ("", command(b"SCAN", b"0", b"MATCH", key, b"COUNT", b"1")),
+    ]
+
+
 def commit(partition: int, at: Position, new: Position, changes: Changes) -> bytes:
     """The call of tracker_commit_2, see commit.lua."""
     prefix = b"{%d}:" % partition

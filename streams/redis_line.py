@@ -1,13 +1,24 @@
 """One connection to Redis: packed commands out, answers in their order, errors in words that hold no key, no value."""
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import redis
+from redis import exceptions
 from redis.connection import ConnectionInterface, ConnectionPool
 
 from streams.store import StoreUnavailable
+
+ERRORS = (
+    redis.RedisError,
+    exceptions.RedisClusterException,
+    exceptions.ChildDeadlockedError,
+    exceptions.IncorrectPolicyType,
+    OSError,
+)
+"""Everything that redis-py raises: not all of it is a RedisError."""
 
 _REFUSALS = {
     "ASK": "the partition is on its way to another node of the Redis cluster",
@@ -18,7 +29,7 @@ _REFUSALS = {
     "MISCONF": "Redis cannot save to its disk and takes no writes",
     "MOVED": "the partition is on another node of the Redis cluster",
     "NOAUTH": "Redis asks for a password",
-    "NOPERM": "the Redis user lacks rights that the tracker needs",
+    "NOPERM": "the Redis user lacks a right that the tracker needs",
     "NOREPLICAS": "Redis has fewer replicas than min-replicas-to-write",
     "OOM": "Redis has reached maxmemory",
     "READONLY": "Redis is a read-only replica",
@@ -38,6 +49,21 @@ class FunctionMissing(StoreUnavailable):
 
 class LibraryThere(StoreUnavailable):
     """Redis has the library already."""
+
+
+class RightMissing(StoreUnavailable):
+    """The Redis user may not run a command, or not on these keys."""
+
+    def __init__(self, right: str) -> None:
+        """`right` as it stands in an ACL."""
+        super().__init__(f"the Redis user lacks the right {right} (docs/security.md says which it needs)")
+
+
+class KeyRefused(RightMissing):
+    """Redis does not say which of the keys it is."""
+
+    def __init__(self) -> None:
+        super().__init__("to one of the keys {<partition>}:*")
 
 
 class Line:
@@ -91,7 +117,7 @@ class Line:
         """Sends what was taken, in one go: that costs more than a small command itself. Never raises."""
         try:
             self._write()
-        except (redis.RedisError, OSError) as error:
+        except ERRORS as error:
             self._drop(error)
 
     def _write(self) -> None:
@@ -111,7 +137,7 @@ class Line:
         assert self._connection is not None
         try:
             return bool(self._connection.can_read(timeout=0))
-        except (redis.RedisError, OSError):
+        except ERRORS:
             return True  # reading will tell
 
     def answer(self) -> Any:
@@ -133,7 +159,7 @@ class Line:
             self._write()
             assert self._connection is not None
             found = self._connection.read_response(disable_decoding=True)
-        except (redis.RedisError, OSError) as error:
+        except ERRORS as error:
             self._drop(error)
         else:
             self._unread.popleft().append(found)
@@ -162,6 +188,12 @@ def unavailable(error: Exception) -> StoreUnavailable:
     """What went wrong, in words that hold no key and no value: of the server's own text only the code is used."""
     text = str(error)
     code = getattr(error, "status_code", None) or text.partition(" ")[0]
+    if code == "NOPERM" or text.startswith(_REFUSED_INSIDE):
+        return _right_missing(text)
+    if isinstance(error, exceptions.RedisClusterException):
+        return StoreUnavailable("the Redis cluster does not say which node has the partition")
+    if "cluster support disabled" in text:
+        return StoreUnavailable("TRACKER_REDIS_CLUSTER is set, but this Redis is no node of a cluster")
     if text.startswith("Function not found"):
         return FunctionMissing("Redis does not have the tracker's functions")
     if text.startswith("Library ") and text.endswith(" already exists"):
@@ -171,3 +203,13 @@ def unavailable(error: Exception) -> StoreUnavailable:
     if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
         return StoreUnavailable(f"Redis cannot be reached: {text}")
     return StoreUnavailable(f"Redis refused the command ({code if code.isalpha() and code.isupper() else 'ERR'})")
+
+
+_REFUSED_INSIDE = ("The user executing the script can't run", "ACL failure in script")
+"""What a function is told that may not run a command, in Redis and in Valkey."""
+
+
+def _right_missing(text: str) -> StoreUnavailable:
+    if named := re.search(r"'([a-z0-9_.|-]+)' command( on \S+)?", text):
+        return RightMissing(f"+{named[1]}{(named[2] or '').replace(' on ', ' on ~')}")
+    return KeyRefused() if "key" in text else StoreUnavailable(_REFUSALS["NOPERM"])

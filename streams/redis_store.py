@@ -10,76 +10,61 @@ from weakref import WeakSet
 
 import msgspec
 import redis
-from redis.backoff import NoBackoff
-from redis.connection import parse_url
-from redis.retry import Retry
+from redis.connection import ConnectionPool
 from redis.sentinel import Sentinel
 
 from handlers.ledger import LEDGER
 from streams.profile import profile_library, supersedes
-from streams.redis_commands import claim, command, commit, mget
-from streams.redis_line import FunctionMissing, LibraryThere, Line
-from streams.redis_lines import ClusterNodes, Lines, OneServer
+from streams.redis_commands import claim, command, commit, mget, reads
+from streams.redis_line import FunctionMissing, KeyRefused, LibraryThere, Line, RightMissing
+from streams.redis_lines import ClusterNodes, Lines, Node, OneServer
+from streams.redis_options import ANSWER_SECONDS_MAX, fixed_options, nodes, options_of, sentinel_options
+from streams.redis_safety import see_that_it_keeps_writes
 from streams.settings import Settings
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
 _FIELDS = tuple(name.encode() for name in Position._fields)
 _SCAN_COUNT = b"1000"
-_TIMEOUT_SECONDS = 5.0
-SENTINEL_SECONDS_MAX = 1.0
 
 
-def redis_client(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.Redis:
+def redis_client(url: str, timeout_seconds: float = ANSWER_SECONDS_MAX) -> redis.Redis:
     """A client for RedisStore: redis://, rediss:// or unix://. Connects when first asked; never retries by itself.
 
     No answer within `timeout_seconds` is an error. Raises ValueError for another kind of address.
     """
-    return redis.Redis.from_url(url, **_options(timeout_seconds))
+    return redis.Redis.from_url(url, **fixed_options(timeout_seconds))
 
 
 def redis_lines(settings: Settings) -> Lines:
     """The connections that the settings name: to one Redis, to the one that Sentinel says is the master whenever it
     connects, or to the nodes of a cluster."""
-    url = str(settings.redis_url)
     if settings.redis_cluster:
-        return ClusterNodes(lambda: redis_cluster(url))
+        options = options_of(settings)
+
+        def connect(node: Node) -> ConnectionPool:
+            return ConnectionPool(**options | node._asdict())
+
+        return ClusterNodes(connect, nodes(settings))
     return OneServer(redis_of(settings))
-
-
-def redis_cluster(url: str, timeout_seconds: float = _TIMEOUT_SECONDS) -> redis.RedisCluster:
-    """Asks the node at that address for the others. Raises redis.RedisError if it can't."""
-    return redis.RedisCluster.from_url(url, **_options(timeout_seconds))
 
 
 def redis_of(settings: Settings) -> redis.Redis:
     """The client of the one Redis, or of the one that Sentinel says is the master whenever it connects."""
-    url = str(settings.redis_url)
+    options = options_of(settings)
     if settings.redis_sentinels is None:
-        return redis_client(url)
-    given = parse_url(url)  # type: ignore[no-untyped-call]
-    sentinels = [(host.strip("[]"), int(port)) for host, port in _hosts(str(settings.redis_sentinels))]
-    asking = {"socket_timeout": SENTINEL_SECONDS_MAX, "socket_connect_timeout": SENTINEL_SECONDS_MAX}
-    secret = {name: given[name] for name in ("username", "password", "db") if name in given}
-    options = {**secret, **_options(_TIMEOUT_SECONDS), "ssl": url.startswith("rediss:")}
-    found = Sentinel(sentinels, sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
+        return redis.Redis(connection_pool=ConnectionPool(**options))
+    for name in ("host", "port", "path", "connection_class"):
+        options.pop(name, None)
+    encrypted = str(settings.redis_url).startswith("rediss:")
+    servers = [(host.strip("[]"), int(port)) for host, port in _hosts(str(settings.redis_sentinels))]
+    found = Sentinel(servers, sentinel_kwargs=sentinel_options(settings), ssl=encrypted, **options)  # type: ignore[no-untyped-call]
     master: redis.Redis = found.master_for(settings.redis_sentinel_master)  # type: ignore[no-untyped-call]
     return master
 
 
 def _hosts(servers: str) -> list[tuple[str, str]]:
     return [(host, port) for host, _, port in (server.rpartition(":") for server in servers.split(","))]
-
-
-def _options(timeout_seconds: float) -> dict[str, Any]:
-    return {
-        "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": timeout_seconds,
-        "socket_keepalive": True,
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-        "client_name": "customer-tracker",
-    }
 
 
 class RedisStore:
@@ -94,13 +79,18 @@ class RedisStore:
         """Partition, epoch and connection of each commit that was sent and not asked about."""
         self._asked_ahead: list[Line | StoreUnavailable | None] = []
         """Where each answer to `ask_ahead` is to come from, None where nothing was to ask."""
-        self._profiled: WeakSet[Line] = WeakSet()
-        """Connections to servers that have tracker_profile."""
+        self._ready: WeakSet[Line] = WeakSet()
+        """Connections to servers that have tracker_profile, keep what is written, and let us do what we must."""
 
     def claim(self, partition: int) -> Position:
-        if self._line(partition) not in self._profiled:
-            self._load_profile(partition)
-        return _position(self._call(partition, claim(partition)))
+        """Raises RightMissing where the Redis user may not do all that will be needed, UnsafeRedis where Redis would
+        lose what is written: before anything is."""
+        if self._line(partition) not in self._ready:
+            self._get_ready(partition)
+        try:
+            return _position(self._call(partition, claim(partition)))
+        except KeyRefused:
+            raise RightMissing("~{*}:pos") from None
 
     def load(self, partition: int, customers: Sequence[str]) -> list[bytes | None]:
         if not customers:
@@ -121,7 +111,7 @@ class RedisStore:
             for place, answer in zip(its, line.ask_all([mget(*wanted[place]) for place in its]), strict=True):
                 found[place] = answer
         if any(isinstance(answer, StoreUnavailable) for answer in found):
-            self._lines.lost()
+            self._lost()
         return found
 
     def ask_ahead(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> None:
@@ -234,6 +224,16 @@ class RedisStore:
             self._load_library(partition)
             return self._ask(partition, told)
 
+    def _get_ready(self, partition: int) -> None:
+        see_that_it_keeps_writes(partition, lambda told: self._ask(partition, told))
+        self._load_profile(partition)
+        for right, asked in reads(partition):
+            try:
+                self._ask(partition, asked)
+            except KeyRefused:
+                raise RightMissing(right) from None
+        self._ready.add(self._line(partition))
+
     def _load_profile(self, partition: int) -> None:
         """Leaves tracker_profile to readers of every kind, as this program knows the rows and the features."""
         try:
@@ -243,7 +243,6 @@ class RedisStore:
             newer = True
         if newer:
             self._ask(partition, command(b"FUNCTION", b"LOAD", b"REPLACE", profile_library()))
-        self._profiled.add(self._line(partition))
 
     def _load_library(self, partition: int) -> None:
         with suppress(LibraryThere):  # another worker was quicker
@@ -261,11 +260,16 @@ class RedisStore:
     def _watched(self) -> Iterator[None]:
         try:
             yield
-        except (FunctionMissing, LibraryThere):
+        except (FunctionMissing, LibraryThere, RightMissing):
             raise
         except StoreUnavailable:
-            self._lines.lost()
+            self._lost()
             raise
+
+    def _lost(self) -> None:
+        """The next connection may lead to another server."""
+        self._lines.lost()
+        self._ready.clear()
 
 
 _outgoing = msgspec.msgpack.Decoder(Outgoing)

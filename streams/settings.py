@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 import iso4217
 from pydantic import (
     AfterValidator,
-    AnyUrl,
     Field,
     SecretStr,
     UrlConstraints,
@@ -22,17 +21,25 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import MultiHostUrl
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "TRACKER_"
 CONFIG = f"{PREFIX}CONFIG"
 
-RedisUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["redis", "rediss", "unix"])]
+RedisUrl = Annotated[MultiHostUrl, UrlConstraints(allowed_schemes=["redis", "rediss", "unix"])]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
-SECRETS = ("kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "control_key")
+SECRETS = (
+    "kafka_sasl_password",
+    "kafka_ssl_key_password",
+    "redis_url",
+    "redis_ssl_key_password",
+    "redis_sentinel_password",
+    "control_key",
+)
 """Settings that may hold a secret: nothing repeats what was written, and each may come from a file."""
 
 
@@ -89,6 +96,16 @@ def _file(path: Path) -> Path:
     return path
 
 
+def _key_of(certificate: str, given: Path | None, info: ValidationInfo) -> Path | None:
+    """A certificate and its key come together or not at all."""
+    found = info.data.get(certificate)
+    if given is None and found is not None:
+        raise ValueError(f"needed, because {variable(certificate)} is set")
+    if given is not None and found is None and certificate in info.data:
+        raise ValueError(f"would not be used: set {variable(certificate)} too")
+    return given
+
+
 Servers = Annotated[str, AfterValidator(_servers)]
 File = Annotated[Path, AfterValidator(_file)]
 
@@ -128,12 +145,42 @@ class Settings(BaseSettings):
     redis_url_file: File | None = Field(
         default=None, description="file that holds TRACKER_REDIS_URL, for a URL with a password in it"
     )
-    redis_url: RedisUrl | None = Field(default=None, description="redis://host:port/db, rediss://... or unix://path")
+    redis_url: RedisUrl | None = Field(
+        default=None,
+        description="redis://user:password@host:port/db, or rediss://... with TLS, or unix://path; several nodes of a "
+        "Redis Cluster are redis://host:port,host:port; in a password write @ as %40, a comma as %2C and so on",
+    )
+    redis_ssl_ca_location: File | None = Field(
+        default=None, description="PEM file with the authorities to trust for Redis; without one, the machine's own"
+    )
+    redis_ssl_certificate_location: File | None = Field(
+        default=None, description="PEM file with this program's certificate, where Redis asks for one (mTLS)"
+    )
+    redis_ssl_key_location: File | None = Field(
+        default=None, description="PEM file with the private key of TRACKER_REDIS_SSL_CERTIFICATE_LOCATION"
+    )
+    redis_ssl_key_password_file: File | None = Field(
+        default=None, description="file that holds the password of Redis' private key"
+    )
+    redis_ssl_key_password: SecretStr | None = Field(
+        default=None, description="password of the private key for Redis, where the key has one"
+    )
     redis_sentinels: Servers | None = Field(
         default=None,
         description="host:port of Sentinels, separated by commas: they, not TRACKER_REDIS_URL, say where Redis is",
     )
-    redis_cluster: bool = Field(default=False, description="whether TRACKER_REDIS_URL is a node of a Redis Cluster")
+    redis_sentinel_username: str | None = Field(
+        default=None, description="user at the Sentinels, which are not Redis' own; TRACKER_REDIS_URL has Redis' user"
+    )
+    redis_sentinel_password_file: File | None = Field(
+        default=None, description="file that holds the password at the Sentinels"
+    )
+    redis_sentinel_password: SecretStr | None = Field(
+        default=None, description="password at the Sentinels, where they ask for one"
+    )
+    redis_cluster: bool = Field(
+        default=False, description="whether TRACKER_REDIS_URL names nodes of a Redis Cluster; name several"
+    )
     redis_sentinel_master: str = Field(default="mymaster", min_length=1, description="the master's name in Sentinel")
 
     group_id: str = Field(default="customer-tracker", min_length=1, description="consumer group of the loop")
@@ -233,18 +280,55 @@ class Settings(BaseSettings):
     @field_validator("kafka_ssl_key_location")
     @classmethod
     def _key_of_a_certificate(cls, given: Path | None, info: ValidationInfo) -> Path | None:
-        certificate = info.data.get("kafka_ssl_certificate_location")
-        if given is None and certificate is not None:
-            raise ValueError(f"needed, because {variable('kafka_ssl_certificate_location')} is set")
-        if given is not None and certificate is None and "kafka_ssl_certificate_location" in info.data:
-            raise ValueError(f"would not be used: set {variable('kafka_ssl_certificate_location')} too")
-        return given
+        return _key_of("kafka_ssl_certificate_location", given, info)
 
     @field_validator("kafka_ssl_key_password")
     @classmethod
     def _password_of_a_key(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if given is not None and info.data.get("kafka_ssl_key_location", ...) is None:
             raise ValueError(f"would not be used: set {variable('kafka_ssl_key_location')} too")
+        return given
+
+    @field_validator("redis_ssl_ca_location", "redis_ssl_certificate_location", "redis_ssl_key_location")
+    @classmethod
+    def _redis_has_tls(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+        url = info.data.get("redis_url")
+        if given is not None and url is not None and url.scheme != "rediss":
+            raise ValueError("would not be used: TRACKER_REDIS_URL must be a rediss:// address")
+        return given
+
+    @field_validator("redis_ssl_key_location")
+    @classmethod
+    def _key_of_a_redis_certificate(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+        return _key_of("redis_ssl_certificate_location", given, info)
+
+    @field_validator("redis_ssl_key_password")
+    @classmethod
+    def _password_of_a_redis_key(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if given is not None and info.data.get("redis_ssl_key_location", ...) is None:
+            raise ValueError(f"would not be used: set {variable('redis_ssl_key_location')} too")
+        return given
+
+    @field_validator("redis_sentinel_username", "redis_sentinel_password")
+    @classmethod
+    def _sentinels_are_asked(cls, given: object, info: ValidationInfo) -> object:
+        if given is not None and info.data.get("redis_sentinels", ...) is None:
+            raise ValueError(f"would not be used: set {variable('redis_sentinels')} too")
+        return given
+
+    @field_validator("redis_sentinel_password")
+    @classmethod
+    def _sentinels_want_both(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if given is None and info.data.get("redis_sentinel_username") is not None:
+            raise ValueError(f"needed, because {variable('redis_sentinel_username')} is set")
+        return given
+
+    @field_validator("redis_cluster")
+    @classmethod
+    def _several_nodes_are_a_cluster(cls, given: bool, info: ValidationInfo) -> bool:
+        url = info.data.get("redis_url")
+        if not given and url is not None and len(url.hosts()) > 1:
+            raise ValueError("TRACKER_REDIS_URL names several servers, which must be nodes of a Redis Cluster: write 1")
         return given
 
     @field_validator("churn_challenger")

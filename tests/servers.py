@@ -1,6 +1,8 @@
 """The real servers that tests run against: what they need of the machine, and Kafka itself."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,7 +20,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.embedded import START_SECONDS_MAX, EmbeddedRedis, TiedProcess, free_port
+from streams.embedded import START_SECONDS_MAX, TiedProcess, free_port
+from streams.redis_lines import Lines
+from streams.redis_store import redis_lines
+from streams.settings import Settings
 
 FETCH_AND_START_SECONDS_MAX = 240
 ANSWER_SECONDS_MAX = 15
@@ -88,35 +93,142 @@ class Kafka:
 
 
 class RedisCluster:
-    """Three real Redis servers that share the slots, without replicas, on loopback."""
+    """Real Redis servers on loopback: three that share the slots, and as many replicas of each as wanted."""
 
     NODES = 3
+    """That have slots."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, replicas: int = 0, server: Mapping[str, str] | None = None, client: Mapping[str, Any] | None = None
+    ) -> None:
+        """`server` are settings of each server, with _ for -, `client` what redis-py needs to connect to one."""
+        self._client = {"host": "127.0.0.1", "protocol": 2, "socket_timeout": 5, **(client or {})}
         with ExitStack() as undo:
-            buses = [free_port() for _ in range(self.NODES)]
-            more = {"cluster_enabled": "yes", "cluster_announce_ip": "127.0.0.1"}
-            nodes = [EmbeddedRedis("redis-server", **more, cluster_port=bus) for bus in buses]
-            for node in nodes:
-                undo.callback(node.close)
-            self.clients = [undo.enter_context(redis.Redis.from_url(node.url)) for node in nodes]
-            self.url = nodes[0].url
-            self._ports = [int(node.url.split(":")[2].split("/")[0]) for node in nodes]
-            for place, client in enumerate(self.clients):
+            folder = Path(tempfile.mkdtemp(prefix="tracker-redis-cluster-"))
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+            count = self.NODES * (1 + replicas)
+            self._ports, buses = ([free_port() for _ in range(count)] for _ in range(2))
+            self._processes: list[TiedProcess | None] = [None] * count
+            undo.callback(self._stop)
+            port = "tls-port" if self._client.get("ssl") else "port"
+            more = {name.replace("_", "-"): value for name, value in (server or {}).items()}
+            more |= {"port": "0"} if self._client.get("ssl") else {}
+            if replicas:
+                more |= {"cluster-node-timeout": "1500", "cluster-replica-validity-factor": "0"}
+            self._commands: list[list[str]] = []
+            for place, bus in enumerate(buses):
+                (folder / str(place)).mkdir()
+                settings = {"bind": "127.0.0.1", "dir": str(folder / str(place)), "save": "", "appendonly": "yes"}
+                settings |= {"cluster-enabled": "yes", "cluster-announce-ip": "127.0.0.1", "cluster-port": str(bus)}
+                settings |= more | {port: str(self._ports[place])}
+                self._commands.append(
+                    ["redis-server", *(word for name, value in settings.items() for word in (f"--{name}", value))]
+                )
+            self._log = folder / "log"
+            self.clients = [undo.enter_context(redis.Redis(port=each, **self._client)) for each in self._ports]
+            for place in range(count):
+                self.start(place)
+            for place in range(self.NODES):
                 first, end = (16_384 * number // self.NODES for number in (place, place + 1))
-                client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
-                self.clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", self._ports[place], buses[place])
-            _until(lambda: all(_whole(client) for client in self.clients), START_SECONDS_MAX)
+                self.clients[place].execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+            for place, bus in enumerate(buses):
+                self.clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", self._ports[place], bus)
+            _until(lambda: all(self._whole(each) for each in self.clients), START_SECONDS_MAX)
+            for place in range(self.NODES, count):
+                primary = _id(self.clients[place % self.NODES])
+                _until(lambda place=place, of=primary: self._follows(place, of), START_SECONDS_MAX)  # type: ignore[misc]
+            _until(lambda: all(self._whole(each) for each in self.clients), START_SECONDS_MAX)
             self._undo = undo.pop_all()
+
+    @property
+    def url(self) -> str:
+        """Of the first node alone."""
+        return self.url_of(0)
+
+    def url_of(self, *places: int) -> str:
+        """TRACKER_REDIS_URL with these nodes."""
+        user, password = (self._client.get(name, "") for name in ("username", "password"))
+        scheme = "rediss" if self._client.get("ssl") else "redis"
+        hosts = ",".join(f"127.0.0.1:{self._ports[place]}" for place in places)
+        return f"{scheme}://{f'{user}:{password}@' if password else ''}{hosts}"
+
+    def lines(self, *places: int) -> Lines:
+        """Of a program that was told of these nodes, else of the first."""
+        return redis_lines(Settings(redis_url=self.url_of(*places or (0,)), redis_cluster=True))
+
+    def start(self, place: int) -> None:
+        """Starts a node over the data that it has."""
+        process = TiedProcess(self._commands[place], self._log)
+        self._processes[place] = process
+        process.wait_until(lambda: self._answers(place), START_SECONDS_MAX)
+
+    def kill(self, place: int) -> None:
+        """kill -9 of a node; returns when it is gone."""
+        process = self._processes[place]
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.stop()
+        self._processes[place] = None
+
+    def fail_over(self, primary: int) -> None:
+        """A replica of the node takes its slots, in agreement with it. Returns when all nodes say so."""
+        replica = next(place for place in self.replicas(primary))
+        self.clients[replica].execute_command("CLUSTER", "FAILOVER")
+        self.await_primary(replica)
+
+    def replicas(self, primary: int) -> list[int]:
+        """The nodes that follow it at this moment."""
+        told = self.clients[primary].execute_command("CLUSTER", "REPLICAS", _id(self.clients[primary]))
+        lines = [line.decode() if isinstance(line, bytes) else line for line in told]
+        return [self._ports.index(int(line.split()[1].split("@")[0].rpartition(":")[2])) for line in lines]
+
+    def await_primary(self, place: int, seconds_max: float = START_SECONDS_MAX) -> None:
+        """Returns when the node has slots and the cluster is whole with it."""
+
+        def leads() -> bool:
+            try:
+                mine = self._ports[place]
+                return all(
+                    b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
+                    and any(primary[1] == mine for _, _, primary, *_ in _slots(client))
+                    for client, process in zip(self.clients, self._processes, strict=True)
+                    if process is not None
+                )
+            except redis.RedisError:
+                return False
+
+        _until(leads, seconds_max)
 
     def close(self) -> None:
         """Stops the servers."""
         self._undo.close()
 
+    def _stop(self) -> None:
+        for process in self._processes:
+            if process is not None:
+                process.stop()
+
+    def _answers(self, place: int) -> bool:
+        try:
+            return bool(self.clients[place].ping())
+        except redis.RedisError:
+            return False
+
+    def _whole(self, client: redis.Redis) -> bool:
+        told = client.execute_command("CLUSTER", "INFO")
+        return b"cluster_state:ok" in told and b"cluster_known_nodes:%d" % len(self.clients) in told
+
+    def _follows(self, place: int, primary: str) -> bool:
+        try:
+            self.clients[place].execute_command("CLUSTER", "REPLICATE", primary)
+        except redis.ResponseError:  # it has not heard of that node yet
+            return False
+        return bool(self.clients[place].info("replication").get("master_link_status") == "up")
+
     def node_of(self, key: str) -> int:
         """Which of the clients has the key's slot."""
         slot = self.clients[0].execute_command("CLUSTER", "KEYSLOT", key)
-        for first, last, (_, port, *_) in _slots(self.clients[0]):
+        for first, last, (_, port, *_), *_ in _slots(self.clients[0]):
             if first <= slot <= last:
                 return self._ports.index(port)
         raise KeyError(key)
@@ -152,11 +264,6 @@ def _until(ready: Callable[[], bool], seconds_max: float) -> None:
         if monotonic() > deadline:
             raise TimeoutError(f"not ready after {seconds_max:g} s")
         pause.wait(0.05)
-
-
-def _whole(client: redis.Redis) -> bool:
-    told = client.execute_command("CLUSTER", "INFO")
-    return b"cluster_state:ok" in told and b"cluster_known_nodes:%d" % RedisCluster.NODES in told
 
 
 def _slots(client: redis.Redis) -> list[Any]:

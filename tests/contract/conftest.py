@@ -6,8 +6,8 @@ from itertools import count
 import pytest
 
 from streams.memory_store import MemoryStore
-from streams.redis_lines import ClusterNodes, OneServer
-from streams.redis_store import RedisStore, redis_client, redis_cluster
+from streams.redis_lines import OneServer
+from streams.redis_store import RedisStore, redis_client
 from streams.store import Store
 
 _partitions = count()
@@ -30,8 +30,8 @@ def owner(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
         yield lambda: shared
         return
     if request.param == "cluster":
-        url = request.getfixturevalue("redis_cluster_nodes").url
-        yield lambda: RedisStore(ClusterNodes(lambda: redis_cluster(url)))
+        cluster = request.getfixturevalue("redis_cluster_nodes")
+        yield lambda: RedisStore(cluster.lines())
         return
     url = _url(request)
     clients = []

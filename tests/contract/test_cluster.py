@@ -5,8 +5,7 @@ from itertools import count
 
 import pytest
 
-from streams.redis_lines import ClusterNodes
-from streams.redis_store import RedisStore, redis_cluster
+from streams.redis_store import RedisStore
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
 from tests.servers import RedisCluster
 
@@ -20,7 +19,7 @@ def partition() -> int:
 
 @pytest.fixture
 def owner(redis_cluster_nodes: RedisCluster) -> Callable[[], RedisStore]:
-    return lambda: RedisStore(ClusterNodes(lambda: redis_cluster(redis_cluster_nodes.url)))
+    return lambda: RedisStore(redis_cluster_nodes.lines())
 
 
 def changes(name: str) -> Changes:

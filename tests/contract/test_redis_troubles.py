@@ -174,7 +174,7 @@ def test_a_user_who_lacks_a_right_writes_nothing(
     admin.acl_setuser("narrow", enabled=True, reset=True, passwords=["+word"], keys=["*"], commands=rights)
     try:
         with redis_client(server.replace("redis://", "redis://narrow:word@")) as client:
-            refused(RedisStore(OneServer(client)), partition, at, "lacks rights")
+            refused(RedisStore(OneServer(client)), partition, at, rf"the right \+{command}\b")
     finally:
         admin.acl_deluser("narrow")
     assert everything(store, partition) == before

@@ -71,7 +71,8 @@ def address_of_kafka(settings: Settings) -> str:
 
 def address_of_redis(settings: Settings) -> str:
     assert settings.redis_url is not None
-    return f"{settings.redis_url.host}:{settings.redis_url.port}"
+    (server,) = settings.redis_url.hosts()
+    return f"{server['host']}:{server['port']}"
 
 
 def said_of(worker: Worker, what: str) -> Answer:

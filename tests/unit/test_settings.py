@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from redis.connection import SSLConnection
 
 from commands.settings import SECTIONS, reference
+from streams.redis_options import nodes, options_of
 from streams.settings import SECRETS, Settings, SettingsError, load_settings, variable
 
 
@@ -141,6 +143,10 @@ def test_a_secret_comes_from_a_file_without_the_end_of_its_line(
     monkeypatch.setenv("TRACKER_KAFKA_SASL_PASSWORD", "p")
     monkeypatch.setenv("TRACKER_KAFKA_SSL_CERTIFICATE_LOCATION", str(pem))
     monkeypatch.setenv("TRACKER_KAFKA_SSL_KEY_LOCATION", str(pem))
+    monkeypatch.setenv("TRACKER_REDIS_SENTINELS", "h:1")
+    if name == "redis_ssl_key_password":
+        monkeypatch.setenv("TRACKER_REDIS_SSL_CERTIFICATE_LOCATION", str(pem))
+        monkeypatch.setenv("TRACKER_REDIS_SSL_KEY_LOCATION", str(pem))
     monkeypatch.delenv(variable(name), raising=False)
     monkeypatch.setenv(f"{variable(name)}_FILE", str(file))
     held = getattr(load_settings(), name)
@@ -216,3 +222,71 @@ def test_every_setting_is_in_the_reference_once_with_its_meaning() -> None:
 def test_every_setting_with_a_secret_type_counts_as_a_secret() -> None:
     typed = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
     assert set(typed) | {"redis_url"} == set(SECRETS)
+
+
+def test_nodes_of_a_cluster_are_named_in_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKER_REDIS_CLUSTER", "1")
+    monkeypatch.setenv("TRACKER_REDIS_URL", "rediss://u:p%2Cw@a:7000,[::1]:7001,c/0")
+    settings = load_settings()
+    assert nodes(settings) == [("a", 7000), ("::1", 7001), ("c", 6379)]
+    options = options_of(settings)
+    assert (options["username"], options["password"], options["host"], options["port"]) == ("u", "p,w", "a", 7000)
+    assert options["connection_class"] is SSLConnection
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("redis://h:1/3", {"host": "h", "port": 1, "db": 3}),
+        ("redis://:p@h", {"host": "h", "password": "p"}),
+        ("redis://u:a%40b@[::1]:2/0?health_check_interval=2", {"host": "::1", "username": "u", "password": "a@b"}),
+        ("unix:///tmp/redis.sock", {"path": "/tmp/redis.sock"}),
+    ],
+)
+def test_an_address_of_one_redis_is_read_whole(
+    monkeypatch: pytest.MonkeyPatch, url: str, options: dict[str, object]
+) -> None:
+    monkeypatch.setenv("TRACKER_REDIS_URL", url)
+    found = options_of(load_settings())
+    assert {name: found[name] for name in options} == options
+
+
+def test_several_servers_that_are_no_cluster_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_REDIS_URL="redis://u:hidden@a:1,b:2")
+    assert line.startswith("TRACKER_REDIS_CLUSTER: TRACKER_REDIS_URL names several servers")
+    assert "hidden" not in line
+
+
+def test_files_for_a_redis_without_tls_are_a_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pem = tmp_path / "some.pem"
+    pem.write_text("")
+    monkeypatch.setenv("TRACKER_REDIS_URL", "redis://h:1")
+    ca, certificate, key = (f"TRACKER_REDIS_SSL_{name}_LOCATION" for name in ("CA", "CERTIFICATE", "KEY"))
+    lines = _mistakes(monkeypatch, **{ca: str(pem), certificate: str(pem), key: str(pem)})
+    assert [line.split(" (")[0] for line in lines] == [
+        f"{name}: would not be used: TRACKER_REDIS_URL must be a rediss:// address" for name in (ca, certificate, key)
+    ]
+
+
+def test_a_certificate_for_redis_and_its_key_are_needed_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pem = tmp_path / "some.pem"
+    pem.write_text("")
+    monkeypatch.setenv("TRACKER_REDIS_URL", "rediss://h:1")
+    (line,) = _mistakes(monkeypatch, TRACKER_REDIS_SSL_CERTIFICATE_LOCATION=str(pem))
+    assert line.startswith("TRACKER_REDIS_SSL_KEY_LOCATION: needed")
+    monkeypatch.delenv("TRACKER_REDIS_SSL_CERTIFICATE_LOCATION")
+    (line,) = _mistakes(monkeypatch, TRACKER_REDIS_SSL_KEY_PASSWORD="hidden")
+    assert line.startswith("TRACKER_REDIS_SSL_KEY_PASSWORD: would not be used")
+    assert "hidden" not in line
+
+
+def test_a_user_of_sentinels_needs_sentinels_and_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_REDIS_SENTINEL_PASSWORD="hidden")
+    assert line.startswith("TRACKER_REDIS_SENTINEL_PASSWORD: would not be used")
+    assert "hidden" not in line
+    monkeypatch.delenv("TRACKER_REDIS_SENTINEL_PASSWORD")
+    monkeypatch.setenv("TRACKER_REDIS_SENTINELS", "h:1")
+    (line,) = _mistakes(monkeypatch, TRACKER_REDIS_SENTINEL_USERNAME="u")
+    assert line.startswith("TRACKER_REDIS_SENTINEL_PASSWORD: needed")
