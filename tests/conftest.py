@@ -12,10 +12,14 @@ from functools import cache
 
 import pytest
 import redis
+from hypothesis import settings
 
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from tests.live import Bank, OpenBank
 from tests.servers import Kafka, RedisCluster, missing_for
+
+settings.register_profile("tracker", settings.default, deadline=None)  # how long a machine takes says nothing
+settings.load_profile("tracker")
 
 _REAL = ("kafka", "redis_server")
 _missing_for = cache(missing_for)

@@ -328,7 +328,7 @@ histories = count(10_000)
 """A partition for each history."""
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=commits)
 def test_any_history_reads_as_it_does_in_memory(
     owner: Owner, steps: list[tuple[dict[str, bytes], dict[str, int | None], int, int, int, bool]]

@@ -34,7 +34,7 @@ def _folded(stream: list[Transaction], sizes: list[int] | None = None) -> bytes:
     return Fast().feed(stream, sizes or ()).rows["C1"]
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(histories(), st.lists(later_by, min_size=1, max_size=4), batch_sizes)
 def test_every_feature_equals_the_slow_model_at_any_later_moment(
     stream: list[Transaction], laters: list[int], sizes: list[int]
@@ -46,7 +46,7 @@ def test_every_feature_equals_the_slow_model_at_any_later_moment(
         assert oracle.differences(profile(row, now), oracle.features(events, now)) == {}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(histories())
 def test_balances_by_account_equal_the_slow_model(stream: list[Transaction]) -> None:
     expected = oracle.accounts(oracle.event_of(transaction) for transaction in stream)
@@ -54,7 +54,7 @@ def test_balances_by_account_equal_the_slow_model(stream: list[Transaction]) -> 
     assert found == sorted((account, balance, at) for account, (balance, at) in expected.items())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories(distinct=True), later_by, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_show_where_times_differ(
     stream: list[Transaction], later: int, chance: random.Random
@@ -66,7 +66,7 @@ def test_the_order_of_arrival_does_not_show_where_times_differ(
     assert known_accounts(_folded(shuffled)) == known_accounts(_folded(stream))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(crowds(), batch_sizes, later_by)
 def test_the_cut_into_batches_does_not_show(stream: list[Transaction], sizes: list[int], later: int) -> None:
     whole = Fast().feed([*stream, _now(stream, later)])
@@ -96,7 +96,7 @@ def test_old_days_are_forgotten_at_once_where_a_reversal_touches_no_new_day() ->
     assert single.due == whole.due == {"C1": _on_day(170 + 20 + 1)["occurred_at"]}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(crowds(), st.integers(1, 3), later_by)
 def test_who_shares_a_partition_does_not_show_in_a_customers_aggregates(
     stream: list[Transaction], partitions: int, later: int

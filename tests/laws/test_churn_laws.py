@@ -37,7 +37,7 @@ def fed(stream: list[dict[str, Any] | int], sizes: list[int], challenger: ChurnM
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(told_crowds(), st.lists(st.integers(1, 9), max_size=60))
 def test_the_cut_into_batches_does_not_show_with_a_model(stream: list[dict[str, Any] | int], sizes: list[int]) -> None:
     whole = fed(stream, [])
@@ -47,7 +47,7 @@ def test_the_cut_into_batches_does_not_show_with_a_model(stream: list[dict[str, 
         assert other.due == whole.due
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(told_crowds(), st.lists(st.integers(1, 9), max_size=60))
 def test_a_challenger_changes_nothing_and_is_heard_alike_in_any_batches(
     stream: list[dict[str, Any] | int], sizes: list[int]

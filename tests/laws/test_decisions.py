@@ -105,7 +105,7 @@ def fed(stream: list[dict[str, Any] | int], sizes: list[int]) -> Fast:
     return Fast(offers=OFFERS, policy=POLICY, control_key=b"key").feed(stream, sizes)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(told_crowds(), st.lists(st.integers(1, 9), max_size=60))
 def test_the_cut_into_batches_does_not_show_in_decisions(stream: list[dict[str, Any] | int], sizes: list[int]) -> None:
     whole = fed(stream, [])
@@ -117,7 +117,7 @@ def test_the_cut_into_batches_does_not_show_in_decisions(stream: list[dict[str, 
         assert (other.unfitting, other.unmatched) == (whole.unfitting, whole.unmatched)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(told_crowds(), min_size=2, max_size=3), st.integers(1, 40))
 def test_partitions_that_step_together_come_to_the_same_as_each_by_itself(
     streams: list[list[dict[str, Any] | int]], size: int
@@ -156,7 +156,7 @@ def broken_caps(alerts: list[Alert], policy: Policy) -> int:
     return broken
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(told_crowds())
 def test_what_is_sent_keeps_to_caps_budgets_and_the_control_group(stream: list[dict[str, Any] | int]) -> None:
     run = fed(stream, [])

@@ -68,7 +68,7 @@ def sifted(seen: Seen, stream: Stream, clock: int) -> tuple[list[bool], int]:
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(streams, st.lists(st.integers(1, 20), max_size=20))
 def test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same(
     stream: Stream, sizes: list[int]
@@ -91,7 +91,7 @@ def test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same(
     assert seen.events == sum(bool(hashed) for hashed, _ in stream) - sum(found)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(crowds(), st.data())
 def test_a_stream_that_comes_twice_and_with_repeats_changes_nothing(
     stream: list[Transaction], data: st.DataObject

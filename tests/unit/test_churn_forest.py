@@ -5,7 +5,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.churn_forest import Forest, forest_of, leaf_moves, leaf_sum
@@ -77,7 +77,6 @@ def planted(trees: list[Node]) -> Forest:
     )
 
 
-@settings(deadline=None)
 @given(trees=st.lists(TREES, max_size=4), row=st.tuples(*[st.one_of(FIGURES, st.just(nan))] * COLUMNS))
 def test_a_row_comes_to_the_same_leaves(trees: list[Node], row: tuple[float, ...]) -> None:
     forest, columns, sides = planted(trees), np.array(row), np.empty(2 * COLUMNS)

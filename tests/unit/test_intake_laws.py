@@ -125,7 +125,7 @@ def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
     return sorted(found, key=lambda one: int(one[0]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(streams(), st.data(), st.integers(0, 2 * NOW))
 def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
     records: list[Record], data: st.DataObject, clock: int
@@ -143,7 +143,7 @@ def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
     assert sum(part.unknown_channels for part in parts) == whole.unknown_channels
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(streams(), st.integers(0, 2 * NOW)), max_size=4))
 def test_partitions_that_are_read_together_are_read_as_each_by_itself(told: list[tuple[list[Record], int]]) -> None:
     together = INTAKE.batches([Unread(number, *of, Seen()) for number, of in enumerate(told)])
@@ -153,7 +153,7 @@ def test_partitions_that_are_read_together_are_read_as_each_by_itself(told: list
         assert [getattr(batch, name) for batch in together] == [getattr(batch, name) for batch in alone]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(streams())
 def test_every_record_is_accepted_or_refused_exactly_once(records: list[Record]) -> None:
     batch = INTAKE.batch(0, records, 0, Seen())

@@ -132,7 +132,7 @@ def test_an_outcome_takes_effect_after_the_transactions_that_were_written_before
         assert (len(done.alerts), done.unmatched) == (offers, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(0, 15), min_size=2, max_size=8), min_size=1, max_size=8),
     st.sampled_from([0, 500, 2_000, 1 << 20]),

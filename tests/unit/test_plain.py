@@ -66,7 +66,7 @@ SEAMS = [
 ]
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(VALUES, st.lists(KEYS, min_size=1), st.booleans())
 def test_what_is_plain_is_what_each_record_holds_by_itself(
     values: list[bytes | None], keys: list[bytes | None], keyed: bool
@@ -94,7 +94,7 @@ def check(values: list[bytes | None], keys: list[bytes | None], *, keyed: bool) 
         assert (found.event_id(place), found.ids[place].tolist()) == (expected.event_id(0), expected.ids[0].tolist())
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(
     st.one_of(changed(), st.just(with_extra(b'{"a":[1,-2.5,"\\u00e9\\n"],"b":null}}'))),
     st.integers(0, 400),
@@ -146,7 +146,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(JSON, st.booleans(), st.sampled_from([None, 1]), st.integers(0, 60), st.binary(max_size=2), st.integers(0, 2))
 @example([[[]]], True, None, 0, b"", 0)
 def test_a_scanned_value_is_json(

@@ -68,7 +68,7 @@ def test_p_silent_is_the_share_of_simulated_customers_who_stay_silent() -> None:
 positive = st.floats(0.01, 50)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(positive, positive, positive, positive, st.booleans(), st.integers(0, 400), st.floats(0, 1), st.floats(1, 3000))
 def test_p_silent_is_a_probability_that_falls_with_the_horizon(
     r: float, alpha: float, a: float, b: float, modified: bool, x: int, part: float, age: float

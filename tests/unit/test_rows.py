@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.arena import Arena
@@ -28,7 +28,6 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         ids_of(["x" * 65])
 
 
-@settings(deadline=None)  # the first call loads the kernel
 @given(st.lists(names | st.sampled_from(["a", "b", "c" * 8, "c" * 9])))
 def test_distinct_ids_are_those_of_a_dictionary(known: list[str]) -> None:
     places, firsts = distinct(ids_of(known))
