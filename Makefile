@@ -15,7 +15,7 @@ KAFKA_CONTROLLER_PORT ?= 9093
 REDIS_PORT ?= 6379
 
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test mutants faults toxiproxy lint format lock bench bench-check profile kafka redis clean
+.PHONY: help setup setup-dev demo test mutants faults broken toxiproxy lint format lock bench bench-check profile kafka redis clean
 
 help: ## what there is to type
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ mutants: .venv/.installed-dev ## changes handlers/ and streams/ a little, 200 ti
 
 faults: .venv/.installed-dev ## what is lost and doubled under every fault; ARGS="--row kill --seed 17" is one of them
 	$(BIN)/python -m tests.faults $(ARGS)
+
+broken: .venv/.installed-dev ## mistakes made on purpose, each with the test that must notice it; ARGS="--only NAME" is one
+	$(BIN)/python -m handlers
+	$(BIN)/python -m tests.broken $(ARGS)
 
 toxiproxy: var/tools/toxiproxy-server ## the proxy that cuts lines in `make faults` (needs Go)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handlers.batch import I8
-from handlers.churn_design import logit
+from handlers.churn_design import COLUMNS, logit
 from handlers.churn_forest import no_forest
 from handlers.churn_inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
 from handlers.churn_weights import Lines, Weights, log_odds, new_columns, reach
@@ -103,5 +103,6 @@ def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
 
 
 def _no_weights() -> Weights:
-    line = Lines(0.0, 0.0, np.zeros(0), np.zeros(0), np.zeros(0))
+    none, one = np.zeros(len(COLUMNS)), np.ones(len(COLUMNS))
+    line = Lines(0.0, 0.0, none, one, none)
     return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, no_forest(), 0.0, 1.0)

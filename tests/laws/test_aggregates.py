@@ -126,6 +126,12 @@ def test_the_kernels_give_the_same_interpreted_as_compiled() -> None:
     assert interpreted.stdout.strip() == Fast().feed(sample()).digest()
 
 
+def test_each_kernel_is_tried_inside_its_arrays_before_a_worker_works() -> None:
+    """Compiled code reads beyond an array's end without a word; interpreted, it is an error."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "handlers"], env=environment, cwd=ROOT, check=True)
+
+
 def test_the_sample_holds_every_kind_of_decision() -> None:
     kinds = {(alert.kind, alert.status) for alert in Fast().feed(sample()).alerts}
     assert kinds == {(kind, status) for kind in ("churn_risk", "next_best_offer") for status in ("raised", "retracted")}

@@ -1,0 +1,58 @@
+"""Builds that only a fault to real servers shows to be broken."""
+
+from tests.broken.mistake import Mistake
+
+_SEND = "                done = portion.claim.partition.send(task, outcome)\n"
+_NO_LOOKBACK = ("streams/publisher.py", "if mark.back is not None and not backlog.said:", "if False:")
+
+MISTAKES = (
+    Mistake(
+        "offset-apart",
+        "The rows are written in one call, the offset and which events were seen in another, after it.",
+        "streams/redis_store.py",
+        "        line.send(commit(partition, at, new, changes))\n",
+        "        from dataclasses import replace\n"
+        "        from handlers.seen import SeenChanges\n"
+        "        stays = at._replace(sequence=new.sequence)\n"
+        "        self._call(partition, commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
+        "        line.send(commit(partition, stays, new, Changes(seen=changes.seen)))\n",
+        "--row kill --seeds 6",
+        servers=True,
+    ),
+    Mistake(
+        "published-first",
+        "The outbox leaves for Kafka before the commit that it belongs to, and nobody looks at what is there already.",
+        *_NO_LOOKBACK,
+        "--row kill --seed 1",
+        servers=True,
+        also=(
+            (
+                "streams/partition.py",
+                "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
+                "        self.early(list(enumerate(outbox, before.sequence + 1)))\n"
+                "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
+            ),
+            (
+                "streams/partition.py",
+                "        self._trimmed = 0\n",
+                "        self._trimmed = 0\n        self.early = lambda entries: None\n",
+            ),
+            (
+                "streams/loop.py",
+                _SEND,
+                "                def early(entries, claim=portion.claim):\n"
+                "                    at = claim.partition.position\n"
+                "                    self._publisher.add(claim, entries, at.offsets, at.clock)\n"
+                "                    time.sleep(0.3 if entries else 0)\n"
+                "                portion.claim.partition.early = early\n" + _SEND,
+            ),
+        ),
+    ),
+    Mistake(
+        "no-lookback",
+        "After the store has gone back nobody looks at what is published already.",
+        *_NO_LOOKBACK,
+        "--row redis-went-back --seed 1",
+        servers=True,
+    ),
+)
