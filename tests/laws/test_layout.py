@@ -3,15 +3,19 @@
 from typing import NamedTuple
 
 import numpy as np
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.batch import ACCOUNT_WORDS
+from handlers.day import open_day
+from handlers.days import open_days
 from handlers.layout import decode, encode
 from handlers.row import (
     ACCOUNTS,
     ACCOUNTS_MAX,
     CHANGED,
     COUNT,
+    DAY_END,
     DAY_HAS_BALANCE,
     DAY_HIGH,
     DAY_KEPT,
@@ -19,6 +23,7 @@ from handlers.row import (
     DAY_LOW,
     DAY_MIX,
     DAY_OWN,
+    DAY_START,
     DAY_STATE,
     DAYS,
     FIRST,
@@ -36,6 +41,7 @@ from handlers.row import (
     ROW_BYTES_MAX,
     TILE,
     TILE_COUNT,
+    TILE_FIELDS,
     TILE_IN,
     TILE_OUT,
     WATCHES,
@@ -139,6 +145,38 @@ def _opened(row: bytes) -> Scratch:
         field[:] = 77  # what another customer's row left behind
     decode(s, np.frombuffer(row, np.uint8), 0)
     return s
+
+
+def _contents(s: Scratch) -> list[list[object]]:
+    """All that is in an opened row, but where its days stood."""
+    days = np.delete(s.day[: s.size[DAYS]], [DAY_STATE, DAY_START, DAY_END], axis=1)
+    short = (s.five[: s.size[FIVES], :TILE_FIELDS], s.hour[: s.size[HOURS], :TILE_FIELDS])
+    accounts, watches = s.accounts[: s.size[ACCOUNTS]], s.watches[: s.size[WATCHES]]
+    return [part.tolist() for part in (s.life, s.size, accounts, watches, *short, days)]
+
+
+@settings(max_examples=500)
+@given(opened_rows())
+def test_a_row_is_read_as_it_was_written(s: Scratch) -> None:
+    found = _opened(_written(s))
+    open_days(found)
+    assert _contents(found) == _contents(s)
+
+
+@settings(max_examples=300)
+@given(opened_rows(), st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 200)), st.sets(st.integers(0, 19)))
+def test_the_bytes_do_not_tell_which_days_were_opened(s: Scratch, days_later: int, changed: set[int]) -> None:
+    row = _written(s)
+    closed, some, every = (_opened(row) for _ in range(3))
+    assert _written(closed) == row
+    open_days(every)
+    for place in changed & set(range(some.size[DAYS])):
+        open_day(some, place)
+        some.day[place, DAY_STATE] = CHANGED
+    every.day[:, DAY_STATE] = CHANGED
+    for one in (closed, some, every):
+        one.life[NEWEST] += days_later * DAY_MS
+    assert _written(closed) == _written(some) == _written(every)
 
 
 def test_the_fullest_row_has_room() -> None:
