@@ -155,7 +155,7 @@ def _contents(s: Scratch) -> list[list[object]]:
     return [part.tolist() for part in (s.life, s.size, accounts, watches, *short, days)]
 
 
-@settings(max_examples=500)
+@settings(max_examples=80)
 @given(opened_rows())
 def test_a_row_is_read_as_it_was_written(s: Scratch) -> None:
     found = _opened(_written(s))
@@ -163,7 +163,7 @@ def test_a_row_is_read_as_it_was_written(s: Scratch) -> None:
     assert _contents(found) == _contents(s)
 
 
-@settings(max_examples=300)
+@settings(max_examples=40)
 @given(opened_rows(), st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 200)), st.sets(st.integers(0, 19)))
 def test_the_bytes_do_not_tell_which_days_were_opened(s: Scratch, days_later: int, changed: set[int]) -> None:
     row = _written(s)

@@ -18,7 +18,7 @@ from hypothesis import Phase, settings
 EXAMPLES_MAX = 40
 SECONDS_MAX = 30
 """Of one test, on a processor: what runs longer fails."""
-COVERAGE_TO = "TRACKER_MUTANTS_COVERAGE"
+COVERAGE_TO = "MUTANTS_COVERAGE"
 """Names the file to write to which lines each test runs; nothing is measured without it."""
 
 settings.register_profile(
