@@ -99,9 +99,15 @@ class RedisCluster:
     """That have slots."""
 
     def __init__(
-        self, replicas: int = 0, server: Mapping[str, str] | None = None, client: Mapping[str, Any] | None = None
+        self,
+        replicas: int = 0,
+        server: Mapping[str, str] | None = None,
+        client: Mapping[str, Any] | None = None,
+        user: str = "",
     ) -> None:
-        """`server` are settings of each server, with _ for -, `client` what redis-py needs to connect to one."""
+        """`server` are settings of each server, with _ for -, `client` what redis-py needs to connect to one as
+        somebody who may do all; `user` is the tracker's, name:password."""
+        self._user = user
         self._client = {"host": "127.0.0.1", "protocol": 2, "socket_timeout": 5, **(client or {})}
         with ExitStack() as undo:
             folder = Path(tempfile.mkdtemp(prefix="tracker-redis-cluster-"))
@@ -136,7 +142,8 @@ class RedisCluster:
             _until(lambda: all(self._whole(each) for each in self.clients), START_SECONDS_MAX)
             for place in range(self.NODES, count):
                 primary = _id(self.clients[place % self.NODES])
-                _until(lambda place=place, of=primary: self._follows(place, of), START_SECONDS_MAX)  # type: ignore[misc]
+                _until(lambda place=place, of=primary: self._told_to_follow(place, of), START_SECONDS_MAX)  # type: ignore[misc]
+            _until(lambda: all(self._follows(place) for place in range(self.NODES, count)), START_SECONDS_MAX)
             _until(lambda: all(self._whole(each) for each in self.clients), START_SECONDS_MAX)
             self._undo = undo.pop_all()
 
@@ -147,10 +154,9 @@ class RedisCluster:
 
     def url_of(self, *places: int) -> str:
         """TRACKER_REDIS_URL with these nodes."""
-        user, password = (self._client.get(name, "") for name in ("username", "password"))
         scheme = "rediss" if self._client.get("ssl") else "redis"
         hosts = ",".join(f"127.0.0.1:{self._ports[place]}" for place in places)
-        return f"{scheme}://{f'{user}:{password}@' if password else ''}{hosts}"
+        return f"{scheme}://{f'{self._user}@' if self._user else ''}{hosts}"
 
     def lines(self, *places: int) -> Lines:
         """Of a program that was told of these nodes, else of the first."""
@@ -218,11 +224,13 @@ class RedisCluster:
         told = client.execute_command("CLUSTER", "INFO")
         return b"cluster_state:ok" in told and b"cluster_known_nodes:%d" % len(self.clients) in told
 
-    def _follows(self, place: int, primary: str) -> bool:
+    def _told_to_follow(self, place: int, primary: str) -> bool:
         try:
-            self.clients[place].execute_command("CLUSTER", "REPLICATE", primary)
+            return bool(self.clients[place].execute_command("CLUSTER", "REPLICATE", primary))
         except redis.ResponseError:  # it has not heard of that node yet
             return False
+
+    def _follows(self, place: int) -> bool:
         return bool(self.clients[place].info("replication").get("master_link_status") == "up")
 
     def node_of(self, key: str) -> int:
