@@ -189,7 +189,7 @@ def test_the_fullest_row_has_room() -> None:
     for tiles_, kept, length in ((s.five, FIVE_KEPT, FIVE_MS), (s.hour, HOUR_KEPT, HOUR_MS), (s.day, DAY_KEPT, DAY_MS)):
         tiles_[:kept, TILE] = s.life[NEWEST] // length - np.arange(kept)[::-1]
         tiles_[:, TILE_COUNT] = 10**9
-    s.day[:, DAY_STATE] = CHANGED
+    s.day[:, DAY_STATE], s.day[:, [DAY_START, DAY_END]] = CHANGED, 0
     s.day[:, DAY_OWN] = 10**9 - 1
     s.day[:, DAY_LARGEST] = s.day[:, DAY_HIGH] = AMOUNT_LIMIT
     s.day[:, DAY_HAS_BALANCE], s.day[:, DAY_LOW] = 1, -AMOUNT_LIMIT
