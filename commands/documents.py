@@ -11,6 +11,7 @@ import typer
 from commands.asyncapi import asyncapi
 from commands.console import Failure, out
 from commands.json_schema import schema_of
+from commands.metrics_table import metrics_table
 from commands.settings import reference
 from handlers.features import FEATURES, Feature, Unit
 from schemas.alert import Alert
@@ -50,7 +51,7 @@ def documents(
     directory: Annotated[Path, typer.Option("--to", help="Directory to write to.")] = Path("docs"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; end with 1 if any file is stale.")] = False,
 ) -> None:
-    """Write the JSON Schemas, the AsyncAPI document, the lists of figures and of settings, as the program has them."""
+    """Write JSON Schemas, the AsyncAPI document, lists of figures, settings and metrics, as the program has them."""
     stale = [
         name
         for name, text in rendered().items()
@@ -71,6 +72,7 @@ def rendered() -> dict[str, str]:
     texts = {f"schemas/{name}.schema.json": _pretty(schema(name)) for name in SCHEMAS}
     texts["asyncapi.yaml"] = _yaml(asyncapi({name: schema(name) for name in SCHEMAS}))
     texts["features.md"] = _features()
+    texts["metrics.md"] = metrics_table()
     texts["settings.md"] = reference()
     return texts
 

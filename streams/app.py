@@ -108,6 +108,7 @@ class Worker:
     def __init__(self, settings: Settings, folder: str, rules: Rules) -> None:
         self.code = 0
         self._quiet = True
+        self._started = False
         self._folder = folder
         self._settings = settings
         self._loop = asyncio.get_running_loop()
@@ -162,11 +163,11 @@ class Worker:
         _keep_freed_memory()
         self._publisher.start()
         self._river.start()
-        self._metrics.agent_up.set(1)
+        self._started = True
 
     async def stop_threads(self) -> None:
         """Stop reading, finish the batch in work, publish, acknowledge, leave the group: in this order."""
-        self._metrics.agent_up.set(0)
+        self._started = False
         quiet = await asyncio.to_thread(self._river.stop, _WORK_SECONDS_MAX)
         if quiet:
             await self._loop.run_in_executor(self._executor, self._work_loop.settle)
@@ -285,7 +286,7 @@ class Worker:
 
     def _observe(self) -> None:
         self._river.observe()
-        self._metrics.agent_up.set(self._health.alive)
+        self._metrics.agent_up.set(self._started and self._health.alive)
         self._metrics.store_up.set(not self._health.troubled("redis"))
         self._metrics.kafka_up.set(not self._health.troubled("kafka"))
         self._metrics.customers_in_memory.set(len(self._cache))

@@ -62,6 +62,8 @@ class Claims:
         self._metrics = metrics
         self._refused: SimpleQueue[tuple[Claim, Exception]] = SimpleQueue()
         self._held: dict[int, Claim] = {}
+        self._ended: dict[int, Claim] = {}
+        """The last claim on each partition that is ours, and can't be worked on now."""
         self._attempts: dict[int, Retry] = {}
         self._again_at: dict[int, float] = {}
         self._paused = False
@@ -72,6 +74,16 @@ class Claims:
     def get(self, number: int) -> Claim | None:
         """The claim on a partition, None while there is none."""
         return self._held.get(number)
+
+    @property
+    def ended(self) -> list[Claim]:
+        """The last claim on each partition that Kafka has given, and that can't be worked on now. From any thread."""
+        return list(self._ended.values())
+
+    @property
+    def unread(self) -> list[Claim]:
+        """Of partitions that are ours, and of which nothing is fetched now."""
+        return [*self.ended, *(self if self._paused else ())]
 
     def subscribe(self) -> None:
         """Joins the consumer group."""
@@ -139,6 +151,7 @@ class Claims:
         self._metrics.rebalances.inc()
         for log in taken:
             self._end(log.partition)
+            self._ended.pop(log.partition, None)
             self._again_at.pop(log.partition, None)
             self._attempts.pop(log.partition, None)
             self._health.fine(f"partition {log.partition}")
@@ -150,6 +163,7 @@ class Claims:
     def _end(self, number: int) -> None:
         claim = self._held.pop(number, None)
         if claim is not None:
+            self._ended[number] = claim
             with self._lock:
                 claim.alive = False
             self._beside.leave(number)
@@ -172,6 +186,7 @@ class Claims:
             self.lose(number, error)
             return None
         self._again_at.pop(number, None)
+        self._ended.pop(number, None)
         self._held[number] = claim
         self._beside.read(number, claim.start)
         self._publisher.own(claim)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event, Semaphore, Thread
 from typing import Any
 
@@ -69,7 +70,7 @@ class River:
         self._early: dict[Claim, dict[str, list[Record]]] = {}
         """By topic what has come of a partition and was not handed on yet."""
         self._kafka = Retry("reaching Kafka", settings.retry_seconds_max)
-        self._next_tick = self._next_measure = self._next_probe = 0.0
+        self._next_tick = self._next_measure = self._next_probe = self._next_look = 0.0
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="river", daemon=True)
 
@@ -95,9 +96,9 @@ class River:
         self._metrics.consumer_stalled_seconds.set(self._health.silence("consumer"))
         owned = list(self._claims)
         self._metrics.partitions_owned.set(len(owned))
-        for claim in owned:
+        for claim in [*owned, *self._claims.ended]:  # what waits goes on waiting where nobody can work it off
             gauges = self._metrics.partition(claim.number)
-            behind = 0 if claim.caught_up else max(0, claim.high - claim.partition.position.offset)
+            behind = 0 if claim.caught_up and claim.alive else max(0, claim.high - claim.partition.position.offset)
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(max(0.0, time.time() - claim.timestamp_ms / 1_000) if behind else 0.0)
             # By the stream's own clock nobody is ever late: it doesn't move while nothing is worked off.
@@ -111,6 +112,7 @@ class River:
                 self._health.beat("consumer")
                 self._claims.turn()
                 self._probe()
+                self._look_at_ends()
                 self._turn()
         except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
             self._crash(error)
@@ -230,6 +232,16 @@ class River:
             raise KafkaException(error)
         else:
             self._health.trouble("kafka", error.str())
+
+    def _look_at_ends(self) -> None:
+        """Where nothing is fetched, nothing else tells what has come."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + TICK_SECONDS
+        with suppress(KafkaException):  # what is away is told elsewhere
+            for claim in self._claims.unread:
+                log = TopicPartition(self._topic, claim.number)
+                claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, timeout=TICK_SECONDS)[1])
 
     def _probe(self) -> None:
         """Once Kafka is in trouble an idle consumer would not notice that it is back. Raises GaveUp."""

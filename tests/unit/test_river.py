@@ -1,5 +1,8 @@
 """What the polling thread keeps back, with clients of the embedded broker."""
 
+import time
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 from confluent_kafka import Consumer, TopicPartition
@@ -13,7 +16,7 @@ from streams.health import Health
 from streams.metrics import Metrics
 from streams.river import River, consumer_config
 from streams.settings import Settings
-from streams.store import Offsets
+from streams.store import Offsets, Position
 from streams.topics import topics_read
 from tests.servers import fresh_name
 
@@ -44,6 +47,51 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     claim.caught_up = True
     assert told(outcomes[3:], 0) == ([3], False)
     consumer.close()
+
+
+class Held(list[Claim]):
+    """Claims that are worked on, and those that can't be."""
+
+    ended: Sequence[Claim] = ()
+
+
+def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() -> None:
+    registry, position = CollectorRegistry(), Position(1, 1, 12, 0, 0, 0, 0)
+    claim = Claim(cast(Any, SimpleNamespace(number=4, position=position)), Offsets(), True, Offsets())
+    claim.caught_up, claim.high, claim.timestamp_ms = True, 40, int(time.time() * 1_000) - 100_000
+    settings, nothing = Settings(kafka_bootstrap_servers="127.0.0.1:1"), cast(Any, None)
+    claims = Held([claim])
+    river = River(settings, nothing, nothing, cast(Any, claims), Health(), Metrics(registry), nothing, nothing)
+
+    def gauge(name: str) -> float:
+        return registry.get_sample_value(f"tracker_{name}", {"partition": "4"}) or 0.0
+
+    river.observe()
+    assert (gauge("lag_events"), gauge("lag_seconds")) == (0, 0)
+    claims.clear()
+    claim.alive, claims.ended = False, [claim]
+    river.observe()
+    assert gauge("lag_events") == 28
+    assert 100 <= gauge("lag_seconds") < 160
+    assert registry.get_sample_value("tracker_partitions_owned") == 0
+
+
+def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_scrape() -> None:
+    def overdue(next_due: int | None, clock: str) -> float | None:
+        given: dict[str, Any] = {"kafka_bootstrap_servers": "127.0.0.1:1", "clock": clock}
+        registry, position = CollectorRegistry(), Position(1, 1, 0, 0, 0, 0, 0)
+        claim = Claim(cast(Any, SimpleNamespace(number=4, position=position)), Offsets(), True, Offsets())
+        claim.next_due, claim.caught_up = next_due, True
+        nothing = cast(Any, None)
+        claims = cast(Any, Held([claim]))
+        River(Settings(**given), nothing, nothing, claims, Health(), Metrics(registry), nothing, nothing).observe()
+        return registry.get_sample_value("tracker_due_overdue_seconds", {"partition": "4"})
+
+    now = int(time.time() * 1_000)
+    assert 100 <= (overdue(now - 100_000, "wall") or 0) < 160
+    assert overdue(now + 100_000, "wall") == 0
+    assert overdue(None, "wall") == 0
+    assert overdue(now - 100_000, "stream") == 0, "it stands still while nothing is worked off"
 
 
 def test_a_partition_is_behind_since_polls_bring_as_much_as_they_may() -> None:
