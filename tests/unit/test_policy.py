@@ -108,6 +108,34 @@ def test_quiet_hours_end_by_the_customers_own_clock(zone: str, at: str, then: st
     assert after_quiet(policy, zone, parse_rfc3339(at)) == parse_rfc3339(then or at)
 
 
+@pytest.mark.parametrize(
+    ("at", "then"),
+    [
+        ("2026-10-24T23:30:00Z", "2026-10-25T00:30:00Z"),  # 1:30; 2:30 comes for the first time in an hour
+        ("2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
+        ("2026-10-25T00:30:00Z", None),
+        ("2026-10-25T01:10:00Z", None),  # 2:10 for the second time: they are over, and never end before they are asked
+        ("2026-10-25T01:29:59.500Z", None),
+        ("2026-10-25T01:30:00Z", None),
+    ],
+)
+def test_quiet_hours_that_end_within_the_repeated_hour_end_when_it_comes_first(at: str, then: str | None) -> None:
+    """In Prague the clocks go from 3:00 back to 2:00 at 1:00 UTC."""
+    policy = Policy(quiet_from="22:00", quiet_to="02:30")
+    assert rfc3339(after_quiet(policy, "Europe/Prague", parse_rfc3339(at))) == rfc3339(parse_rfc3339(then or at))
+
+
+def test_quiet_hours_that_begin_and_end_within_the_repeated_hour_never_end_before_they_are_asked() -> None:
+    policy = Policy(quiet_from="02:10", quiet_to="02:50")
+    for minute in range(180):
+        at = parse_rfc3339("2026-10-24T23:30:00Z") + minute * 60_000
+        then = after_quiet(policy, "Europe/Prague", at)
+        assert 0 <= then - at <= 40 * 60_000
+    assert after_quiet(policy, "Europe/Prague", parse_rfc3339("2026-10-25T00:20:00Z")) == parse_rfc3339(
+        "2026-10-25T00:50:00Z"
+    )
+
+
 def test_quiet_hours_within_a_day() -> None:
     policy = Policy(quiet_from="12:00", quiet_to="14:30", time_zone="Europe/Prague")
     assert rfc3339(after_quiet(policy, "", parse_rfc3339("2026-01-10T11:00:00Z"))) == "2026-01-10T13:30:00.000Z"

@@ -1,0 +1,98 @@
+"""More customers fall due at once than one commit takes: each is looked at once, and nothing of it is lost."""
+
+import msgspec
+
+from handlers.engine import Engine, Rules
+from handlers.intake import Intake
+from schemas.policy import Policy
+from schemas.units import DAY_MS, parse_rfc3339
+from streams.beside import note_intakes
+from streams.cache import RowCache
+from streams.memory_store import MemoryStore
+from streams.partition import DUE_MAX, Partition
+from streams.settings import Settings
+from streams.store import Changes
+from tests.bank import booked, day, salary
+from tests.fast import Fast
+from tests.unit.test_partition import record
+
+CROWD = DUE_MAX + 5
+PRESENT = "c00002"
+"""Is due among the first, and makes a transaction in the very batch."""
+
+
+def crowd(store: MemoryStore) -> int:
+    """That many customers have been silent for as long, the later their number the later they are due. Returns the
+    last due time."""
+    run = Fast(offers=()).feed([booked(on, -5, "purchase") for on in range(0, 24, 3)])
+    row, due = run.rows["ann"], run.due["ann"]
+    names = [f"c{number:05}" for number in range(CROWD)]
+    times = {name: due + number for number, name in enumerate(names)}
+    store.commit(0, store.claim(0), 8, day(21), Changes(dict.fromkeys(names, row), times))
+    return times[names[-1]]
+
+
+def opened(store: MemoryStore, policy: Policy) -> Partition:
+    rules = Rules((), policy)
+    partition = Partition(
+        0,
+        store,
+        Intake("transactions", "EUR", {}),
+        Engine("transactions"),
+        note_intakes(Settings()),
+        lambda: rules,
+        "alerts",
+        "letters",
+        RowCache(1 << 22),
+    )
+    partition.claim()
+    return partition
+
+
+def test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times() -> None:
+    store = MemoryStore()
+    last = crowd(store)
+    partition = opened(store, Policy())
+    done = partition.process([record(8, salary(60, PRESENT))], None)
+    entries = store.outbox(0, 0, 2 * CROWD)
+    raised = [msgspec.json.decode(entry.value or b"") for _, entry in entries]
+    names = [alert["customer_id"] for alert in raised if alert["status"] == "raised"]
+    assert sorted(names) == [f"c{number:05}" for number in range(CROWD)]
+    absent = [name for name in names if name != PRESENT]
+    assert absent == sorted(absent)
+    assert [alert["customer_id"] for alert in raised if alert["status"] == "retracted"] == [PRESENT]
+    assert [number for number, _ in entries] == list(range(1, CROWD + 2))
+    assert done.outbox == entries
+    assert [alert.alert_id for alert in done.alerts] == [alert["alert_id"] for alert in raised]
+    assert {alert["raised_at"] for alert in raised if alert["status"] == "raised"} == {
+        alert["cause"]["due_at"] for alert in raised if alert["status"] == "raised"
+    }
+    assert store.due(0, last, 2 * CROWD) == []
+    assert (done.events, store.read(0)) == (1, partition.position)
+    assert partition.process([], last + 90 * DAY_MS).alerts == []
+
+
+def test_what_is_kept_back_of_a_crowd_is_counted_for_each() -> None:
+    store = MemoryStore()
+    last = crowd(store)
+    done = opened(store, Policy(dry_run=["churn_risk"])).process([], last)
+    assert (done.alerts, done.suppressed) == ([], {"dry_run": CROWD})
+    assert done.position.clock == last
+    assert parse_rfc3339("2024-03-29T00:00:00Z") <= last < parse_rfc3339("2024-03-29T00:01:00Z")
+
+
+def test_a_crowd_moves_stream_time_no_further_than_those_who_have_been_looked_at() -> None:
+    """A crash between its commits must leave the others due."""
+    store = MemoryStore()
+    last = crowd(store)
+    partition = opened(store, Policy())
+    clocks = []
+    commit = store.commit
+
+    def noted(*given: object) -> object:
+        clocks.append(given[3])
+        return commit(*given)  # type: ignore[arg-type]
+
+    store.commit = noted  # type: ignore[assignment,method-assign]
+    partition.process([], last + 5)
+    assert clocks == [last - (CROWD - DUE_MAX)]
