@@ -1,0 +1,57 @@
+"""Budgets over partitions, and what the ledger learns."""
+
+from tests.broken.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "budget-more",
+        "A budget is exceeded by one in each partition.",
+        "handlers/policy.py",
+        "ledger.of(offer.offer_id).spent >= budget",
+        "ledger.of(offer.offer_id).spent > budget",
+        "tests/unit/test_policy.py::test_a_budget_is_spent_to_the_last_and_no_further",
+    ),
+    Mistake(
+        "budget-share",
+        "The parts of a budget add up to more than the whole.",
+        "handlers/ledger.py",
+        "< left else 0)",
+        "<= left else 0)",
+        "tests/unit/test_policy.py::test_the_parts_of_a_budget_add_up_to_the_whole",
+    ),
+    Mistake(
+        "budget-first",
+        "What is left of every small budget goes to the first partitions.",
+        "handlers/ledger.py",
+        "(partition - first) % partitions",
+        "partition",
+        "tests/unit/test_ledger.py::"
+        "test_what_is_left_of_a_budget_goes_to_the_partitions_that_follow_the_one_of_the_offers_id",
+    ),
+    Mistake(
+        "ledger-256",
+        "Of too many offers the one used last is forgotten.",
+        "handlers/ledger.py",
+        "min(gone, key=lambda name: (self._offers[name].touched_at, name))",
+        "max(gone, key=lambda name: (self._offers[name].touched_at, name))",
+        "tests/unit/test_ledger.py::"
+        "test_of_more_than_256_offers_the_one_longest_untouched_that_the_catalogue_no_longer_has_is_forgotten",
+    ),
+    Mistake(
+        "ledger-catalogue",
+        "An offer of the catalogue is forgotten, and its budget begins anew.",
+        "handlers/ledger.py",
+        "[name for name in self._offers if name not in catalogue]",
+        "list(self._offers)",
+        "tests/unit/test_ledger.py::"
+        "test_of_more_than_256_offers_the_one_longest_untouched_that_the_catalogue_no_longer_has_is_forgotten",
+    ),
+    Mistake(
+        "ledger-segment-taken",
+        "What is taken counts in another segment than what was offered.",
+        "handlers/ledger.py",
+        "counts.cells[segment] = (made, taken + 1)",
+        "counts.cells[0] = (made, taken + 1)",
+        "tests/unit/test_ledger.py::test_what_is_taken_counts_in_the_segment_in_which_it_was_offered",
+    ),
+)

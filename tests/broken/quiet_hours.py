@@ -1,0 +1,70 @@
+"""Quiet hours: when they begin and end, and by which clock."""
+
+from tests.broken.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "quiet-fold",
+        "Quiet hours that end in the hour that clocks repeat end when it comes for the second time.",
+        "handlers/zones.py",
+        "second=0, fold=0)",
+        "second=0)",
+        "tests/unit/test_policy.py::test_quiet_hours_that_end_within_the_repeated_hour_end_when_it_comes_first",
+    ),
+    Mistake(
+        "quiet-before",
+        "In the repeated hour an offer may be acted on before it was decided.",
+        "handlers/zones.py",
+        "return max(1_000 * int(day.timestamp()), at)",
+        "return 1_000 * int(day.timestamp())",
+        "tests/unit/test_policy.py::test_quiet_hours_that_end_within_the_repeated_hour_end_when_it_comes_first",
+    ),
+    Mistake(
+        "quiet-end-inclusive",
+        "The minute at which the night's quiet hours end still counts as quiet.",
+        "handlers/zones.py",
+        "minutes >= start or minutes < end",
+        "minutes >= start or minutes <= end",
+        "tests/unit/test_policy.py::test_quiet_hours_end_by_the_customers_own_clock",
+    ),
+    Mistake(
+        "quiet-start",
+        "The minute at which the night's quiet hours begin does not count as quiet.",
+        "handlers/zones.py",
+        "minutes >= start or minutes < end",
+        "minutes > start or minutes < end",
+        "tests/unit/test_policy.py::test_quiet_hours_end_by_the_customers_own_clock",
+    ),
+    Mistake(
+        "quiet-in-day-end",
+        "The minute at which quiet hours within a day end still counts as quiet.",
+        "handlers/zones.py",
+        "start <= minutes < end if",
+        "start <= minutes <= end if",
+        "tests/unit/test_policy.py::test_quiet_hours_within_a_day",
+    ),
+    Mistake(
+        "quiet-zone",
+        "Quiet hours go by the bank's clock, not by the customer's.",
+        "handlers/zones.py",
+        "zone(zone_name or policy.time_zone)",
+        "zone(policy.time_zone)",
+        "tests/unit/test_policy.py::test_quiet_hours_end_by_the_customers_own_clock",
+    ),
+    Mistake(
+        "expires-quiet",
+        "An offer made in quiet hours expires as if it had reached the customer at once.",
+        "handlers/offers.py",
+        "expires_at=rfc3339(when + offer.valid_days * DAY_MS)",
+        "expires_at=rfc3339(at + offer.valid_days * DAY_MS)",
+        "tests/unit/test_policy.py::test_an_offer_decided_in_quiet_hours_may_not_be_acted_on_before_they_end",
+    ),
+    Mistake(
+        "not-before",
+        "An offer outside quiet hours says a not_before as well.",
+        "handlers/offers.py",
+        "not_before=rfc3339(when) if when > at else None",
+        "not_before=rfc3339(when)",
+        "tests/unit/test_policy.py::test_an_offer_decided_in_quiet_hours_may_not_be_acted_on_before_they_end",
+    ),
+)

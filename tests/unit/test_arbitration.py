@@ -1,0 +1,85 @@
+"""Among several offers: which wins, which are told as runners-up, and what is noted where all are kept back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from handlers.dealings import RULES
+from schemas.offer import Condition
+from schemas.policy import Policy
+from tests.bank import booked, day, offer, offered, salary
+from tests.fast import Fast
+
+SURE = {"propensity": 1 - 1e-9}
+"""Believed to be taken always, so that value decides."""
+NOON = datetime.fromtimestamp(day(0) / 1000, UTC)
+
+
+def test_an_offer_whose_time_has_not_come_or_is_over_gives_way_to_one_that_has_its_time() -> None:
+    timed = offer("timed", 900, valid_from=NOON + timedelta(days=1), valid_to=NOON + timedelta(days=3), **SURE)
+    always = offer("always", 1, **SURE)
+    run = Fast(offers=(timed, always)).feed([salary(number) for number in range(5)])
+    assert offered(run.alerts) == ["always", "timed", "timed", "always", "always"]
+    assert [len(alert.runners_up) for alert in run.alerts] == [0, 1, 1, 0, 0]
+
+
+def test_of_the_offers_that_lost_the_nearest_three_are_told() -> None:
+    offers = [offer(f"o{value}", value, **SURE) for value in (5, 1, 4, 2, 3)]
+    (alert,) = Fast(offers=tuple(offers)).feed([salary(0)]).alerts
+    assert offered([alert]) == ["o5"]
+    assert [each.offer_id for each in alert.runners_up] == ["o4", "o3", "o2"]
+
+
+def test_where_everything_that_fits_is_kept_back_the_one_of_the_highest_value_is_noted() -> None:
+    """Value less cost, times weight: 300, 400 and 350."""
+    offers = (
+        offer("a", 300, channel="email"),
+        offer("b", 900, cost_minor=100, weight=0.5, channel="email"),
+        offer("c", 350, channel="email"),
+        offer("d", 9_000, eligibility=[Condition("balance", "above", value=1)], channel="email"),
+    )
+    run = Fast(offers=offers, policy=Policy(consent_required=["email"])).feed([salary(0)])
+    assert run.alerts == []
+    (noted,) = run.dealings("ann").suppressions
+    assert (RULES[noted.rule], noted.offer_id, noted.at) == ("consent", "b", day(0))
+
+
+def test_who_may_have_an_offer_is_no_reason_for_it() -> None:
+    known = [Condition("balance", "at_least", value=100)]
+    told = offer("x", eligibility=known, applicability=known, suitability=[Condition("balance", "above", value=1)])
+    (alert,) = Fast(offers=(told,)).feed([booked(0, 100, "salary", balance=100)]).alerts
+    assert [(reason.code, reason.sentence) for reason in alert.reasons] == [
+        ("salary", "A salary has arrived."),
+        ("balance", "Latest known balance over all accounts: 1.00, at least 1.00."),
+        ("balance", "Latest known balance over all accounts: 1.00, above 0.01."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operator", "holds"),
+    [
+        ("at_least", [False, True, True]),
+        ("above", [False, False, True]),
+        ("at_most", [True, True, False]),
+        ("below", [True, False, False]),
+    ],
+)
+def test_each_operator_holds_on_its_side_of_the_limit(operator: str, holds: list[bool]) -> None:
+    limited = [Condition("balance", operator, value=100)]  # type: ignore[arg-type]
+    for balance, made in zip((99, 100, 101), holds, strict=True):
+        run = Fast(offers=(offer(suitability=limited),)).feed([booked(0, 100, "salary", balance=balance)])
+        assert (len(run.alerts), run.unfitting) == ((1, 0) if made else (0, 1))
+
+
+def test_the_first_group_that_fails_is_told_eligibility_before_the_others() -> None:
+    never = [Condition("balance", "above", value=1e15)]
+    both = offer("both", 900, eligibility=never, applicability=never, suitability=never)
+    (alert,) = Fast(offers=(offer("a", 1), both)).feed([booked(0, 100, "salary", balance=5)]).alerts
+    assert [each.lost_by for each in alert.runners_up] == ["eligibility"]
+
+
+def test_of_two_offers_of_the_same_priority_the_first_by_name_wins() -> None:
+    for names in (("a", "b"), ("b", "a")):
+        offers = tuple(offer(name, 0) for name in names)
+        (alert,) = Fast(offers=offers).feed([salary(0)]).alerts
+        assert offered([alert]) == ["a"]
