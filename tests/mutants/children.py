@@ -16,7 +16,7 @@ import pytest
 
 from tests.mutants.tree import ROOT, copy_of_tree, write
 
-SECONDS_MAX = 300
+SECONDS_MAX = 600
 """Of a child, by the clock and on a processor. What runs longer is ended."""
 
 _LOADED = (

@@ -15,7 +15,7 @@ import pytest
 from coverage import Coverage
 from hypothesis import Phase, settings
 
-EXAMPLES_MAX = 40
+EXAMPLES_MAX = 15
 SECONDS_MAX = 30
 """Of one test, on a processor: what runs longer fails."""
 COVERAGE_TO = "MUTANTS_COVERAGE"
