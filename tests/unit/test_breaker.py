@@ -45,3 +45,28 @@ def test_a_tick_changes_nothing() -> None:
     for _ in range(3):
         breaker.see(0, 0)
     breaker.see(RECORDS_MIN, 0)
+
+
+def test_exactly_the_share_that_is_allowed_passes_and_one_more_does_not() -> None:
+    breaker = Breaker(0.5)
+    breaker.see(100, 50)
+    breaker.see(100, 50)
+    with pytest.raises(PoisonFlood, match="101 of the last 201 records"):
+        breaker.see(1, 1)
+
+
+def test_of_ninety_nine_records_no_share_is_taken() -> None:
+    Breaker(0.0).see(99, 99)
+    with pytest.raises(PoisonFlood, match="100 of the last 100 records"):
+        Breaker(0.0).see(100, 100)
+
+
+def test_the_share_is_of_the_last_thousand_records() -> None:
+    """600 refused of 1,200 would be no more than half; but the first 200, all good, are a thousand behind."""
+    breaker = Breaker(0.5)
+    for _ in range(6):
+        breaker.see(100, 0)
+    for _ in range(5):
+        breaker.see(100, 100)
+    with pytest.raises(PoisonFlood, match="600 of the last 1000 records"):
+        breaker.see(100, 100)

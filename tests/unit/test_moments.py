@@ -120,3 +120,10 @@ def test_what_is_watched_is_bounded_and_the_oldest_gives_way() -> None:
     looked = came("deposit_maturing", [booked(0, -1, "purchase"), *taken, day(200)])
     assert len(looked) == 8
     assert looked[0] == "2024-05-26T12:00:00.000Z"
+
+
+def test_for_a_tier_the_money_of_ninety_days_counts_and_no_older() -> None:
+    tiers = Policy(tiers_minor=[1_000])
+    for on, comes in ((99, True), (100, False)):
+        stream = [booked(0, 1, "deposit"), booked(10, 600, "deposit"), booked(on, 400, "deposit")]
+        assert bool(came("tier_up", [*stream], tiers)) is comes
