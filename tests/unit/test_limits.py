@@ -1,5 +1,6 @@
 """Every limit, by its number: what is at it passes, what is one beyond is refused."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 
 from handlers.batch import Record
 from handlers.catalog import offer_mistakes, policy_mistakes, read_catalog
+from handlers.currency import Exchange
 from handlers.intake import Intake
 from handlers.seen import Seen
 from schemas.dead_letter import DeadLetter
@@ -182,3 +184,39 @@ def test_a_catalogue_holds_at_most_64_offers_and_an_offer_32_conditions() -> Non
     condition = {"feature": "balance", "operator": "above", "value": 1}
     assert offer_mistakes(table | {"suitability": [condition] * 32}) == []
     assert len(offer_mistakes(table | {"suitability": [condition] * 33})) == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "right"),
+    [
+        ("1e-12", True),
+        ("9.9e-13", False),
+        ("1e12", True),
+        ("1000000000001", False),
+        ("0." + "1" * 40, True),
+        ("0." + "1" * 41, False),
+        ("0", False),
+        ("-1", False),
+        ("NaN", False),
+        ("Infinity", False),
+    ],
+)
+def test_a_rate_keeps_its_limits(rate: str, right: bool) -> None:
+    if right:
+        assert "USD" in Exchange("EUR", {"USD": Decimal(rate)})
+    else:
+        with pytest.raises(ValueError, match="USD: must be from 1E-12 to 1E\\+12 with at most 40 digits"):
+            Exchange("EUR", {"USD": Decimal(rate)})
+
+
+@pytest.mark.parametrize(("amount", "right"), [(10**15 // 2, True), (10**15 // 2 + 1, False)])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("field", ["amount_minor", "balance_minor"])
+def test_what_is_converted_keeps_the_limit_in_the_banks_currency(
+    field: str, sign: int, amount: int, right: bool
+) -> None:
+    told = {"event_id": "e", "customer_id": "c", "account_id": "a", "occurred_at": NOON, "amount_minor": 1}
+    told |= {"currency": "USD", "type": "deposit", "channel": "atm", field: sign * amount}
+    record = Record(0, NOON, b"c", msgspec.json.encode(told))
+    letters = Intake("transactions", "EUR", {"USD": Decimal(2)}).batch(0, [record], 0, Seen()).dead_letters
+    assert [(letter.reason, letter.field) for letter in letters] == ([] if right else [("out_of_bounds", field)])
