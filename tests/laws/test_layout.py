@@ -134,6 +134,9 @@ def _put_short(s: Scratch, which: int, to: np.ndarray, found: list[Tile], newest
     s.size[which] = len(found)
 
 
+_TILES = ((FIVES, "five", FIVE_KEPT, FIVE_MS), (HOURS, "hour", HOUR_KEPT, HOUR_MS), (DAYS, "day", DAY_KEPT, DAY_MS))
+
+
 def _written(s: Scratch) -> bytes:
     buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
     return buffer[: encode(s, buffer, 0)].tobytes()
@@ -176,7 +179,13 @@ def test_the_bytes_do_not_tell_which_days_were_opened(s: Scratch, days_later: in
     every.day[:, DAY_STATE] = CHANGED
     for one in (closed, some, every):
         one.life[NEWEST] += days_later * DAY_MS
-    assert _written(closed) == _written(some) == _written(every)
+    row = _written(every)
+    assert _written(closed) == _written(some) == row
+    found = _opened(row)
+    for which, tiles_, kept, length in _TILES:
+        known = getattr(s, tiles_)[: s.size[which], TILE]
+        newest = every.life[NEWEST] // length
+        assert getattr(found, tiles_)[: found.size[which], TILE].tolist() == known[known > newest - kept].tolist()
 
 
 def test_the_fullest_row_has_room() -> None:

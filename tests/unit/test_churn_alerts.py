@@ -216,6 +216,17 @@ def test_a_run_off_alert_that_has_expired_ends_with_the_next_transaction() -> No
     assert raised.expires_at == over.raised_at
 
 
+@pytest.mark.parametrize(("at", "raised"), [(-1, []), (0, ["income_stopped"]), (1, ["income_stopped"])])
+def test_run_off_is_said_again_from_the_end_of_the_cooldown_on(at: int, raised: list[str]) -> None:
+    stopped = [paid(1, kind="salary", amount_minor=200_000, at=0), *(paid(on, kind="bill_payment") for on in (2, 3))]
+    visits = [paid(on) for on in (4, 6, 8, 10, 12)]
+    # silent until an alert on day 25, so quiet until day 55, with which a week of the customer's begins
+    back = [paid(on) for on in range(28, 54, 2)]
+    bank = run().feed([*stopped, *visits, *back, paid(55, at=at)])
+    assert [alert.raised_at for alert in bank.alerts[:2]] == [rfc3339(day(25)), rfc3339(day(28) + NOON)]
+    assert [alert.reasons[0].code for alert in bank.alerts[2:]] == raised
+
+
 def test_run_off_obeys_the_policy() -> None:
     bank = run(kill=["churn_risk"]).feed(leaving_in_a_run(98))
     assert bank.alerts == []
