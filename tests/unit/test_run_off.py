@@ -84,7 +84,7 @@ def test_after_a_run_off_alert_another_waits_for_the_end_of_its_cooldown() -> No
     """The first comes on day 70 (no salary since day 30, and most of the balance is gone) and is over on day 71; by day
     98 bills have stopped and the balance is gone again, but until day 101 nothing is said: weeks begin on days 98 and
     105."""
-    salary = [paid(number, kind="salary", amount_minor=200_000, at=1) for number in (0, 30, 71)]
+    salary = [paid(number, kind="salary", amount_minor=100, at=1) for number in (0, 30, 71)]
     bills = [paid(number, kind="bill_payment", at=2) for number in (50, 60)]
     gone = [paid(number, kind="transfer_out", amount_minor=-100_000, balance_minor=50_000) for number in (69, 97)]
     cards = [paid(number) for number in range(0, 112, 2)]
