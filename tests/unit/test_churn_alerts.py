@@ -57,6 +57,12 @@ def test_the_alert_comes_on_the_day_of_the_crossing_and_says_the_probability() -
     assert reason.sentence_zh == "已经13天没有交易；这位客户十次有九次会在2天内回来。"
 
 
+def test_a_model_may_look_a_single_day_ahead() -> None:
+    churn = msgspec.structs.replace(by_hand(1.0, 0.5), horizon_days=1)
+    (alert,) = run(churn).feed([*every_second_day(), day(16)]).alerts
+    assert (alert.horizon_days, alert.score) == (1, pytest.approx(1 / (1 + exp(-1 - 0.5 * log(4.5)))))
+
+
 def test_a_customer_without_a_rhythm_is_looked_at_after_a_third_of_the_horizon() -> None:
     bank = run().feed([paid(0)])
     assert bank.due == {"ann": day(11)}

@@ -3,11 +3,13 @@
 from math import log, nan
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from handlers.churn_design import BG, COLUMN_NAMES, LOGIT_MAX, MBG, design, logit
 from handlers.churn_inputs import NAMES, RHYTHM, inputs_at
+from handlers.churn_model import Linear, Scorer
 from handlers.churn_weights import carried, standard
 from handlers.purchase_models import PurchaseModel, p_comes, p_silent
 from schemas.policy import Policy
@@ -216,3 +218,40 @@ def test_a_number_just_at_the_band_is_in_it() -> None:
         bank = Fast(offers=(), churn=by_hand(0.0, 0.0), challenger=challenger, policy=Policy(churn_raise_at=0.5))
         (alert,) = bank.feed([*(paid(number) for number in range(0, 14, 2)), day(16)]).alerts
         assert alert.score == 0.5
+
+
+WHOLE = msgspec.structs.replace(
+    by_hand(-1.0, 0.7, -0.3),
+    bg_nbd=BG_NBD,
+    mbg_nbd=MBG_NBD,
+    corrected=Linear(0.4, 0.8, ["log_repeats"], [1.0], [2.0], [0.5]),
+    blend=[0.2, 0.6, 0.9, 0.0],
+    carry=0.5,
+    training=msgspec.structs.replace(by_hand(0.0, 0.0).training, horizons_days=[10, 20]),
+)
+"""Linear members of both kinds, learned at 20 days and carried half of the way to 30."""
+
+
+def test_a_number_is_the_blend_of_its_members_carried_to_the_horizon() -> None:
+    row = np.array([[REGULAR.get(name, nan) for name in NAMES]])
+    at = dict(zip(COLUMN_NAMES, design(row, 20.0, BG_NBD, MBG_NBD)[0].tolist(), strict=True))
+    corrected = 0.4 + 0.8 * (at["logit_bg_nbd"] + at["logit_mbg_nbd"]) / 2 + 0.5 * (at["log_repeats"] - 1.0) / 2
+    learned = 0.2 + 0.6 * corrected + 0.9 * -1.0  # recency and trend are missing: as if they were at the mean
+    purchase = np.array([[0.8, 20.0, 0.9, 2.5], [0.7, 15.0, 1.1, 3.0]])
+    whole = carried(learned, 3.0, 100.0, purchase, 20.0, 30.0)
+    assert whole != pytest.approx(learned)
+    (found,) = Scorer(WHOLE).logits(row)
+    assert found == pytest.approx((learned + whole) / 2)
+
+
+def test_what_moved_a_number_sums_to_it() -> None:
+    row = np.array([REGULAR.get(name, nan) for name in NAMES])
+    for model in (WHOLE, msgspec.structs.replace(WHOLE, carry=0.0), by_hand(-1.0, 0.7, -0.3)):
+        found = Scorer(model).explained(row)
+        assert found.base + sum(found.moved_by.values()) == pytest.approx(found.logit)
+        assert found.logit == pytest.approx(float(Scorer(model).logits(row[None])[0]))
+
+
+def test_what_was_learned_at_the_horizon_is_not_carried() -> None:
+    # carrying would hold it within twelve
+    assert Scorer(by_hand(20.0, 0.0)).logits(np.full((1, len(NAMES)), nan)).tolist() == [20.0]

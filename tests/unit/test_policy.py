@@ -78,6 +78,18 @@ def test_an_offer_that_was_declined_is_not_made_again_for_so_many_days() -> None
     assert run.suppressed == {"declined": 2}
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_the_last_that_was_ignored_says_how_long_an_offer_is_not_made_again(times: int) -> None:
+    run = Fast(offers=(offer(),), policy=Policy(ignored_max=times, ignored_days=30))
+    for number in range(times):
+        (alert,) = run.feed([salary(3 * number)]).alerts[number:]
+        run.feed([outcome("ignored", 3 * number + 1, "savings", alert)])
+    last = 3 * times - 2
+    assert len(run.feed([salary(last + 29)]).alerts) == times
+    assert run.suppressed == {"ignored": 1}
+    assert len(run.feed([salary(last + 30)]).alerts) == times + 1
+
+
 def test_an_offer_that_was_ignored_often_enough_in_a_row_is_not_made_again() -> None:
     run = Fast(offers=(offer(),), policy=Policy(ignored_max=2, ignored_days=30))
     for on, what in ((0, "ignored"), (1, "accepted"), (2, "ignored"), (3, "ignored")):
