@@ -73,6 +73,16 @@ def test_arguments_are_packed_as_redis_reads_them(
     assert bytes(change(prefix, Rows.of(rows), numbers, others, times)) == expected
 
 
+@pytest.mark.parametrize(("customers", "length"), [(1, 40_000), (300, 0), (40, 1_000)])
+def test_the_longest_arguments_have_room(customers: int, length: int) -> None:
+    named = [f"{number:064}" for number in range(customers)]
+    rows, due = dict.fromkeys(named, b"r" * length), dict.fromkeys(named, -(2**62))
+    prefix, numbers, others = b"p" * 50, b"n" * 5_000, b"o" * 5_000
+    expected = bulk([prefix + name.encode() for name in named]) + numbers + bulk([b"r" * length] * customers) + others
+    expected += bulk([part for name in named for part in (b"%d" % -(2**62), name.encode())])
+    assert bytes(change(prefix, Rows.of(rows), numbers, others, DueTimes.of(due))) == expected
+
+
 def test_an_arena_that_grows_keeps_what_it_holds() -> None:
     arena, rows = Arena(16), Rows.of({f"c{number}": b"%d" % number * 9 for number in range(3_000)})
     put = arena.put(0, rows)
