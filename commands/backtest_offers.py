@@ -27,7 +27,7 @@ def backtest_offers(
 
     try:
         with reading(taken) as source:
-            products = [msgspec.json.decode(line, type=Taken) for line in source.lines]
+            products = [msgspec.json.decode(line, type=Taken) for line in source.lines if line]
     except msgspec.DecodeError as error:
         raise Failure(f"{taken}: {error}") from error
     with plain_failures():

@@ -1,13 +1,12 @@
 """What the commands that learn share: history from files, dates, and a failure in plain words."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-import iso4217
 import msgspec
 import typer
 from confluent_kafka import Consumer
@@ -15,19 +14,21 @@ from confluent_kafka import Consumer
 from commands.console import Failure, err, progress, settings_with
 from commands.kafka import consumer, ends, from_the_start, partitions, to_the_end
 from commands.lines import reading
+from commands.remarks import remark, remark_refused
 from commands.state import intake
 from handlers.churn_model import ModelError
-from learning import parquet
+from handlers.currency import EXPONENTS
 from learning.history import History, HistoryError, read
 from schemas.line import record_kind
-from schemas.units import EpochMs, epoch_ms
+from schemas.units import DAY_MS, EpochMs, epoch_ms
 from streams.settings import Settings
 
 Files = Annotated[
     list[Path],
     typer.Argument(
         default_factory=list,
-        help="Transactions: JSON Lines (.gz too; - is standard input) or .parquet; without any, those in the topic.",
+        help="Transactions: JSON Lines (compressed too; - is standard input) or Parquet; without any, those in the"
+        " topic.",
     ),
 ]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=1_000, help="Days without a transaction: has left.")]
@@ -53,6 +54,11 @@ def moment(day: datetime) -> EpochMs:
     return epoch_ms(day.replace(tzinfo=UTC))
 
 
+def known_until(past: History) -> EpochMs:
+    """The end in UTC of the day of the last transaction: nothing is known of what came then."""
+    return EpochMs((past.ends_at // DAY_MS + 1) * DAY_MS)
+
+
 def history(files: Sequence[Path]) -> History:
     """Reads all of it, in TRACKER_BASE_CURRENCY; where that isn't set, in the currency of the first transaction.
 
@@ -63,16 +69,16 @@ def history(files: Sequence[Path]) -> History:
         return _from_the_topic(settings_with("kafka_bootstrap_servers"))
     settings = settings_with()
     with ExitStack() as stack, progress("reading", None) as bar:
-        sources = [iter(stack.enter_context(_lines(file))) for file in files]
+        sources = [stack.enter_context(reading(file)).lines for file in files]
         start = []
         for line in sources[0]:
             start.append(line)
-            if not record_kind(line):
+            if line and not record_kind(line):
                 break
         sources[0] = chain(start, sources[0])
         if "base_currency" not in settings.model_fields_set and start and (currency := _currency(start[-1])):
             settings = settings.model_copy(update={"base_currency": currency})
-        return _told(read(sources, intake(settings, keyed=False), bar.at))
+        return _remarked(read(sources, intake(settings, keyed=False), bar.at), settings)
 
 
 def _from_the_topic(settings: Settings) -> History:
@@ -87,7 +93,7 @@ def _from_the_topic(settings: Settings) -> History:
             sources = [_values(reader, topic, number) for number in numbers]
             events = settings.topic_customer_events
             told = (value for n in partitions(reader, events) for value in _values(reader, events, n))
-            return _told(read(sources, intake(settings, keyed=False), bar.at, told))
+            return _remarked(read(sources, intake(settings, keyed=False), bar.at, told), settings)
     finally:
         reader.close()
 
@@ -98,12 +104,13 @@ def _values(reader: Consumer, topic: str, number: int) -> Iterator[bytes]:
     return (value for message in messages if (value := message.value()) is not None)
 
 
-def _told(read_in: History) -> History:
-    if read_in.refused:
-        err.print(f"[yellow]{read_in.refused:,} records were refused[/], the first: {read_in.first_refusal}")
-    if read_in.sorted_files:
-        err.print(f"[yellow]{read_in.sorted_files} files were not in the order of time[/] and have been sorted")
-    return read_in
+def _remarked(past: History, settings: Settings) -> History:
+    notices = past.notices
+    if notices.sorted_files:
+        err.print(f"[yellow]{notices.sorted_files} files were not in the order of time[/] and have been sorted")
+    remark(err, notices.duplicates, notices.unknown_types, notices.unknown_channels)
+    remark_refused(err, notices.refusals, len(past) + notices.duplicates, settings)
+    return past
 
 
 @contextmanager
@@ -113,18 +120,8 @@ def plain_failures() -> Iterator[None]:
 
     try:
         yield
-    except (HistoryError, LeakError, ModelError, parquet.ParquetError) as error:
+    except (HistoryError, LeakError, ModelError) as error:
         raise Failure(str(error)) from error
-
-
-@contextmanager
-def _lines(file: Path) -> Iterator[Iterable[bytes]]:
-    if file.suffix == ".parquet":
-        parquet.rows_in(file)
-        yield parquet.lines(file)
-    else:
-        with reading(file) as source:
-            yield source.lines
 
 
 class _Currency(msgspec.Struct):
@@ -137,4 +134,4 @@ def _currency(line: bytes) -> str | None:
         code = msgspec.json.decode(line, type=_Currency).currency
     except msgspec.DecodeError:
         return None
-    return code if code in {currency.value for currency in iso4217.Currency} else None
+    return code if code in EXPONENTS else None

@@ -1,7 +1,8 @@
 """`tracker publish`: records from a file into Kafka, just as core banking and marketing tools would send them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +20,14 @@ from streams.settings import Settings
 from streams.topics import topics_read
 
 SHOW_EVERY = 1_000
+LOOKED_AT = 100
+"""Lines at the start of a file that say what it is."""
 FULL_WAIT_SECONDS = 0.05
 
 
 def publish(
     file: Annotated[
-        Path, typer.Argument(help="JSON Lines, as `tracker replay` takes them; .gz too; - is standard input.")
+        Path, typer.Argument(help="JSON Lines or Parquet, as `tracker replay` takes them; - is standard input.")
     ],
     rate: Annotated[float | None, typer.Option(min=0.001, metavar="EVENTS_PER_S", help="No faster than this.")] = None,
 ) -> None:
@@ -32,14 +35,16 @@ def publish(
 
     A line is a transaction, or a record of the topic that its field `record` names (alert-outcomes, customer-events).
     Each is sent as it is, keyed by its customer_id, so that a customer's events stay in order. A line in which no
-    customer_id can be read is sent without a key and ends among the dead letters. At the end every partition is told
-    how far time has come, so that silence can be noticed.
+    customer_id can be read is sent without a key and ends among the dead letters; a file that is none of records is
+    refused before anything is sent. At the end every partition is told how far time has come, so that silence can be
+    noticed.
     """
     settings = settings_with("kafka_bootstrap_servers")
-    feed = Feed(settings)
-    started = time.monotonic()
     with reading(file) as source, progress("publishing", source.total, "bytes") as bar:
-        for line in source.lines:
+        lines = _records(file, source.lines)
+        feed = Feed(settings)
+        started = time.monotonic()
+        for line in lines:
             feed.send(line)
             if rate is not None:
                 feed.wait(started + feed.sent / rate)
@@ -54,6 +59,19 @@ def publish(
         out.print(f"{feed.without_key:,} of them have no customer_id: look for them in `tracker dead-letters list`")
     if feed.failed:
         raise Failure(f"{feed.failed:,} lines were not delivered: {feed.why}; publish them again")
+
+
+def _records(file: Path, lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines that are not blank. Raises Failure for a file that isn't one of records: before anything is sent."""
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if line)
+    start = list(islice(numbered, LOOKED_AT))
+    wrong = [number for number, line in start if customer_of(line) is None]
+    if 2 * len(wrong) > len(start):
+        raise Failure(
+            f"{file}, line {wrong[0]}: must be a JSON object with a customer_id; {len(wrong)} of the first {len(start)}"
+            " lines are not: nothing was sent"
+        )
+    return chain((line for _, line in start), (line for _, line in numbered))
 
 
 class Feed:

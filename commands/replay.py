@@ -13,9 +13,11 @@ import typer
 from commands.console import Failure, out, progress, settings_with
 from commands.lines import reading, writing
 from commands.offers import SHIPPED, catalogue
+from commands.remarks import remark, remark_refused
 from commands.state import intake, rules
 from handlers.shadow import Bands, Look
 from learning.came_true import TENTHS, CameTrue
+from learning.refusals import Refusals
 from learning.replay import Replay
 from schemas.units import rfc3339
 
@@ -26,8 +28,8 @@ def replay(
     file: Annotated[
         Path,
         typer.Argument(
-            help="JSON Lines, a transaction in each, or a record of the topic that its field `record` names"
-            " (alert-outcomes, customer-events); .gz too; - is standard input."
+            help="JSON Lines (compressed too) or Parquet: a transaction in each line, or a record of the topic that its"
+            " field `record` names (alert-outcomes, customer-events); - is standard input."
         ),
     ],
     alerts: Annotated[Path, typer.Option(help="File for the alerts, JSON Lines.")],
@@ -93,12 +95,11 @@ def replay(
         out.print(f"{run.suppressed.total():,} alerts were not sent: {told}")
     if run.unfitting:
         out.print(f"{run.unfitting:,} moments had no fitting offer")
-    if run.dead_letters:
-        first = run.dead_letters[0]
-        out.print(
-            f"[yellow]{len(run.dead_letters):,} lines were refused[/], the first is line {first.offset + 1}: "
-            f"{first.field} {first.rule} ({first.reason})"
-        )
+    refusals = Refusals()
+    for letter in run.dead_letters:
+        refusals.add(letter, f"line {letter.offset + 1:,}")
+    remark(out, run.duplicates, run.unknown_types, run.unknown_channels)
+    remark_refused(out, refusals, run.events + run.duplicates, settings)
 
 
 def line(value: object) -> bytes:

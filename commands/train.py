@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from commands.console import out, progress
-from commands.learning import BalanceBelow, Closed, Day, Files, Horizon, history, moment, plain_failures
+from commands.console import Failure, out, progress
+from commands.learning import BalanceBelow, Closed, Day, Files, Horizon, history, known_until, moment, plain_failures
 from learning.registry import write_model
+from schemas.units import rfc3339
 
 
 def train(
@@ -29,10 +30,13 @@ def train(
     started = time.monotonic()
     with plain_failures():
         past = history(files)
+        if known_until(past) < (wanted := moment(until)):
+            raise Failure(
+                f"--until: the history ends on {rfc3339(past.ends_at)[:10]}; who did what after it is not known, and"
+                f" everybody would count as left. Give {rfc3339(known_until(past))[:10]} or a day before it"
+            )
         with progress("folding", len(past)) as bar:
-            learned = trained_on(
-                past, moment(until), horizon, name, definition(balance_below, closed), bar.at, bar.says
-            ).model
+            learned = trained_on(past, wanted, horizon, name, definition(balance_below, closed), bar.at, bar.says).model
         write_model(model, learned)
     training = learned.training
     out.print(

@@ -1,7 +1,6 @@
 """Alerts and figures in words that a bank's employee can read aloud."""
 
-import iso4217
-
+from handlers.currency import EXPONENTS
 from handlers.features import FEATURES, INDEX, Unit
 from schemas.alert import Alert
 
@@ -22,7 +21,7 @@ def sentence(alert: Alert) -> str:
 
 def money(minor: float, currency: str) -> str:
     """An amount in minor units, as people write it: 1,234.50 EUR."""
-    exponent = iso4217.Currency(currency).exponent or 0
+    exponent = EXPONENTS[currency]
     return f"{minor / 10**exponent:,.{exponent}f} {currency}"
 
 

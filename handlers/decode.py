@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -40,7 +40,7 @@ def alone(value: bytes | None, kind: type[T]) -> T | Refusal:
         return Refusal("not_json", "", "must be UTF-8")
     except msgspec.ValidationError as error:
         # The schema is checked on the way: the rest may not even be JSON, and that says more.
-        return _not_json(value) or _worded(str(error))
+        return _not_json(value) or _with_whole_floats(value, kind) or _worded(str(error), kind)
     except msgspec.DecodeError as error:
         return _malformed(error)
 
@@ -84,13 +84,47 @@ def _malformed(error: msgspec.DecodeError) -> Refusal:
     return Refusal("not_json", "", "must be JSON: " + str(error).removeprefix("JSON is malformed: "))
 
 
-def _worded(complaint: str) -> Refusal:
+def _with_whole_floats(value: bytes, kind: type[T]) -> T | None:
+    """What is read when 100.0 and 1e2 count as the integer that JSON Schema says they are."""
+    try:
+        return msgspec.convert(_whole(msgspec.json.decode(value)), kind)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return None
+
+
+def _whole(value: object) -> object:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _whole(held) for name, held in value.items()}
+        case list():
+            return [_whole(held) for held in value]
+        case _:
+            return value
+
+
+def _allowed(kind: type[msgspec.Struct], path: str) -> str | None:
+    """The values that a field may have, where they can be counted."""
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name == path:
+            alternatives = [field.type, *get_args(field.type)]
+            words = [word for each in alternatives if get_origin(each) is Literal for word in get_args(each)]
+            return ", ".join(words) or None
+    return None
+
+
+def _worded(complaint: str, kind: type[msgspec.Struct]) -> Refusal:
     """The refusal for what msgspec says of a value that breaks the schema."""
     parts = _complaint.fullmatch(complaint)
     what, path = (parts["what"], parts["path"] or "") if parts else (complaint, "")
     if missing := _missing.fullmatch(what):
         return Refusal("missing_field", f"{path}.{missing['name']}".removeprefix("."), "is required")
     rule = what.replace("`", "").replace("Expected ", "must be ", 1)
+    if what.startswith("Invalid"):  # goes on with the value itself
+        words = _allowed(kind, path)
+        rule = "must be one of the values in the schema" if words is None else f"must be one of: {words}"
+        return Refusal("wrong_type", path, rule)
     if _out_of_bounds.search(what):
         return Refusal("out_of_bounds", path, rule)
     if path.endswith("occurred_at"):

@@ -64,10 +64,22 @@ def refusal_of(transaction: Transaction, timestamp_ms: int, exchange: Exchange) 
 def refusal_of_moment(field: str, at: int, timestamp_ms: int) -> Refusal | None:
     """The rule that a moment breaks; `timestamp_ms` is the record's Kafka timestamp."""
     if not EARLIEST <= at <= LATEST:
-        return Refusal("out_of_bounds", field, "must be from 1980-01-01 to 2100-01-01")
+        rule = "must be from 1980-01-01 to 2100-01-01, in epoch milliseconds where it is a number"
+        return Refusal("out_of_bounds", field, rule + _other_unit(at))
     if at > timestamp_ms + AHEAD_MS_MAX:
         return Refusal("in_the_future", field, "must not be over 24 hours later than the record's timestamp")
     return None
+
+
+def _other_unit(at: int) -> str:
+    """What to do where a moment makes sense in another unit. Small numbers may be anything."""
+    if EARLIEST <= at * 1_000 <= LATEST:
+        return "; this looks like epoch seconds: multiply by 1,000"
+    if EARLIEST <= at // 1_000 <= LATEST:
+        return "; this looks like epoch microseconds: divide by 1,000"
+    if EARLIEST <= at // 1_000_000 <= LATEST:
+        return "; this looks like epoch nanoseconds: divide by 1,000,000"
+    return ""
 
 
 def moment_ms(moment: Moment) -> int:
@@ -82,10 +94,10 @@ def moment_ms(moment: Moment) -> int:
 def _refusal_of_money(transaction: Transaction, exchange: Exchange) -> Refusal | None:
     currency = transaction.currency
     if currency not in exchange:
-        known = currency in EXPONENTS
-        return Refusal(
-            "no_rate", "currency", "must have a rate in the rates file" if known else "must be an ISO 4217 code"
-        )
+        if currency not in EXPONENTS:
+            return Refusal("no_rate", "currency", "must be an ISO 4217 code")
+        base = f"the base currency, which is {exchange.base_currency} (TRACKER_BASE_CURRENCY)"
+        return Refusal("no_rate", "currency", f"must be {base}, or have a rate in the file of TRACKER_RATES_FILE")
     for name in ("amount_minor", "balance_minor"):
         amount = getattr(transaction, name)
         if amount is not None and abs(exchange.minor(amount, currency)) > AMOUNT_LIMIT:

@@ -5,7 +5,7 @@ in its own order. A file in some other order (by customer, say) was never a stre
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from handlers.notes import Note, NoteIntake
 from handlers.seen import Seen
 from learning.chance import B1
 from learning.records import by_topic, record
+from learning.refusals import Refusals
 from schemas.customer_event import CustomerEvent
 from schemas.line import EVENTS
 from schemas.units import DAY_MS
@@ -30,6 +31,20 @@ _LATE_SHARES_MAX = ((DAY_MS, 0.1), (7 * DAY_MS, 0.01))
 
 class HistoryError(ValueError):
     """The history can't be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What whoever reads a history should be told of it."""
+
+    refusals: Refusals = field(default_factory=Refusals)
+    sorted_files: int = 0
+    """Files that were not in the order of a stream."""
+    duplicates: int = 0
+    """Transactions whose event_id had come before."""
+    unknown_types: int = 0
+    unknown_channels: int = 0
+    """Transactions whose type or channel is none of the contract's."""
 
 
 class Closing(NamedTuple):
@@ -51,11 +66,12 @@ class History(Events):
     events: I8
     closings: "tuple[Closing, ...]"
     """Products that customers who have transactions closed."""
-    refused: int
-    """Records that broke a rule."""
-    first_refusal: str
-    sorted_files: int
-    """Files that were not in the order of a stream."""
+    notices: "Notices"
+
+    @property
+    def ends_at(self) -> int:
+        """Stream time at the last event, epoch ms."""
+        return int(self.clock[-1])
 
     def until(self, moment: int) -> "History":
         """What was known before `moment` (epoch ms): the events before stream time first reached it."""
@@ -132,7 +148,8 @@ def read(
     seen, notes = Seen(), NoteIntake(EVENTS, CustomerEvent, keyed=False)
     closed: list[Note] = []
     parts: list[I8] = []
-    refused, first_refusal, unordered, count = 0, "", 0, 0
+    refusals = Refusals()
+    unordered = count = duplicates = unknown_types = unknown_channels = 0
     for number, lines in enumerate(files, 1):
         read_before = len(parts)
         for batch in _batches(lines, intake, seen, notes, closed):
@@ -140,12 +157,13 @@ def read(
             if len(batch):
                 batch.events[:, CUSTOMER] = places[batch.customer]
                 parts.append(batch.events)
-            if batch.dead_letters:
-                letter = batch.dead_letters[0]
-                where = f"line {letter.offset + 1}" if len(files) == 1 else f"file {number}, line {letter.offset + 1}"
-                first_refusal = first_refusal or f"{where}: {letter.field} {letter.rule}"
-                refused += len(batch.dead_letters)
+            for letter in batch.dead_letters:
+                line = f"line {letter.offset + 1:,}"
+                refusals.add(letter, line if len(files) == 1 else f"file {number}, {line}")
             count += len(batch)
+            duplicates += batch.duplicates
+            unknown_types += batch.unknown_types
+            unknown_channels += batch.unknown_channels
             progress(count)
         if its := parts[read_before:]:
             del parts[read_before:]
@@ -157,11 +175,11 @@ def read(
                 clock = at
             events[:, CLOCK] = clock
     told, letters = notes.notes(0, (record(n, line) for n, line in enumerate(customer_events)))
-    if letters:
-        first_refusal = first_refusal or f"customer event {letters[0].offset + 1}: {letters[0].field} {letters[0].rule}"
-        refused += len(letters)
+    for letter in letters:
+        refusals.add(letter, f"customer event {letter.offset + 1:,}")
     if not count:
-        raise HistoryError(f"no usable transaction was found{'; ' + first_refusal if first_refusal else ''}")
+        why = "".join(f"; {one.first}: {one.field} {one.rule}" for one in islice(refusals, 1))
+        raise HistoryError(f"no usable transaction was found{why}")
     whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if len(files) > 1 or unordered:
         whole = whole[np.argsort(whole[:, CLOCK], kind="stable")]
@@ -170,9 +188,7 @@ def read(
         list(names),
         whole,
         closings=_closings([*closed, *told], names),
-        refused=refused,
-        first_refusal=first_refusal,
-        sorted_files=unordered,
+        notices=Notices(refusals, unordered, duplicates, unknown_types, unknown_channels),
     )
 
 

@@ -17,12 +17,13 @@ def record(number: int, line: bytes) -> Record:
 
 def by_topic(first: int, lines: Sequence[bytes]) -> dict[str, list[Record]]:
     """Outcomes, customer events and, under the empty name, transactions, each in their order; `first` is the number of
-    the first line."""
+    the first line. An empty line is no record."""
     records: dict[str, list[Record]] = {"": [], OUTCOMES: [], EVENTS: []}
-    if all_transactions(lines):
+    if all_transactions(lines) and b"" not in lines:
         # as `record` does, but for the call of it
         records[""] = list(map(Record, count(first), repeat(_NO_TIMESTAMP), repeat(None), lines))
         return records
     for number, line in enumerate(lines, first):
-        records[record_kind(line)].append(record(number, line))
+        if line:
+            records[record_kind(line)].append(record(number, line))
     return records

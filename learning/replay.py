@@ -50,7 +50,7 @@ class Replay:
         if batch < 1:
             raise ValueError("a batch holds at least one record")
         self.clock = 0
-        self.events = 0
+        self.events = self.duplicates = self.unknown_types = self.unknown_channels = 0
         self.dead_letters: list[DeadLetter] = []
         self.suppressed: Counter[str] = Counter()
         self.unfitting = 0
@@ -126,6 +126,9 @@ class Replay:
     def _step(self, read: _Read) -> Outcome:
         batch, notes = read
         self.events += len(batch)
+        self.duplicates += batch.duplicates
+        self.unknown_types += batch.unknown_types
+        self.unknown_channels += batch.unknown_channels
         self.dead_letters += batch.dead_letters
         due = self._passed(batch.clock_end)
         ids = needed_ids(batch, due, notes)

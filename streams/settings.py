@@ -11,7 +11,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import iso4217
 from pydantic import (
     AfterValidator,
     Field,
@@ -23,6 +22,8 @@ from pydantic import (
 )
 from pydantic_core import MultiHostUrl
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from handlers.currency import EXPONENTS
 
 PREFIX = "TRACKER_"
 CONFIG = f"{PREFIX}CONFIG"
@@ -73,7 +74,7 @@ def variable(setting: str) -> str:
 
 
 def _currency(code: str) -> str:
-    if all(code != currency.value or currency.exponent is None for currency in iso4217.Currency):
+    if code not in EXPONENTS:
         raise ValueError("not an ISO 4217 code of a currency with minor units; write for example EUR")
     return code
 

@@ -114,9 +114,9 @@ def test_a_simulated_bank_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
 def test_replay_tells_which_lines_it_refused(tmp_path: Path) -> None:
     file = tmp_path / "feed.jsonl"
     file.write_text('{"event_id": "1"}\n')
-    said = tracker("replay", file, "--alerts", tmp_path / "a", "--profiles", tmp_path / "p").stdout
-    assert "1 lines were refused" in said
-    assert "the first is line 1: customer_id is required (missing_field)" in said
+    said = tracker("replay", file, "--alerts", tmp_path / "a", "--profiles", tmp_path / "p", status=1).stdout
+    assert "1 records were refused" in said
+    assert "1: customer_id is required; the first is line 1" in said
 
 
 def test_replay_writes_what_model_and_challenger_said(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_closing_one_of_the_products_counts_within_the_horizon_only() -> None:
         closes("in", 30, "current "),
     ]
     history = read_lines(lines)
-    assert history.refused == 0
+    assert history.notices.refusals.total == 0
     assert left(history, definition(None, ["current"])) == {"in"}
     assert left(history, definition(None, ["card", "current"])) == {"in", "other"}
     assert left(history.until(START + 10 * DAY_MS), definition(None, ["current"])) == {
@@ -119,8 +119,9 @@ def test_closing_one_of_the_products_counts_within_the_horizon_only() -> None:
 def test_a_broken_customer_event_is_named_and_left_out() -> None:
     lines = [paid("a", 1), closes("a", 2).replace(b'"current"', b'""'), paid("a", 3)]
     history = read_lines(lines)
-    assert (len(history), history.refused, history.closings) == (2, 1, ())
-    assert history.first_refusal.startswith("line 2: product")
+    assert (len(history), history.closings) == (2, ())
+    (refused,) = history.notices.refusals
+    assert (refused.records, refused.field, refused.first) == (1, "product", "line 2")
 
 
 @pytest.fixture(scope="module")

@@ -110,17 +110,17 @@ def test_the_earliest_cut_off_has_customers_who_are_young_there() -> None:
 def test_a_file_with_a_few_hundredths_put_at_its_end_was_no_stream(lines: list[bytes], history: History) -> None:
     few = len(lines) // 30
     again = read_lines([*lines[few:], *lines[:few]])
-    assert again.sorted_files == 1
+    assert again.notices.sorted_files == 1
     assert len(again.until(UNTIL)) == len(history.until(UNTIL))
 
 
 def test_files_are_merged_by_time_and_unordered_ones_sorted(lines: list[bytes], history: History) -> None:
     by_customer = sorted(lines, key=lambda line: orjson.loads(line)["customer_id"])
     again = read_lines(by_customer)
-    assert again.sorted_files == 1
+    assert again.notices.sorted_files == 1
     assert (np.diff(again.at) >= 0).all()
     halves = read_lines(lines[::2], lines[1::2])
-    assert halves.sorted_files == 0
+    assert halves.notices.sorted_files == 0
     assert len(halves) == len(history)
     assert (np.diff(halves.clock) >= 0).all()
 
