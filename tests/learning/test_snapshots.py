@@ -126,5 +126,5 @@ def test_files_are_merged_by_time_and_unordered_ones_sorted(lines: list[bytes], 
 
 
 def test_a_history_without_a_usable_line_says_what_is_wrong() -> None:
-    with pytest.raises(HistoryError, match="line 1: currency must have a rate"):
+    with pytest.raises(HistoryError, match="line 1: currency must be the base currency, which is EUR"):
         read_lines([transaction(1, "c", "2025-01-01T00:00:00Z", currency="USD")])
