@@ -63,7 +63,7 @@ KINDS = (
     Kind("beyond 64 bit", with_text("amount_minor", b"9" * 30), "out_of_bounds", "amount_minor", "must be int <="),
     Kind("beyond the limit", changed(amount_minor=AMOUNT_LIMIT + 1), "out_of_bounds", "amount_minor", "<="),
     Kind("no such currency", changed(currency="EUX"), "no_rate", "currency", "must be an ISO 4217 code"),
-    Kind("no rate", changed(currency="JPY"), "no_rate", "currency", "must have a rate"),
+    Kind("no rate", changed(currency="JPY"), "no_rate", "currency", "must be the base currency"),
     Kind("empty", lambda _: b"", "empty", "", "must have a value"),
     Kind("null", lambda _: None, "empty", "", "must have a value"),
     Kind("a list", lambda event: orjson.dumps([event]), "wrong_type", "", "must be object"),
