@@ -49,6 +49,7 @@ def test_the_alert_comes_on_the_day_of_the_crossing_and_says_the_probability() -
     assert run().feed([*every_second_day(), day(25) - 1]).alerts == []
     (alert,) = run().feed([*every_second_day(), day(25)]).alerts
     assert (alert.status, alert.raised_at, alert.horizon_days) == ("raised", rfc3339(day(25)), HORIZON)
+    assert (alert.expires_at, alert.cause.due_at) == (rfc3339(day(25 + 30)), rfc3339(day(25)))
     assert alert.score == pytest.approx(1 / (1 + exp(-4 * log(13.5 / 13))))
     assert (alert.model.name, alert.model.version) == ("by-hand", "1")
     reason = alert.reasons[0]

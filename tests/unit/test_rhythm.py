@@ -45,11 +45,20 @@ def test_the_alert_comes_when_stream_time_reaches_the_due_time_and_not_a_millise
     assert before.alerts == []
     (alert,) = Fast(offers=()).feed([*every_second_day(), day(20)]).alerts
     assert (alert.kind, alert.status, alert.raised_at) == ("churn_risk", "raised", rfc3339(day(20)))
-    assert alert.cause.due_at == rfc3339(day(20))
+    assert (alert.cause.due_at, alert.cause.event_id) == (rfc3339(day(20)), None)
+    assert (alert.expires_at, alert.horizon_days) == (rfc3339(day(20 + 30)), 30)
     assert alert.score == 1.0  # all six gaps are shorter than 8 days
     reason = alert.reasons[0]
     assert (reason.code, reason.value, reason.usual) == ("silence_beyond_own_rhythm", 8, 2)
     assert reason.sentence == ("No transaction for 8 days; nine times in ten this customer is back within 2.")
+
+
+def test_a_retraction_names_the_alert_and_the_event_and_expires_in_its_turn() -> None:
+    raised, back = Fast(offers=()).feed([*every_second_day(), paid(23)]).alerts
+    assert (back.status, back.supersedes, back.customer_id) == ("retracted", raised.alert_id, "ann")
+    assert (back.raised_at, back.expires_at) == (rfc3339(day(23) + NOON), rfc3339(day(53) + NOON))
+    assert (back.cause.event_id, back.cause.due_at) == (paid(23)["event_id"], None)
+    assert (back.score, back.horizon_days) == (0.0, 30)
 
 
 def test_another_customers_event_is_enough_to_notice_the_silence() -> None:
