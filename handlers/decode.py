@@ -121,12 +121,12 @@ def _worded(complaint: str, kind: type[msgspec.Struct]) -> Refusal:
     if missing := _missing.fullmatch(what):
         return Refusal("missing_field", f"{path}.{missing['name']}".removeprefix("."), "is required")
     rule = what.replace("`", "").replace("Expected ", "must be ", 1)
-    if what.startswith("Invalid"):  # goes on with the value itself
+    if what.startswith("Invalid enum value"):  # goes on with the value itself
         words = _allowed(kind, path)
         rule = "must be one of the values in the schema" if words is None else f"must be one of: {words}"
         return Refusal("wrong_type", path, rule)
     if _out_of_bounds.search(what):
         return Refusal("out_of_bounds", path, rule)
-    if path.endswith("occurred_at"):
+    if path.endswith("_at"):
         rule = "must be RFC 3339 with an offset from UTC, or whole epoch milliseconds"
     return Refusal("wrong_type", path, rule)

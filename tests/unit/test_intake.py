@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import orjson
 import pytest
 
 from handlers.batch import NONE, Batch, Record
-from handlers.decode import DEPTH_MAX, VALUE_BYTES_MAX
+from handlers.decode import DEPTH_MAX, VALUE_BYTES_MAX, alone
 from handlers.intake import Intake
+from handlers.refusal import Refusal, refusal_of_moment
 from handlers.seen import Seen
-from schemas.transaction import CHANNELS, TYPES
+from schemas.customer_event import CustomerEvent
+from schemas.transaction import CHANNELS, TYPES, Transaction
 from schemas.units import DAY_MS, rfc3339
 
 NOW = 1_800_000_000_000
@@ -298,3 +301,57 @@ def test_a_heartbeat_beyond_the_bounds_of_moments_moves_nothing_and_becomes_a_de
 def test_an_empty_batch_keeps_the_clock() -> None:
     batch = INTAKE.batch(0, [], 5, Seen())
     assert (len(batch), batch.clock_end, batch.account.shape, batch.customers) == (0, 5, (0, 5), [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("kind", "CZ6508000000192000145399", "must be one of: consent_given, consent_withdrawn, time_zone,"),
+        ("channel", "CZ6508000000192000145399", "must be one of: counter, phone, mobile, online, email, sms, post"),
+        ("occurred_at", "CZ6508000000192000145399", "must be RFC 3339 with an offset from UTC"),
+        ("matures_at", "CZ6508000000192000145399", "must be RFC 3339 with an offset from UTC"),
+        ("limit_minor", 0, "must be int >= 1"),
+    ],
+)
+def test_a_refusal_of_a_value_says_what_may_stand_there_and_not_what_stood_there(
+    field: str, value: object, rule: str
+) -> None:
+    event = {"event_id": "e", "customer_id": "c", "occurred_at": 1, "kind": "consent_given", field: value}
+    refusal = alone(orjson.dumps(event), CustomerEvent)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.field, refusal.rule[: len(rule)]) == (field, rule)
+    assert "CZ65" not in refusal.rule
+
+
+@pytest.mark.parametrize(
+    ("at", "advice"),
+    [
+        (1_767_601_800, "; this looks like epoch seconds: multiply by 1,000"),
+        (1_767_601_800_000_000, "; this looks like epoch microseconds: divide by 1,000"),
+        (1_767_601_800_000_000_000, "; this looks like epoch nanoseconds: divide by 1,000,000"),
+        (0, ""),
+        (-1, ""),
+    ],
+)
+def test_a_moment_in_another_unit_is_told_what_to_do(at: int, advice: str) -> None:
+    refusal = refusal_of_moment("occurred_at", at, 1 << 60)
+    assert refusal is not None
+    assert refusal.rule == "must be from 1980-01-01 to 2100-01-01, in epoch milliseconds where it is a number" + advice
+
+
+@pytest.mark.parametrize(("written", "amount"), [(b"100.0", 100), (b"1e2", 100), (b"-1E+2", -100), (b"1.5", None)])
+def test_a_whole_number_may_be_written_with_a_point_or_an_exponent(written: bytes, amount: int | None) -> None:
+    value = orjson.dumps(
+        {
+            "event_id": "e",
+            "customer_id": "c",
+            "account_id": "a",
+            "occurred_at": "2026-01-05T08:30:00Z",
+            "amount_minor": "@",
+            "currency": "EUR",
+            "type": "fee",
+            "channel": "card",
+        }
+    ).replace(b'"@"', written)
+    found = alone(value, Transaction)
+    assert (found.amount_minor if isinstance(found, Transaction) else None) == amount
