@@ -108,10 +108,14 @@ def _allowed(kind: type[msgspec.Struct], path: str) -> str | None:
     """The values that a field may have, where they can be counted."""
     for field in msgspec.structs.fields(kind):
         if field.encode_name == path:
-            alternatives = [field.type, *get_args(field.type)]
-            words = [word for each in alternatives if get_origin(each) is Literal for word in get_args(each)]
-            return ", ".join(words) or None
+            return ", ".join(_literals(field.type)) or None
     return None
+
+
+def _literals(kind: object) -> list[str]:
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    return [word for part in get_args(kind) for word in _literals(part)]
 
 
 def _worded(complaint: str, kind: type[msgspec.Struct]) -> Refusal:
