@@ -54,7 +54,7 @@ class MemoryStore:
         state = self._partitions[partition]
         if state.position.epoch > at.epoch:
             raise Fenced(f"partition {partition} has a newer owner than epoch {at.epoch}")
-        if state.position != at:
+        if state.position == _NEVER or state.position != at:
             raise Moved(f"partition {partition} does not stand at version {at.version} of epoch {at.epoch}")
         state.rows.update(changes.rows)
         for customer, when in changes.due.items():

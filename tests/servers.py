@@ -104,10 +104,12 @@ class RedisCluster:
         server: Mapping[str, str] | None = None,
         client: Mapping[str, Any] | None = None,
         user: str = "",
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """`server` are settings of each server, with _ for -, `client` what redis-py needs to connect to one as
-        somebody who may do all; `user` is the tracker's, name:password."""
+        somebody who may do all; `user` is the tracker's, name:password, `settings` are its own beside the URL."""
         self._user = user
+        self.settings = dict(settings or {})
         self._client = {"host": "127.0.0.1", "protocol": 2, "socket_timeout": 5, **(client or {})}
         with ExitStack() as undo:
             folder = Path(tempfile.mkdtemp(prefix="tracker-redis-cluster-"))
@@ -160,7 +162,8 @@ class RedisCluster:
 
     def lines(self, *places: int) -> Lines:
         """Of a program that was told of these nodes, else of the first."""
-        return redis_lines(Settings(redis_url=self.url_of(*places or (0,)), redis_cluster=True))
+        told: dict[str, Any] = {"redis_url": self.url_of(*places or (0,)), "redis_cluster": True, **self.settings}
+        return redis_lines(Settings(**told))
 
     def start(self, place: int) -> None:
         """Starts a node over the data that it has."""
@@ -168,11 +171,17 @@ class RedisCluster:
         self._processes[place] = process
         process.wait_until(lambda: self._answers(place), START_SECONDS_MAX)
 
-    def kill(self, place: int) -> None:
-        """kill -9 of a node; returns when it is gone."""
+    def pid(self, place: int) -> int:
+        """Of a running node."""
         process = self._processes[place]
         assert process is not None
-        os.kill(process.pid, signal.SIGKILL)
+        return process.pid
+
+    def kill(self, place: int) -> None:
+        """kill -9 of a node; returns when it is gone."""
+        os.kill(self.pid(place), signal.SIGKILL)
+        process = self._processes[place]
+        assert process is not None
         process.stop()
         self._processes[place] = None
 
@@ -235,8 +244,9 @@ class RedisCluster:
 
     def node_of(self, key: str) -> int:
         """Which of the clients has the key's slot."""
-        slot = self.clients[0].execute_command("CLUSTER", "KEYSLOT", key)
-        for first, last, (_, port, *_), *_ in _slots(self.clients[0]):
+        asked = next(client for client, process in zip(self.clients, self._processes, strict=True) if process)
+        slot = asked.execute_command("CLUSTER", "KEYSLOT", key)
+        for first, last, (_, port, *_), *_ in _slots(asked):
             if first <= slot <= last:
                 return self._ports.index(port)
         raise KeyError(key)

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
+import redis
 
 from streams.memory_store import MemoryStore
 from streams.redis_lines import OneServer
 from streams.redis_store import RedisStore, redis_client
 from streams.store import Store
+from tests.secured.redis_page import WORKER, rules_of
 
 _partitions = count()
 
@@ -34,6 +36,10 @@ def owner(request: pytest.FixtureRequest) -> Iterator[Callable[[], Store]]:
         yield lambda: RedisStore(cluster.lines())
         return
     url = _url(request)
+    if request.param == "real":  # as a user with exactly the rights of docs/security.md
+        with redis.Redis.from_url(url) as admin:
+            admin.execute_command("ACL", "SETUSER", WORKER, "reset", "on", ">word", *rules_of(WORKER))
+        url = url.replace("redis://", f"redis://{WORKER}:word@")
     clients = []
 
     def another() -> Store:

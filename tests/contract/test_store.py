@@ -4,13 +4,15 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from handlers.ledger import LEDGER
 from handlers.seen import Piece, SeenChanges
 from streams.memory_store import MemoryStore
 from streams.store import Changes, Fenced, Moved, Outgoing, Position, Store
+from tests.contract.conftest import KINDS
 from tests.live import until
 
 Owner = Callable[[], Store]
@@ -172,6 +174,20 @@ def test_what_was_published_before_a_failover_is_not_kept_when_it_is_made_again(
     assert store.outbox(partition, 0, 99) == [(3, outgoing("3"))]
 
 
+def test_outbox_numbers_go_on_after_those_that_were_given_before_the_store_went_back(
+    store: Store, partition: int
+) -> None:
+    at = store.commit(partition, store.claim(partition), 1, 0, Changes(outbox=[outgoing("1")]))
+    at = store.commit(partition, at, 2, 0, Changes(outbox=[outgoing("8"), outgoing("9")], sequence_min=7))
+    assert store.outbox(partition, 0, 99) == [(1, outgoing("1")), (8, outgoing("8")), (9, outgoing("9"))]
+    assert (at.sequence, store.read(partition)) == (9, at)
+    at = store.commit(partition, at, 2, 0, Changes(sequence_min=20))
+    assert (at.sequence, store.read(partition)) == (20, at)
+    at = store.commit(partition, at, 3, 0, Changes(outbox=[outgoing("21")], sequence_min=7))
+    assert store.outbox(partition, 9, 99) == [(21, outgoing("21"))]
+    assert store.claim(partition).sequence == 21
+
+
 WRITES = Changes({"c": b"new", "d": b"new"}, {"c": 99, "e": None}, [outgoing("new")], 1)
 
 
@@ -229,9 +245,10 @@ def test_a_position_that_differs_from_the_stored_one_anywhere_has_moved(
     assert everything(store, partition) == before
 
 
-def test_a_partition_that_was_lost_altogether_has_moved(store: Store, partition: int) -> None:
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_partition_that_was_lost_altogether_has_moved(store: Store, partition: int, epoch: int) -> None:
     with pytest.raises(Moved):
-        store.commit(partition, Position(1, 0, 0, 0, 0, 0, 0), 11, 21, WRITES)
+        store.commit(partition, Position(epoch, 0, 0, 0, 0, 0, 0), 11, 21, WRITES)
     assert store.read(partition) is None
     assert store.load(partition, ["c"]) == [None]
 
@@ -311,39 +328,169 @@ def test_a_commit_may_be_large(store: Store, partition: int) -> None:
     assert store.due(partition, 19_999, 10**6) == [(names[0], 0)]
 
 
-customer = st.sampled_from(["a", "b", "c", "ö"])
-commits = st.lists(
-    st.tuples(
-        st.dictionaries(customer, st.binary(max_size=8)),
-        st.dictionaries(customer, st.none() | st.integers(-5, 5)),
-        st.integers(0, 3),
-        st.integers(0, 12),
-        st.integers(0, 12),
-        st.booleans(),
-    ),
-    max_size=12,
-)
+CUSTOMERS = ["a", "b", "c", "ö"]
+SEGMENTS = range(4)
+NOBODY = Position(1, 0, 0, 0, 0, 0, 0)
+"""What somebody may believe who has never claimed."""
 
 histories = count(10_000)
 """A partition for each history."""
 
+few = st.integers(0, 12)
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=commits)
-def test_any_history_reads_as_it_does_in_memory(
-    owner: Owner, steps: list[tuple[dict[str, bytes], dict[str, int | None], int, int, int, bool]]
-) -> None:
-    store, model, number = owner(), MemoryStore(), next(histories)
-    at = store.claim(number)
-    model.claim(number)
-    for rows, due, entries, published, outcomes, claims in steps:
-        if claims:
-            at = store.claim(number)
-            assert model.claim(number) == at
-        changes = Changes(rows, due, [outgoing(str(n)) for n in range(entries)], published, outcomes=outcomes)
-        expected = model.commit(number, at, at.offset + 1, at.clock + 1, changes)
-        at = store.commit(number, at, at.offset + 1, at.clock + 1, changes)
-        assert at == expected
-        assert everything(store, number) == everything(model, number)
-        assert store.depths(number) == model.depths(number)
-        assert store.next_due(number) == model.next_due(number)
+
+@st.composite
+def changes(draw: st.DrawFn) -> Changes:
+    """Every kind of change, but for event ids."""
+    return Changes(
+        draw(st.dictionaries(st.sampled_from([*CUSTOMERS, LEDGER]), st.binary(max_size=8))),
+        draw(st.dictionaries(st.sampled_from(CUSTOMERS), st.none() | st.integers(-5, 5))),
+        [outgoing(text) for text in draw(st.lists(st.text(max_size=3), max_size=3))],
+        draw(st.just(0) | few),
+        draw(st.just(0) | few),
+        outcomes=draw(st.just(0) | few),
+        customer_events=draw(st.just(0) | few),
+    )
+
+
+class History(RuleBasedStateMachine):
+    """Two owners of two partitions, and the same done to a MemoryStore. While one of them has asked for commits and not
+    heard of them nothing is asked by the other, for in what order Redis would do that nobody can say."""
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__()
+        self._stores = [owner(), owner()]
+        self._model = MemoryStore()
+        self._numbers = [next(histories), next(histories)]
+        self._held: dict[tuple[int, int], Position] = {}
+        self._who = 0
+        self._waiting = 0
+        """Commits that were sent and not asked about."""
+        for place in (0, 1):  # by the first claim Redis gets the functions
+            self.claims(place)
+
+    @property
+    def _store(self) -> Store:
+        return self._stores[self._who]
+
+    def _believed(self, number: int) -> Position:
+        return self._held.get((self._who, number), NOBODY)
+
+    @rule()
+    def another_owner(self) -> None:
+        while self._waiting:
+            self.is_answered()
+        self.has_the_rows_asked_for_ahead()
+        self._who = 1 - self._who
+
+    @rule(place=st.integers(0, 1))
+    def claims(self, place: int) -> None:
+        number = self._numbers[place]
+        found = self._store.claim(number)
+        assert found == self._model.claim(number)
+        self._held[self._who, number] = found
+
+    @rule(place=st.integers(0, 1), changed=changes(), offset=few, clock=st.integers(-3, 2**62), data=st.data())
+    def commits(self, place: int, changed: Changes, offset: int, clock: int, data: st.DataObject) -> None:
+        number = self._numbers[place]
+        changed.seen = self._seen(number, data)
+        at = self._believed(number)
+        told = [said(store.commit, number, at, offset, clock, changed) for store in (self._store, self._model)]
+        assert told[0] == told[1]
+        if isinstance(told[0], Position):
+            self._held[self._who, number] = told[0]
+
+    @rule(
+        place=st.integers(0, 1),
+        field=st.sampled_from(Position._fields),
+        by=st.sampled_from([-1, 1]),
+        changed=changes(),
+    )
+    def commits_from_elsewhere(self, place: int, field: str, by: int, changed: Changes) -> None:
+        number = self._numbers[place]
+        at = self._believed(number)
+        at = at._replace(**{field: max(0, getattr(at, field) + by)})
+        told = [said(store.commit, number, at, 1, 1, changed) for store in (self._store, self._model)]
+        assert told[0] == told[1]
+        if isinstance(told[0], Position):
+            self._held[self._who, number] = told[0]
+
+    @rule(place=st.integers(0, 1), changed=changes(), offset=few, data=st.data())
+    def sends(self, place: int, changed: Changes, offset: int, data: st.DataObject) -> None:
+        number = self._numbers[place]
+        changed.seen = self._seen(number, data)
+        at = self._believed(number)
+        found = self._store.send(number, at, offset, 7, changed)
+        assert found == self._model.send(number, at, offset, 7, changed)
+        self._held[self._who, number] = found
+        self._waiting += 1
+
+    @precondition(lambda self: self._waiting)
+    @rule(flushed=st.booleans())
+    def is_answered(self, flushed: bool = True) -> None:
+        if flushed:
+            self._store.flush()
+            until(self._store.has_answer)
+        told = [said(store.answered) for store in (self._store, self._model)]
+        assert told[0] == told[1]
+        self._waiting -= 1
+        assert self._waiting or not self._store.has_answer()
+
+    @rule(asked=st.lists(st.tuples(st.integers(0, 1), st.lists(st.sampled_from(CUSTOMERS), max_size=3)), max_size=3))
+    def asks_ahead(self, asked: list[tuple[int, list[str]]]) -> None:
+        wanted = [(self._numbers[place], customers) for place, customers in asked]
+        for store in (self._store, self._model):
+            store.ask_ahead(wanted)
+
+    @rule()
+    def has_the_rows_asked_for_ahead(self) -> None:
+        assert self._store.ahead() == self._model.ahead()
+
+    @rule(asked=st.lists(st.tuples(st.integers(0, 1), st.lists(st.sampled_from(CUSTOMERS), max_size=3)), max_size=3))
+    def loads(self, asked: list[tuple[int, list[str]]]) -> None:
+        wanted = [(self._numbers[place], customers) for place, customers in asked]
+        assert self._store.load_all(wanted) == self._model.load_all(wanted)
+
+    @invariant()
+    def all_that_can_be_seen_is_the_same(self) -> None:
+        for number in self._numbers:
+            assert seen_of(self._store, number) == seen_of(self._model, number)
+
+    def _seen(self, number: int, data: st.DataObject) -> SeenChanges:
+        """Event ids follow each other in their segments, one commit's those of the one before."""
+        held = self._model.seen(number, SEGMENTS)
+        pieces = []
+        for segment in data.draw(st.lists(st.sampled_from(SEGMENTS), max_size=2, unique=True)):
+            start = data.draw(st.integers(0, len(held.get(segment, b""))))
+            pieces.append(Piece(segment, start, data.draw(st.binary(min_size=1, max_size=16))))
+        forgotten = data.draw(st.lists(st.sampled_from(SEGMENTS), max_size=2, unique=True))
+        return SeenChanges(data.draw(few), pieces, forgotten)
+
+
+def said(ask: Callable[..., object], *arguments: object) -> object:
+    """The answer, or the kind of refusal."""
+    try:
+        return ask(*arguments)
+    except (Fenced, Moved) as error:
+        return type(error)
+
+
+def seen_of(store: Store, number: int) -> object:
+    """Everything that a reader can see of a partition."""
+    return (
+        store.read(number),
+        store.load(number, [*CUSTOMERS, LEDGER, "nobody"]),
+        sorted(store.customers(number)),
+        sorted(store.sample(number, 99)),
+        [store.due(number, until, limit) for until, limit in ((10**13, 99), (0, 2))],
+        store.next_due(number),
+        [store.outbox(number, after, limit) for after, limit in ((0, 99), (3, 2))],
+        store.depths(number),
+        store.seen(number, SEGMENTS),
+    )
+
+
+@pytest.mark.parametrize("owner", [kind for kind in KINDS if kind != "memory"], indirect=True)
+def test_any_history_of_two_owners_reads_as_it_does_in_memory(owner: Owner) -> None:
+    limits = settings(max_examples=20, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(lambda: History(owner), settings=limits)

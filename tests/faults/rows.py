@@ -7,6 +7,7 @@ from tests.faults import (
     kafka_rows,
     killing,
     layout_rows,
+    redis_cluster_rows,
     redis_rows,
     sentinel_rows,
 )
@@ -18,6 +19,7 @@ ROWS: tuple[Row, ...] = (
     *redis_rows.ROWS,
     *sentinel_rows.ROWS,
     *cluster_rows.ROWS,
+    *redis_cluster_rows.ROWS,
     *kafka_rows.ROWS,
     *data_rows.ROWS,
     *layout_rows.ROWS,

@@ -3,15 +3,24 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers import seen as memory
-from handlers.batch import NONE
+from handlers.batch import NONE, Record
+from handlers.engine import Engine
+from handlers.intake import Intake
+from handlers.notes import NoteIntake
+from handlers.rules import Rules
 from handlers.seen import Seen, event_hashes
-from tests.fast import Fast
+from streams.cache import RowCache
+from streams.memory_store import MemoryStore
+from streams.partition import NoteIntakes, Partition
+from streams.store import Changes
+from tests.fast import PUBLISHED_AT, TOPIC, TOPICS, Fast
 from tests.streams_of_events import Transaction, crowds
 
 SEGMENT, MIN_SEGMENTS, MAX_SEGMENTS, HORIZON = 4, 2, 4, 10
@@ -112,6 +121,71 @@ def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_b
     assert abs(len(ids) - memory.EVENTS_MAX - forgotten) <= memory.SEGMENT
     _, known = seen.sift(ids[-memory.EVENTS_MAX :], np.full(memory.EVENTS_MAX, NONE), 0)
     assert known.all()
+
+
+START = 1_709_164_800_000
+PROMISED = 1_000_000
+"""docs/guarantees.md."""
+
+
+def test_a_million_events_are_known_at_any_moment_however_long_ago_they_were_and_their_stored_segments_are_enough() -> (
+    None
+):
+    """With the real numbers. The last day has 86,400 events, so nothing is kept for being young."""
+    total = PROMISED + 12 * 65_536 + 5
+    ids = np.random.default_rng(3).permutation(np.arange(1, total + 1)) * 0x9E3779B97F4A7C1
+    moments = START + np.arange(total) * 1_000
+    store, seen, clock = MemoryStore(), Seen(), 0
+    at = store.claim(0)
+    checked = 0
+    for start in range(0, total, 20_000):
+        part = slice(start, start + 20_000)
+        clocks, repeated = seen.sift(ids[part], moments[part], clock)
+        assert not repeated.any()
+        clock = int(clocks[-1])
+        at = store.commit(0, at, at.offset + 1, clock, Changes(seen=seen.take()))
+        done = min(start + 20_000, total)
+        if done >= PROMISED and (done % 60_000 < 20_000 or done == total):
+            # another owner, from what is stored, at a moment like any other
+            held = store.seen(0, range(at.oldest, at.events // 65_536 + 1))
+            for known in (seen, Seen(at.events, at.oldest, held)):
+                again = ids[done - PROMISED : done]
+                assert known.sift(again, np.full(PROMISED, NONE), clock)[1].all()
+            checked += 1
+    assert checked > 5
+    assert at.oldest > 0, "something was forgotten, or this shows nothing"
+    assert not store.seen(0, range(at.oldest)), "what is forgotten is not stored"
+
+
+def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
+    """The oldest that is promised, the newest, and the first and last of each segment are duplicates to the next owner;
+    one that never came is not."""
+    total = PROMISED + 3 * 65_536 + 7
+    names = [f"e{n}" for n in range(total)]
+    store, seen = MemoryStore(), Seen()
+    seen.sift(event_hashes(names), START + np.arange(total) * 1_000, 0)
+    store.commit(0, store.claim(0), 1, 0, Changes(seen=seen.take()))
+    partition = owner_of(store)
+    position = partition.claim()
+    assert position.oldest > 0
+    edges = [n for first in range(0, total, 65_536) for n in (first, first + 65_535) if total - PROMISED <= n < total]
+    asked = [total - PROMISED, *edges, total - 1]
+    day = START + total * 1_000
+    twice = [transaction(offset, names[n], day) for offset, n in enumerate(asked, 1)]
+    assert partition.process(twice, None).events == 0
+    assert partition.process([transaction(len(asked) + 1, "never", day)], None).events == 1
+
+
+def owner_of(store: MemoryStore) -> Partition:
+    notes = NoteIntakes(*(NoteIntake(topic, kind) for topic, kind in TOPICS.items()))
+    made = Intake(TOPIC, "EUR", {}), Engine(TOPIC), notes
+    return Partition(0, store, *made, Rules, "alerts", "letters", RowCache(1 << 20))
+
+
+def transaction(offset: int, event_id: str, at: int) -> Record:
+    told = {"event_id": event_id, "customer_id": "c", "account_id": "a", "occurred_at": at, "amount_minor": -5}
+    told |= {"currency": "EUR", "type": "fee", "channel": "card"}
+    return Record(offset, max(at, PUBLISHED_AT), b"c", msgspec.json.encode(told))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A Redis Cluster of six nodes with TLS and users: nodes that die, and what a program that knew only them does."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -18,25 +17,17 @@ NUMBERS = range(12)
 """Partitions: some on each node."""
 
 
-class SecuredCluster:
-    """The cluster, and stores of programs that were told of some of its nodes."""
-
-    def __init__(self, secured: Secured, stack: ExitStack) -> None:
-        self._secured = secured
-        self.nodes = stack.enter_context(
-            RedisCluster(1, secured.of_server(), secured.of_harness(), f"{WORKER}:{PASSWORD}")
-        )
-
-    def store(self, *places: int) -> RedisStore:
-        told = {"redis_url": self.nodes.url_of(*places), "redis_cluster": True, **self._secured.settings()}
-        return RedisStore(redis_lines(Settings(**told)))  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredCluster]:
-    with ExitStack() as stack:
-        secured = Secured(tmp_path_factory.mktemp("secured"), "+cluster|slots")
-        yield SecuredCluster(secured, stack)
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    secured = Secured(tmp_path_factory.mktemp("secured"), "+cluster|slots")
+    made = RedisCluster(1, secured.of_server(), secured.of_harness(), f"{WORKER}:{PASSWORD}", secured.settings())
+    with made as nodes:
+        yield nodes
+
+
+def store_of(cluster: RedisCluster, *places: int) -> RedisStore:
+    """Of a program that was told of these nodes."""
+    return RedisStore(cluster.lines(*places))
 
 
 def claimed(store: RedisStore, number: int) -> Position | None:
@@ -46,15 +37,15 @@ def claimed(store: RedisStore, number: int) -> Position | None:
         return None
 
 
-def test_a_missing_right_to_ask_for_the_slots_is_named(cluster: SecuredCluster) -> None:
+def test_a_missing_right_to_ask_for_the_slots_is_named(cluster: RedisCluster) -> None:
     def allowed(rule: str) -> None:
-        for client in cluster.nodes.clients:
+        for client in cluster.clients:
             client.execute_command("ACL", "SETUSER", WORKER, rule)
 
     allowed("-cluster|slots")
     try:
         with pytest.raises(StoreUnavailable, match=r"the right \+cluster\|slots "):
-            cluster.store(0, 1).claim(0)
+            store_of(cluster, 0, 1).claim(0)
     finally:
         allowed("+cluster|slots")
 
@@ -66,26 +57,25 @@ def test_a_single_redis_that_is_taken_for_a_cluster_is_told_as_such(redis_server
         store.claim(0)
 
 
-def test_the_death_of_the_node_that_was_named_is_outlived(cluster: SecuredCluster) -> None:
+def test_the_death_of_the_node_that_was_named_is_outlived(cluster: RedisCluster) -> None:
     """By a program that has run before, though it was told of that node alone; by one that starts meanwhile, if it was
     told of another; and the partitions of other nodes go on all the time."""
-    nodes = cluster.nodes
-    known, named = cluster.store(0), nodes.url_of(0)
+    known, named = store_of(cluster, 0), cluster.url_of(0)
     at = {number: known.commit(number, known.claim(number), 1, 0, Changes({"c": b"row"})) for number in NUMBERS}
-    lost = [number for number in NUMBERS if nodes.node_of(f"{{{number}}}") == 0]
+    lost = [number for number in NUMBERS if cluster.node_of(f"{{{number}}}") == 0]
     assert 0 < len(lost) < len(NUMBERS)
-    (replica,) = nodes.replicas(0)
-    until(lambda: int(nodes.clients[replica].dbsize()) == int(nodes.clients[0].dbsize()))
-    nodes.kill(0)
-    assert nodes.url_of(0) == named
+    (replica,) = cluster.replicas(0)
+    until(lambda: int(cluster.clients[replica].dbsize()) == int(cluster.clients[0].dbsize()))
+    cluster.kill(0)
+    assert cluster.url_of(0) == named
     with pytest.raises(StoreUnavailable, match="Redis cannot be reached"):
-        cluster.store(0).claim(0)
+        store_of(cluster, 0).claim(0)
 
     others = [number for number in NUMBERS if number not in lost]
     for number in others:
         until(lambda number=number: claimed(known, number) is not None)  # type: ignore[misc]
-    started = cluster.store(0, 1)
-    nodes.await_primary(replica)
+    started = store_of(cluster, 0, 1)
+    cluster.await_primary(replica)
     for store in (known, started):
         for number in NUMBERS:
             until(lambda store=store, number=number: claimed(store, number) is not None)  # type: ignore[misc]
@@ -95,8 +85,8 @@ def test_the_death_of_the_node_that_was_named_is_outlived(cluster: SecuredCluste
         assert (found.version, found.offset) == (at[number].version, at[number].offset)
         assert started.load(number, ["c"]) == [b"row"]
 
-    nodes.start(0)
-    until(lambda: nodes.clients[0].info("replication")["role"] == "slave")
-    store = cluster.store(0)
+    cluster.start(0)
+    until(lambda: cluster.clients[0].info("replication")["role"] == "slave")
+    store = store_of(cluster, 0)
     at_last = store.claim(lost[0])
     assert store.commit(lost[0], at_last, 2, 0, Changes()).version == at_last.version + 1
