@@ -96,4 +96,13 @@ MISTAKES = (
         "Outgoing(self._alerts_topic, None, value,",
         "tests/unit/test_outbox_records.py::test_an_alert_is_a_cloud_event_in_binary_mode_keyed_by_its_customer",
     ),
+    Mistake(
+        "letter-rule",
+        "A dead letter names the reason where its rule belongs.",
+        "handlers/refusal.py",
+        "            rule=self.rule,",
+        "            rule=self.reason,",
+        "tests/unit/test_outbox_records.py::"
+        "test_a_dead_letter_is_the_record_as_it_came_with_reason_field_rule_and_place",
+    ),
 )

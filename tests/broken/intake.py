@@ -67,4 +67,37 @@ MISTAKES = (
         "exchange.minor(amount, currency) > AMOUNT_LIMIT",
         "tests/unit/test_limits.py::test_what_is_converted_keeps_the_limit_in_the_banks_currency",
     ),
+    Mistake(
+        "utf8",
+        "A value that is no UTF-8 is taken.",
+        "handlers/decode.py",
+        "        value.decode()\n",
+        "",
+        "tests/unit/test_intake.py::test_a_broken_record_becomes_a_dead_letter_and_its_neighbours_do_not",
+    ),
+    Mistake(
+        "no-rate-words",
+        "Of a currency that there is not it is said that its rate is missing.",
+        "handlers/refusal.py",
+        "known = currency in EXPONENTS",
+        "known = True",
+        "tests/unit/test_limits.py::test_a_currency_without_a_rate_and_one_that_there_is_not_are_told_apart",
+    ),
+    Mistake(
+        "wrong-key",
+        "A record with another customer's key is taken.",
+        "handlers/intake.py",
+        "if self._keyed and record.key != transaction",
+        "if False and record.key != transaction",
+        "tests/unit/test_intake.py::test_a_broken_record_becomes_a_dead_letter_and_its_neighbours_do_not",
+    ),
+    Mistake(
+        "heartbeat-future",
+        "A heartbeat of the far future moves stream time.",
+        "handlers/intake.py",
+        'if refusal := refusal_of_moment("heartbeat", told_at, record.timestamp_ms):',
+        'if refusal := refusal_of_moment("heartbeat", told_at, 1 << 60):',
+        "tests/unit/test_intake.py::"
+        "test_a_heartbeat_beyond_the_bounds_of_moments_moves_nothing_and_becomes_a_dead_letter",
+    ),
 )

@@ -101,3 +101,14 @@ def test_a_crowd_moves_stream_time_no_further_than_those_who_have_been_looked_at
     partition = opened(store, Policy())
     partition.process([], last + 5)
     assert store.clocks == [last - 5, last + 5]
+
+
+def test_of_a_crowd_whoever_comes_before_they_are_due_is_not_silent() -> None:
+    """In one batch: a visit on day 25, before the silence would be one, and somebody else's on day 60."""
+    store = MemoryStore()
+    crowd(store)
+    came = [record(8, booked(25, -5, "purchase", customer=PRESENT)), record(9, salary(60, "somebody else"))]
+    done = opened(store, Policy()).process(came, None)
+    theirs = [(alert.status, alert.raised_at) for alert in done.alerts if alert.customer_id == PRESENT]
+    assert theirs == [("raised", "2024-04-02T00:00:00.000Z")]
+    assert len(done.alerts) == CROWD

@@ -125,7 +125,7 @@ def test_a_value_may_have_1048576_bytes_and_nest_64_deep() -> None:
         (letter,) = Intake("transactions", "EUR", {}).batch(0, [record], 0, Seen()).dead_letters
         assert letter.reason == reason
     for depth, found in ((63, None), (64, "not_json")):
-        letter = refused(deep=msgspec.Raw(b"[" * depth + b"]" * depth))
+        letter = refused(deep=msgspec.Raw(b"[" * depth + b"]" * depth), beside=[[]])
         assert (None if letter is None else letter.reason) == found
 
 
@@ -226,3 +226,17 @@ def test_what_is_converted_keeps_the_limit_in_the_banks_currency(
     record = Record(0, NOON, b"c", msgspec.json.encode(told))
     letters = Intake("transactions", "EUR", {"USD": Decimal(2)}).batch(0, [record], 0, Seen()).dead_letters
     assert [(letter.reason, letter.field) for letter in letters] == ([] if right else [("out_of_bounds", field)])
+
+
+@pytest.mark.parametrize(
+    ("currency", "rule"),
+    [
+        ("USD", "must have a rate in the rates file"),
+        ("XAU", "must be an ISO 4217 code"),
+        ("ABC", "must be an ISO 4217 code"),
+    ],
+)
+def test_a_currency_without_a_rate_and_one_that_there_is_not_are_told_apart(currency: str, rule: str) -> None:
+    letter = refused(currency=currency)
+    assert letter is not None
+    assert (letter.reason, letter.field, letter.rule) == ("no_rate", "currency", rule)
