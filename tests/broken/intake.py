@@ -79,8 +79,8 @@ MISTAKES = (
         "no-rate-words",
         "Of a currency that there is not it is said that its rate is missing.",
         "handlers/refusal.py",
-        "known = currency in EXPONENTS",
-        "known = True",
+        "        if currency not in EXPONENTS:\n",
+        "        if False:\n",
         "tests/unit/test_limits.py::test_a_currency_without_a_rate_and_one_that_there_is_not_are_told_apart",
     ),
     Mistake(
