@@ -102,6 +102,11 @@ ROWS: dict[str, tuple[Chart, ...]] = {
         Chart("Records waiting", "short", [("max by (partition) (tracker_lag_events)", "partition {{partition}}")]),
         Chart("Oldest record waiting", "s", [("max by (partition) (tracker_lag_seconds)", "partition {{partition}}")]),
         Chart(
+            "Held back by an open transaction",
+            "s",
+            [("max by (partition) (tracker_held_back_seconds)", "partition {{partition}}")],
+        ),
+        Chart(
             "Freshness",
             "s",
             [("time() - max by (partition) (tracker_committed_timestamp_seconds > 0)", "partition {{partition}}")],
@@ -207,11 +212,13 @@ ROWS: dict[str, tuple[Chart, ...]] = {
         ),
         Chart("Time since the last poll", "s", [("tracker_consumer_stalled_seconds", "{{instance}}")]),
         Chart("Partitions owned", "short", [("tracker_partitions_owned", "{{instance}}")]),
+        Chart("In the consumer group", "short", [("tracker_in_group", "{{instance}}")]),
         Chart(
             "Rebalances and recoveries in five minutes",
             "short",
             [
                 ("sum by (instance) (increase(tracker_rebalances_total[5m]))", "{{instance}} rebalances"),
+                ("sum by (instance) (increase(tracker_rejoins_total[5m]))", "{{instance}} joined anew"),
                 ("sum by (instance) (increase(tracker_recoveries_total[5m]))", "{{instance}} recoveries"),
             ],
         ),

@@ -33,7 +33,7 @@ from streams.catalog import Catalog
 from streams.churn import churn_rules
 from streams.claim import Portion
 from streams.claims import Claims
-from streams.clients import bootstrap_servers
+from streams.clients import LastWord, bootstrap_servers, is_fatal
 from streams.drift import Drift
 from streams.faust_app import Boot, faust_app
 from streams.gate import Gate
@@ -41,10 +41,12 @@ from streams.health import Health
 from streams.logs import log_to_stderr
 from streams.lookback import Lookback
 from streams.loop import Loop
+from streams.membership import Asking, Membership
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
 from streams.redis_store import RedisStore, redis_lines
+from streams.retry import GaveUp
 from streams.river import River, consumer_config
 from streams.settings import Settings, SettingsError
 from streams.topics import topics_read
@@ -119,9 +121,9 @@ class Worker:
         self._executor = ThreadPoolExecutor(1, "work")
         self._app = faust_app(settings, folder)
         self._app.web = WorkerWeb(self._app, settings.web_host, settings.web_port, _say_ready)
-        self._consumer = Consumer(consumer_config(settings, self._on_kafka_error))
+        self._membership = Membership(settings, self._group_consumer, Asking(settings), self._health, self._metrics)
         self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error) | SELDOM))
-        self._gate = Gate(settings, self._consumer, self._health)
+        self._gate = Gate(settings, self._membership.consumer, self._health)
         self._app.boot_strategy = Boot(self._app, self._gate)
         self._catalog = Catalog(self._app, settings, self._health, rules)
         self._batches = Batches(self._app, maxsize=0)
@@ -176,7 +178,7 @@ class Worker:
             _log.warning("work under way was given up; the next owner of the partitions does it again")
             self.code, self._quiet = 1, False
             return
-        await asyncio.to_thread(self._consumer.close)
+        await asyncio.to_thread(self._membership.consumer.close)
         await asyncio.to_thread(self._beside.consumer.close)
 
     def _build_loop(self) -> None:
@@ -199,13 +201,13 @@ class Worker:
             lookback,
             self._health,
             self._metrics,
-            self._on_kafka_error,
+            self._on_outage,
             self._crash_from_thread,
         )
         self._claims = claims = Claims(
             topics_read(settings),
             settings.retry_seconds_max,
-            self._consumer,
+            self._membership,
             self._beside,
             lock,
             open_partition,
@@ -218,7 +220,7 @@ class Worker:
         self._work_loop = Loop(lock, intake, engine, rules, store, self._publisher, claims, self._metrics)
         self._river = River(
             settings,
-            self._consumer,
+            self._membership,
             self._beside,
             claims,
             self._health,
@@ -256,14 +258,14 @@ class Worker:
                 self._work_loop.settle()
                 portions = self._batches.next(left)
             if portions is not None:
-                self._health.working(True)
                 self._work_loop.work(portions, self._batches.look)
-                self._health.working(False)
+                self._health.worked_off()
                 self._river.done()
         self._work_loop.settle()
         return self._batches.leave()
 
     def _deliver(self, portions: list[Portion]) -> None:
+        self._health.handed_over()
         self._batches.hand_over(portions, self._loop)
 
     async def _beat(self) -> None:
@@ -277,7 +279,7 @@ class Worker:
         if model is None:
             return
         store = RedisStore(redis_lines(self._settings))
-        drift = Drift(model, store, lambda: [claim.number for claim in list(self._claims)], self._metrics)
+        drift = Drift(model, store, lambda: [claim.number for claim in list(self._claims)], self._health, self._metrics)
         try:
             await drift.watch()
         except Exception as error:
@@ -293,7 +295,22 @@ class Worker:
         self._metrics.cache_bytes.set(self._cache.size)
 
     def _on_kafka_error(self, error: KafkaError) -> None:
-        """From any thread of librdkafka's clients."""
+        """From any thread of librdkafka's clients. One that is given up for good ends the worker; but the publisher's
+        producer, whose calls fail then, is made anew."""
+        if is_fatal(error):
+            self._crash_from_thread(LastWord(f"a client of Kafka has been given up: {error.str()}"))
+        self._on_outage(error)
+
+    def _group_consumer(self) -> Consumer:
+        """The loop's, which has not joined its group yet."""
+        return Consumer(consumer_config(self._settings, self._on_group_error))
+
+    def _on_group_error(self, error: KafkaError) -> None:
+        if is_fatal(error):
+            self._membership.heard(error)
+        self._on_outage(error)
+
+    def _on_outage(self, error: KafkaError) -> None:
         if (text := _TROUBLES.get(error.code())) is not None:
             if not self._health.troubled("kafka"):
                 _log.error("Kafka: %s", text)
@@ -306,7 +323,10 @@ class Worker:
         """The process ends with 1. What went wrong is logged as streams.logs does it: without what was read."""
         self.code = 1
         self._health.crashed(error)
-        _log.critical("crashed: %s", type(error).__name__, exc_info=error)
+        if isinstance(error, LastWord | GaveUp):  # no fault of the program: whoever runs it is told what is
+            _log.critical("cannot go on: %s", f"{error}: {error.__cause__}" if error.__cause__ else error)
+        else:
+            _log.critical("crashed: %s", type(error).__name__, exc_info=error)
         self._over.set()
 
 

@@ -1,7 +1,8 @@
 """One spell of owning one partition: from its claim in the store until it is taken away or refused."""
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -37,6 +38,15 @@ class Claim:
     """Nothing was ever committed for the partition, nor published under this claim."""
     read_to: Offsets
     """After the last records that were handed on to be worked on."""
+    heard: list[int] = field(init=False)
+    """By topic, after the last record that Kafka has given."""
+    ends: list[tuple[int, int] | None] = field(init=False)
+    """By topic, what had been heard when its end was reached, and that end, which is further on where markers of
+    transactions, or records of aborted ones, come last. None if it was not reached yet."""
+    waiting: tuple[tuple[int, int], ...] = ()
+    """Of each batch of transactions that was handed on: its last offset, and the Kafka timestamp of its first."""
+    held_since: tuple[int, float] | None = None
+    """Where an open transaction keeps readers from what is behind it, and since when that is known (monotonic)."""
     alive: bool = True
     proved: bool = False
     """The store has done what was asked under this claim."""
@@ -50,14 +60,65 @@ class Claim:
     """So many outcomes wait for transactions that no more are read."""
     high: int = 0
     """Offset after the last transaction that Kafka was lately known to hold."""
-    timestamp_ms: int = 0
-    """Kafka timestamp of the last committed transaction."""
     next_due: int | None = None
     """When the next customer was lately known to be due, epoch ms; None if there is none."""
+
+    def __post_init__(self) -> None:
+        self.heard = list(self.start)
+        self.ends = [None] * len(self.start)
 
     @property
     def number(self) -> int:
         return self.partition.number
+
+    def reached_end(self, topic: int, end: int) -> None:
+        """Kafka has nothing more to give of the topic (its place in Offsets) up to `end`."""
+        self.ends[topic] = self.heard[topic], end
+
+    @property
+    def at_end(self) -> int | None:
+        """The end of the transactions' log for readers, if all that comes before it has been heard."""
+        end = self.ends[0]
+        return end[1] if end is not None and end[0] == self.heard[0] else None
+
+    @property
+    def read_all(self) -> bool:
+        """Every topic was read to its end at some time, and what came of it then is worked off."""
+        reached = self.partition.reached
+        return all(end is not None and end[0] <= at for end, at in zip(self.ends, reached, strict=True))
+
+    def acknowledged(self, offsets: Offsets) -> Offsets:
+        """What to tell the group where the loop stands at `offsets`: the position of a reader, for whom markers of
+        transactions are no records. From any thread."""
+        told = zip(offsets, self.partition.start, self.ends, strict=True)
+        return Offsets(*[end[1] if end and end[0] == max(at, start) else max(at, start) for at, start, end in told])
+
+    def look_at_end(self, high: int, now: float) -> None:
+        """Kafka holds transactions up to `high`: whether more than can be read (time.monotonic)."""
+        self.high = max(self.high, high)
+        end = self.at_end
+        if end is None or self.high <= end:
+            self.held_since = None
+        elif self.held_since is None or self.held_since[0] != end:
+            self.held_since = end, now
+
+    def hand_on(self, records: Sequence[Record]) -> None:
+        """A batch of transactions goes to be worked on."""
+        at = self.partition.position.offset
+        waiting = [batch for batch in self.waiting if batch[0] >= at]
+        self.waiting = (*waiting, (records[-1].offset, records[0].timestamp_ms))
+
+    def lag(self, now_ms: float, now: float) -> tuple[int, float, float]:
+        """Transactions in Kafka that are not committed yet; the age of the oldest, and for how long such have been held
+        back by an open transaction, in seconds. `now` is time.monotonic. From any thread."""
+        at = self.acknowledged(self.partition.reached).transactions
+        since = self.held_since if self.alive else None  # else nothing is read, whoever has written it
+        held = 0.0 if since is None else max(0.0, now - since[1])
+        oldest = next((first for last, first in self.waiting if last >= at), self.seen_ms)
+        behind = max(0, self.high - at)
+        if not behind or (since is not None and at >= since[0]) or not oldest:
+            return behind, held, held
+        return behind, max(held, (now_ms - oldest) / 1_000), held
 
     def polled(self, full: bool, now: float) -> None:
         """A poll brought transactions, as many as one may bring, or fewer, or came to the end (time.monotonic)."""

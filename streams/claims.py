@@ -7,16 +7,17 @@ polls.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from queue import SimpleQueue
 from threading import Lock
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.beside import Beside
 from streams.claim import STANDING_STILL, Claim, LostRecords, take
 from streams.health import Health
 from streams.lookback import Lookback
+from streams.membership import Membership, OutOfGroup
 from streams.metrics import Metrics
 from streams.partition import Partition
 from streams.publisher import Publisher
@@ -38,7 +39,7 @@ class Claims:
         self,
         topics: Topics,
         retry_seconds_max: float,
-        consumer: Consumer,
+        membership: Membership,
         beside: Beside,
         lock: Lock,
         open_partition: Callable[[int], Partition],
@@ -51,7 +52,7 @@ class Claims:
         self._topics = topics
         self._topic = topics.transactions
         self._retry_seconds_max = retry_seconds_max
-        self._consumer = consumer
+        self._membership = membership
         self._beside = beside
         self._lock = lock
         self._open_partition = open_partition
@@ -61,12 +62,14 @@ class Claims:
         self._health = health
         self._metrics = metrics
         self._refused: SimpleQueue[tuple[Claim, Exception]] = SimpleQueue()
+        self._given: set[int] = set()
+        """Assigned by Kafka, whether they could be claimed or not."""
         self._held: dict[int, Claim] = {}
         self._ended: dict[int, Claim] = {}
         """The last claim on each partition that is ours, and can't be worked on now."""
         self._attempts: dict[int, Retry] = {}
         self._again_at: dict[int, float] = {}
-        self._paused = False
+        self._paused = self._caught_up = False
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(tuple(self._held.values()))
@@ -89,12 +92,24 @@ class Claims:
         """Joins the consumer group."""
         self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
 
+    def join_anew(self, error: KafkaError | OutOfGroup, wait: Callable[[float], object]) -> None:
+        """Joins the consumer group with another consumer: this one is out of it for good. Raises LastWord, GaveUp."""
+        seconds = self._membership.end(error)
+        self._take_away(tuple(self._given))
+        wait(seconds)
+        self._membership.renew()
+        self._paused = False
+        self.subscribe()
+
     def reclaim(self, claim: Claim, error: Exception) -> None:
         """The store has refused work under this claim. From any thread."""
         self._refused.put((claim, error))
 
     def turn(self) -> None:
-        """Does what is due: ends what was refused, and tries again what had not worked. Raises GaveUp."""
+        """Does what is due: ends what was refused, tries again what had not worked, and looks whether this worker is in
+        its group. Raises GaveUp, OutOfGroup."""
+        self._membership.turn(bool(self._given))
+        self._see_whether_caught_up()
         self._publisher.serve(self._consumer)
         while not self._refused.empty():
             claim, error = self._refused.get()
@@ -124,15 +139,26 @@ class Claims:
             logs = [TopicPartition(self._topic, number) for number in self._held]
             (self._consumer.pause if wanted else self._consumer.resume)(logs)
 
-    def see_whether_caught_up(self) -> None:
-        """Tells the health when everything that is assigned has been read to its end."""
-        if all(claim.caught_up for claim in self) and not self._again_at:
+    @property
+    def _consumer(self) -> Consumer:
+        return self._membership.consumer
+
+    def _see_whether_caught_up(self) -> None:
+        """Tells the health once everything that was assigned then has been read to its end, and worked off."""
+        if self._caught_up or not self._membership.is_in:
+            return
+        claims = [self._held.get(number) for number in self._given]
+        if all(claim is not None and claim.read_all for claim in claims):
+            self._caught_up = True
             self._health.met("caught up")
 
     def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:  # one that was left
+            return
         _log.info("given partitions %s", sorted(log.partition for log in given))
         self._metrics.rebalances.inc()
         self._publisher.rebalanced()
+        self._given |= {log.partition for log in given}
         for log in given:
             claim = self._claim(log.partition)
             log.offset = OFFSET_BEGINNING if claim is None else claim.start.transactions
@@ -142,22 +168,25 @@ class Claims:
         waiting = [log for log in given if self._paused or log.partition not in self._held]
         if waiting:
             consumer.pause(waiting)
-        self._health.met("partitions")
-        self.see_whether_caught_up()
 
-    def _on_revoke(self, _: Consumer, taken: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
         """Revoked or lost, it's the same: finish the batch in work, then let go."""
-        _log.info("partitions %s taken away", sorted(log.partition for log in taken))
+        if consumer is self._consumer:  # else it is one that was left
+            self._take_away([log.partition for log in taken])
+
+    def _take_away(self, numbers: Collection[int]) -> None:
+        _log.info("partitions %s taken away", sorted(numbers))
         self._metrics.rebalances.inc()
-        for log in taken:
-            self._end(log.partition)
-            self._ended.pop(log.partition, None)
-            self._again_at.pop(log.partition, None)
-            self._attempts.pop(log.partition, None)
-            self._health.fine(f"partition {log.partition}")
-            self._metrics.forget(log.partition)
+        self._given.difference_update(numbers)
+        for number in numbers:
+            self._end(number)
+            self._ended.pop(number, None)
+            self._again_at.pop(number, None)
+            self._attempts.pop(number, None)
+            self._health.fine(f"partition {number}")
+            self._metrics.forget(number)
             with self._lock:
-                self._release(log.partition)
+                self._release(number)
         self._tell_store()
 
     def _end(self, number: int) -> None:

@@ -14,6 +14,16 @@ RECORD_BYTES_MAX = 12 * 1024 * 1024
 """Room for a dead letter of 10 MB with its headers."""
 
 
+class LastWord(Exception):
+    """librdkafka has given a client up for good and will do nothing with it any more; the text says what to do."""
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Whether its client does nothing any more. The `fatal()` of an error that comes as a message, or out of a call,
+    says False all the same."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL
+
+
 def kafka_client(settings: Settings, on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
     """A librdkafka configuration to be added to. Raises SettingsError if there is no address."""
     config: dict[str, Any] = {

@@ -14,6 +14,7 @@ from handlers.churn_inputs import NAMES, inputs_at
 from handlers.churn_model import ChurnModel, Scorer
 from handlers.drift import psi
 from handlers.layout import LayoutError
+from streams.health import Health
 from streams.metrics import Metrics
 from streams.store import Store, StoreUnavailable
 
@@ -29,10 +30,13 @@ SAMPLE_MIN = 500
 class Drift:
     """Of one worker's customers. `store` is used by nobody else; `owned` gives the partitions of the moment."""
 
-    def __init__(self, model: ChurnModel, store: Store, owned: Callable[[], Sequence[int]], metrics: Metrics) -> None:
+    def __init__(
+        self, model: ChurnModel, store: Store, owned: Callable[[], Sequence[int]], health: Health, metrics: Metrics
+    ) -> None:
         self._scorer = Scorer(model)
         self._store = store
         self._owned = owned
+        self._health = health
         self._metrics = metrics
 
     async def watch(self, every_seconds: float = EVERY_SECONDS) -> None:
@@ -40,10 +44,12 @@ class Drift:
         program, it is done the next time: nothing that is decided waits for it."""
         while True:
             await asyncio.sleep(every_seconds)
+            self._health.beat("drift watcher")
             try:
                 await asyncio.to_thread(self.measure)
             except (StoreUnavailable, LayoutError) as error:
                 _log.warning("drift is measured later: %s", error)
+            self._health.rest("drift watcher")
 
     def measure(self) -> None:
         """Sets the gauge of every figure that the model file knows; takes it away where there are too few customers.

@@ -12,7 +12,7 @@ from typing import Literal
 STALL_SECONDS = 30.0
 """A part that says nothing for longer has stalled: above the first batch's compilation, far above any batch."""
 
-Part = Literal["consumer", "publisher", "event loop"]
+Part = Literal["consumer", "publisher", "event loop", "drift watcher"]
 Need = Literal["offer catalogue", "partitions", "caught up"]
 
 _NEEDS: tuple[Need, ...] = ("offer catalogue", "partitions", "caught up")
@@ -25,7 +25,8 @@ class Health:
         self._clock = clock
         self._lock = Lock()
         self._beats: dict[Part, float] = {}
-        self._working_since: float | None = None
+        self._waiting = 0
+        self._agent_at: float | None = None
         self._troubles: dict[str, str] = {}
         self._crash: str | None = None
         self._met: set[Need] = set()
@@ -38,9 +39,18 @@ class Health:
         """The part has ended as it should: nothing more is expected of it."""
         self._beats.pop(part, None)
 
-    def working(self, on_a_batch: bool) -> None:
-        """The agent has taken a batch, or has finished it."""
-        self._working_since = self._clock() if on_a_batch else None
+    def handed_over(self) -> None:
+        """One more batch waits for the agent."""
+        with self._lock:
+            self._waiting += 1
+            if self._agent_at is None:
+                self._agent_at = self._clock()
+
+    def worked_off(self) -> None:
+        """The agent has done with a batch, and with everything that it had sent for it."""
+        with self._lock:
+            self._waiting -= 1
+            self._agent_at = self._clock() if self._waiting else None
 
     def trouble(self, what: str, text: str) -> None:
         """Something outside doesn't work, until `fine` is said of the same thing."""
@@ -60,13 +70,18 @@ class Health:
         self._crash = self._crash or type(error).__name__
 
     def met(self, need: Need) -> None:
-        """One of the things that readiness waits for is there; it stays met for the life of the process."""
+        """One of the things that readiness waits for is there."""
         with self._lock:
             self._met.add(need)
 
+    def missed(self, need: Need) -> None:
+        """It is there no longer."""
+        with self._lock:
+            self._met.discard(need)
+
     @property
     def alive(self) -> bool:
-        """The agent runs: it hasn't crashed and isn't stuck in a batch."""
+        """The agent runs: it hasn't crashed and takes what is handed over."""
         return self._crash is None and not self._stuck()
 
     def silence(self, part: Part) -> float:
@@ -77,7 +92,7 @@ class Health:
         """Why the worker is unhealthy; empty when it is healthy."""
         found = [] if self._crash is None else [f"crashed: {self._crash}"]
         if self._stuck():
-            found.append(f"agent: has been on one batch for more than {STALL_SECONDS:.0f} s")
+            found.append(f"agent: has been on one batch, or has not taken one, for more than {STALL_SECONDS:.0f} s")
         for part in tuple(self._beats):
             if (silence := self.silence(part)) > STALL_SECONDS:
                 found.append(f"{part}: has stalled for {silence:.0f} s")
@@ -90,5 +105,5 @@ class Health:
             return [need for need in _NEEDS if need not in self._met]
 
     def _stuck(self) -> bool:
-        since = self._working_since
+        since = self._agent_at
         return since is not None and self._clock() - since > STALL_SECONDS

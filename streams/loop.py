@@ -167,7 +167,8 @@ class Loop:
     def _finish(self, portion: Portion, done: Done) -> None:
         self._count(portion, done)
         clock = max(done.position.clock, portion.now or 0)
-        self._publisher.add(portion.claim, done.outbox, done.position.offsets, clock)
+        offsets = portion.claim.acknowledged(done.position.offsets)
+        self._publisher.add(portion.claim, done.outbox, offsets, clock)
         portion.claim.proved = True
 
     @contextmanager
@@ -192,9 +193,8 @@ class Loop:
     def _count(self, portion: Portion, done: Done) -> None:
         metrics = self._metrics
         if portion.records:
-            portion.claim.timestamp_ms = portion.records[-1].timestamp_ms
             committed = metrics.partition(portion.claim.number).committed_timestamp_seconds
-            committed.set(portion.claim.timestamp_ms / 1_000)
+            committed.set(portion.records[-1].timestamp_ms / 1_000)
             metrics.batch_events.observe(len(portion.records))
         if not portion.empty:
             metrics.commits.inc()

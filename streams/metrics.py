@@ -40,6 +40,7 @@ class PartitionMetrics:
 
     lag_events: Gauge
     lag_seconds: Gauge
+    held_back_seconds: Gauge
     committed_timestamp_seconds: Gauge
     outbox_entries: Gauge
     due_customers: Gauge
@@ -144,9 +145,20 @@ class Metrics:
 
     def _by_partition(self) -> None:
         by = ["partition"]
-        self._lag_events = self._gauge("lag_events", "Records in the partition that are not yet committed.", by)
+        self._lag_events = self._gauge(
+            "lag_events",
+            "Records in the partition that are not yet committed, those in a producer's open transaction included, "
+            "which can't be read yet.",
+            by,
+        )
         self._lag_seconds = self._gauge(
             "lag_seconds", "Age of the oldest record not yet committed; 0 when the partition is caught up.", by
+        )
+        self._held_back = self._gauge(
+            "held_back_seconds",
+            "For how long the same records at the partition's end have been held back by a producer's open "
+            "transaction, as far as this worker has seen; 0 when none are.",
+            by,
         )
         self._committed = self._gauge(
             "committed_timestamp_seconds",
@@ -172,6 +184,13 @@ class Metrics:
         self.consumer_stalled_seconds = self._gauge(
             "consumer_stalled_seconds",
             "Time since the consumer was last asked for records; near 0 in a healthy worker.",
+        )
+        self.in_group = self._gauge(
+            "in_group",
+            "1 while this worker is in its consumer group: it owns partitions, or is spare as others own them all.",
+        )
+        self.rejoins = self._counter(
+            "rejoins", "Times that this worker, out of its consumer group for good, has joined it anew."
         )
         self.partitions_owned = self._gauge("partitions_owned", "Partitions that this worker processes now.")
         self.rebalances = self._counter("rebalances", "Times that partitions were given to or taken from this worker.")
@@ -203,7 +222,15 @@ class Metrics:
 
     def _partition_gauges(self) -> tuple[Gauge, ...]:
         """In the order of PartitionMetrics."""
-        return self._lag_events, self._lag_seconds, self._committed, self._outbox, self._due, self._overdue
+        return (
+            self._lag_events,
+            self._lag_seconds,
+            self._held_back,
+            self._committed,
+            self._outbox,
+            self._due,
+            self._overdue,
+        )
 
     def _counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
         return Counter(f"tracker_{name}", text, labels, registry=self._registry)

@@ -12,8 +12,9 @@ from handlers.batch import Record
 from streams.beside import Beside
 from streams.claim import Claim, LostRecords, Portion
 from streams.claims import Claims
-from streams.clients import HEARTBEAT_MS, RECORD_BYTES_MAX, kafka_client
+from streams.clients import HEARTBEAT_MS, RECORD_BYTES_MAX, LastWord, is_fatal, kafka_client
 from streams.health import Health
+from streams.membership import Membership, OutOfGroup
 from streams.metrics import Metrics
 from streams.records import record_of
 from streams.retry import Retry
@@ -48,7 +49,7 @@ class River:
     def __init__(
         self,
         settings: Settings,
-        consumer: Consumer,
+        membership: Membership,
         beside: Beside,
         claims: Claims,
         health: Health,
@@ -59,7 +60,7 @@ class River:
         self._settings = settings
         self._topics = topics_read(settings)
         self._topic = self._topics.transactions
-        self._consumer = consumer
+        self._membership = membership
         self._beside = beside
         self._claims = claims
         self._health = health
@@ -98,22 +99,34 @@ class River:
         self._metrics.partitions_owned.set(len(owned))
         for claim in [*owned, *self._claims.ended]:  # what waits goes on waiting where nobody can work it off
             gauges = self._metrics.partition(claim.number)
-            behind = 0 if claim.caught_up and claim.alive else max(0, claim.high - claim.partition.position.offset)
+            behind, seconds, held = claim.lag(time.time() * 1_000, time.monotonic())
             gauges.lag_events.set(behind)
-            gauges.lag_seconds.set(max(0.0, time.time() - claim.timestamp_ms / 1_000) if behind else 0.0)
+            gauges.lag_seconds.set(seconds)
+            gauges.held_back_seconds.set(held)
             # By the stream's own clock nobody is ever late: it doesn't move while nothing is worked off.
             due = claim.next_due if self._settings.clock == "wall" else None
             gauges.due_overdue_seconds.set(0.0 if due is None else max(0.0, time.time() - due / 1_000))
+
+    @property
+    def _consumer(self) -> Consumer:
+        return self._membership.consumer
 
     def _run(self) -> None:
         try:
             self._claims.subscribe()
             while not self._stopping.is_set():
                 self._health.beat("consumer")
-                self._claims.turn()
-                self._probe()
-                self._look_at_ends()
-                self._turn()
+                try:
+                    self._claims.turn()
+                    self._probe()
+                    self._look_at_ends()
+                    self._turn()
+                except KafkaException as error:
+                    if not is_fatal(error.args[0]):
+                        raise
+                    self._claims.join_anew(error.args[0], self._stopping.wait)
+                except OutOfGroup as error:
+                    self._claims.join_anew(error, self._stopping.wait)
         except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
             self._crash(error)
 
@@ -124,16 +137,25 @@ class River:
             self._claims.pause(True)
             self._sort(self._consumer.consume(1, 0.1))
             return
-        self._claims.pause(False)
-        started = time.perf_counter()
-        self._sort(self._poll())
-        self._sort(self._beside.poll(self._settings.poll_records_max))
-        portions = self._portions()
-        if portions:
-            self._metrics.step_seconds["poll"].observe(time.perf_counter() - started)
-            self._deliver(portions)
-        else:
-            self._room.release()
+        portions: list[Portion] = []
+        try:
+            self._claims.pause(False)
+            started = time.perf_counter()
+            self._sort(self._poll())
+            self._sort_beside()
+            portions = self._portions()
+            if portions:
+                self._metrics.step_seconds["poll"].observe(time.perf_counter() - started)
+                self._deliver(portions)
+        finally:
+            if not portions:
+                self._room.release()
+
+    def _sort_beside(self) -> None:
+        try:
+            self._sort(self._beside.poll(self._settings.poll_records_max))
+        except KafkaException as error:  # it is in no group that it could join anew
+            raise LastWord(f"the consumer of {self._topics.outcomes} has been given up: {error}") from error
 
     def _poll(self) -> list[Message]:
         """As many as a batch may have, or what has come when the wait for company of the first is over: a fetch that
@@ -168,12 +190,14 @@ class River:
             if claim is None or topic is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
             records = list(map(record_of, messages))
+            place = self._topics.index(topic)
+            claim.heard[place] = max(claim.heard[place], records[-1].offset + 1)
             if topic == self._topic:
                 claim.caught_up = False
                 claim.polled(full, time.monotonic())
                 claim.seen_ms = max(claim.seen_ms, *[record.timestamp_ms for record in records])
             else:  # some may have been fetched for a claim before this one
-                read_to = claim.read_to[self._topics.index(topic)]
+                read_to = claim.read_to[place]
                 records = [record for record in records if record.offset >= read_to]
             if records:
                 self._early.setdefault(claim, {}).setdefault(topic, []).extend(records)
@@ -191,11 +215,13 @@ class River:
         portions = []
         for claim in self._claims:
             its, its_now = self.ripe(claim, early.get(claim, {})), now if claim.caught_up else None
-            if measure:
+            if tick or measure:
                 log = TopicPartition(self._topic, claim.number)
-                claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, cached=True)[1])
+                claim.look_at_end(self._consumer.get_watermark_offsets(log, cached=True)[1], at)
             if its or its_now is not None or measure:
                 records, outcomes, customer_events = [its.get(topic, []) for topic in self._topics]
+                if records:
+                    claim.hand_on(records)
                 portions.append(Portion(claim, records, outcomes, customer_events, claim.read_to, its_now, measure))
                 claim.read_to = claim.read_to.after(records, outcomes, customer_events)
         return portions
@@ -219,16 +245,17 @@ class River:
         return its
 
     def _report(self, message: Message, error: KafkaError) -> None:
-        claim = self._claims.get(_number(message))
+        claim, topic = self._claims.get(_number(message)), message.topic()
         if error.code() == KafkaError._PARTITION_EOF:
-            if claim is not None and message.topic() == self._topic:
+            if claim is not None and topic is not None:
+                claim.reached_end(self._topics.index(topic), message.offset() or 0)
+            if claim is not None and topic == self._topic:
                 claim.caught_up = True
                 claim.polled(False, time.monotonic())
-                self._claims.see_whether_caught_up()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
             lost = f"{message.topic()}: the records after those that were processed are no longer in Kafka"
             self._claims.lose(claim.number, LostRecords(lost))
-        elif error.fatal():
+        elif is_fatal(error):
             raise KafkaException(error)
         else:
             self._health.trouble("kafka", error.str())

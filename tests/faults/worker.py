@@ -31,7 +31,7 @@ def _forkserver() -> ForkServerContext:
 def fork(environment: Mapping[str, str], kill: steps.Kill | None, clock: Path | None, log: Path) -> "Worker":
     """A new worker, whose settings are in `environment`. Its clock is wrong by the seconds that the file says."""
     with _forking:
-        process = _CONTEXT.Process(target=steps.forked, args=(environment, kill, clock, log))
+        process = CONTEXT.Process(target=steps.forked, args=(environment, kill, clock, log))
         process.start()
     return Worker(process, log)
 
@@ -96,4 +96,4 @@ class Worker:
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
 
-_CONTEXT = _forkserver()
+CONTEXT = _forkserver()

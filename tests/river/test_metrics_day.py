@@ -281,11 +281,14 @@ def known(story: Story) -> dict[str, float]:
         "tracker_store_up": 1,
         "tracker_kafka_up": 1,
         "tracker_partitions_owned": 2,
+        "tracker_in_group": 1,
+        "tracker_rejoins_total": 0,
         "tracker_rebalances_total": story.rebalances[0],
         "tracker_recoveries_total": 2,
         "tracker_customers_in_memory": 1,  # whoever came after the partitions had been claimed again
         **dict.fromkeys([f"tracker_lag_events{one}" for one in partitions], 0),
         **dict.fromkeys([f"tracker_lag_seconds{one}" for one in partitions], 0),
+        **dict.fromkeys([f"tracker_held_back_seconds{one}" for one in partitions], 0),
         **dict.fromkeys([f"tracker_outbox_entries{one}" for one in partitions], 0),
         **{f"tracker_committed_timestamp_seconds{one}": story.last[n] for n, one in enumerate(partitions)},
     }

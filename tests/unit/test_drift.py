@@ -15,6 +15,7 @@ from handlers.ledger import LEDGER
 from learning.simulator import START, simulate
 from schemas.units import DAY_MS
 from streams.drift import SAMPLE_MIN, Drift
+from streams.health import Health
 from streams.memory_store import MemoryStore
 from streams.metrics import Metrics
 from streams.store import Changes, Position, StoreUnavailable
@@ -45,7 +46,7 @@ def watched(bank: Fast, store: MemoryStore, days_later: int, customers: int = 90
     for number in (0, 1):
         half = {name: rows[name] for name in names[number::2]}
         store.commit(number, store.claim(number), 1, END + days_later * DAY_MS, Changes(half))
-    return Drift(model, store, lambda: [0, 1], Metrics(registry)), registry
+    return Drift(model, store, lambda: [0, 1], Health(), Metrics(registry)), registry
 
 
 def gauges(registry: CollectorRegistry) -> dict[str, float | None]:

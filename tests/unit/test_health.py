@@ -32,14 +32,23 @@ def test_a_part_that_stops_telling_has_stalled_until_it_tells_again_or_rests() -
     assert (health.problems(), health.silence("consumer")) == ([], 0)
 
 
-def test_an_agent_that_is_stuck_in_a_batch_is_not_alive() -> None:
+def test_an_agent_that_is_stuck_in_a_batch_or_does_not_take_one_is_not_alive() -> None:
     clock = Clock()
     health = Health(clock)
-    health.working(True)
-    clock.now += STALL_SECONDS + 1
+    clock.now += 10 * STALL_SECONDS
+    assert health.alive, "it has nothing to do"
+    health.handed_over()
+    clock.now += STALL_SECONDS
+    health.handed_over()
+    assert health.alive
+    clock.now += 1
     assert not health.alive
     assert "agent" in health.problems()[0]
-    health.working(False)
+    health.worked_off()
+    assert health.problems() == []
+    clock.now += STALL_SECONDS + 1
+    assert not health.alive, "one more waits"
+    health.worked_off()
     assert health.alive
     assert health.problems() == []
 
@@ -62,12 +71,17 @@ def test_troubles_stand_until_they_are_over_each_by_itself() -> None:
     assert health.problems() == ["redis: cannot be reached"]
 
 
-def test_it_is_ready_when_all_that_it_needs_was_there_once() -> None:
+def test_it_is_ready_while_all_that_it_needs_is_there() -> None:
     health = Health()
     for need in ("partitions", "caught up"):
         health.met(need)  # type: ignore[arg-type]
     assert health.waiting_for() == ["offer catalogue"]
     health.met("offer catalogue")
+    assert health.waiting_for() == []
+    health.missed("partitions")
+    health.missed("partitions")
+    assert health.waiting_for() == ["partitions"]
+    health.met("partitions")
     assert health.waiting_for() == []
 
 

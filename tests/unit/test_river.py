@@ -13,6 +13,7 @@ from streams.beside import Beside
 from streams.claim import Claim
 from streams.embedded import EmbeddedBroker
 from streams.health import Health
+from streams.membership import Membership
 from streams.metrics import Metrics
 from streams.river import River, consumer_config
 from streams.settings import Settings
@@ -32,7 +33,9 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     consumer.assign([TopicPartition(name, 0, 0)])
     nothing = cast(Any, None)
     beside = Beside(topics_read(settings), consumer)
-    river = River(settings, consumer, beside, nothing, Health(), Metrics(CollectorRegistry()), nothing, nothing)
+    health, metrics = Health(), Metrics(CollectorRegistry())
+    membership = Membership(settings, lambda: consumer, nothing, health, metrics)
+    river = River(settings, membership, beside, nothing, health, metrics, nothing, nothing)
     claim = Claim(cast(Any, type("Numbered", (), {"number": 0})), Offsets(), True, Offsets())
     outcomes = [Record(n, at, b"c", b"{}") for n, at in enumerate((100, 200, 150, 300))]
 
@@ -55,10 +58,16 @@ class Held(list[Claim]):
     ended: Sequence[Claim] = ()
 
 
+def claim_at(offset: int) -> Claim:
+    """On partition 4, which stands there."""
+    stands = Position(1, 1, offset, 0, 0, 0, 0)
+    partition = SimpleNamespace(number=4, position=stands, start=Offsets(), reached=stands.offsets)
+    return Claim(cast(Any, partition), Offsets(), True, Offsets())
+
+
 def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() -> None:
-    registry, position = CollectorRegistry(), Position(1, 1, 12, 0, 0, 0, 0)
-    claim = Claim(cast(Any, SimpleNamespace(number=4, position=position)), Offsets(), True, Offsets())
-    claim.caught_up, claim.high, claim.timestamp_ms = True, 40, int(time.time() * 1_000) - 100_000
+    registry, claim = CollectorRegistry(), claim_at(12)
+    claim.high, claim.seen_ms = 12, int(time.time() * 1_000) - 100_000
     settings, nothing = Settings(kafka_bootstrap_servers="127.0.0.1:1"), cast(Any, None)
     claims = Held([claim])
     river = River(settings, nothing, nothing, cast(Any, claims), Health(), Metrics(registry), nothing, nothing)
@@ -69,7 +78,7 @@ def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() ->
     river.observe()
     assert (gauge("lag_events"), gauge("lag_seconds")) == (0, 0)
     claims.clear()
-    claim.alive, claims.ended = False, [claim]
+    claim.alive, claims.ended, claim.high = False, [claim], 40
     river.observe()
     assert gauge("lag_events") == 28
     assert 100 <= gauge("lag_seconds") < 160
@@ -79,9 +88,8 @@ def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() ->
 def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_scrape() -> None:
     def overdue(next_due: int | None, clock: str) -> float | None:
         given: dict[str, Any] = {"kafka_bootstrap_servers": "127.0.0.1:1", "clock": clock}
-        registry, position = CollectorRegistry(), Position(1, 1, 0, 0, 0, 0, 0)
-        claim = Claim(cast(Any, SimpleNamespace(number=4, position=position)), Offsets(), True, Offsets())
-        claim.next_due, claim.caught_up = next_due, True
+        registry, claim = CollectorRegistry(), claim_at(0)
+        claim.next_due = next_due
         nothing = cast(Any, None)
         claims = cast(Any, Held([claim]))
         River(Settings(**given), nothing, nothing, claims, Health(), Metrics(registry), nothing, nothing).observe()
