@@ -225,3 +225,45 @@ def test_hashes_differ_depend_on_every_character_and_are_the_same_in_every_proce
     # each bit is set in about half of them
     shares = [(hashes.view(np.uint64) >> np.uint64(bit) & np.uint64(1)).mean() for bit in range(64)]
     assert 0.49 < min(shares) <= max(shares) < 0.51
+
+
+def test_hashes_are_those_that_are_stored_already() -> None:
+    # another hash would make every event that a store remembers a new one
+    known = {"e": -7235959857768813767, "tx-0000000001": -110635925507908233, "x" * 64: -7503785306315132885}
+    assert event_hashes(list(known)).tolist() == list(known.values())
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64), max_size=4))
+def test_a_hash_is_eight_rounds_of_multiply_and_shift(event_ids: list[str]) -> None:
+    assert event_hashes(event_ids).tolist() == [_hash_by_definition(event_id) for event_id in event_ids]
+
+
+def _hash_by_definition(event_id: str) -> int:
+    """Over the eight words of eight bytes each, lowest first; 64 bits, the highest the sign."""
+    bits, multiplier, text = (1 << 64) - 1, 0x9E3779B97F4A7C15, event_id.encode().ljust(64, b"\0")
+    found = multiplier
+    for k in range(0, 64, 8):
+        found = (found ^ int.from_bytes(text[k : k + 8], "little")) * multiplier & bits
+        found ^= found >> 29
+    found = found * multiplier & bits
+    found ^= found >> 32
+    return found - (1 << 64) if found >> 63 else found
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60))
+def test_a_crowded_table_of_hashes_is_a_set(steps: list[tuple[bool, int]]) -> None:
+    # 16 places, at most half of them taken; hashes by sixteens share a home
+    table, known = np.zeros(16, np.int64), set[int]()
+    for put, number in steps:
+        one = 16 * number + number % 3
+        hashes = np.array([one], np.int64)
+        if put and len(known | {one}) <= 8:
+            memory._insert(table, hashes)
+            known.add(one)
+        elif not put:
+            memory._remove(table, hashes)
+            known.discard(one)
+        assert sorted(table[table != 0].tolist()) == sorted(known)
+        for other in range(1, 41):
+            asked = 16 * other + other % 3
+            assert (table[memory._place(table, asked)] == asked) == (asked in known)
