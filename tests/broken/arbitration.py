@@ -119,4 +119,20 @@ MISTAKES = (
         "likely * context * value)",
         "tests/unit/test_offers.py::test_priority_is_the_product_of_its_factors_and_the_highest_wins",
     ),
+    Mistake(
+        "context-max",
+        "Of several moments the first counts, not the strongest.",
+        "handlers/arbitration.py",
+        "    return max(found)",
+        "    return found[0]",
+        "tests/unit/test_offers.py::test_the_moment_that_speaks_most_for_an_offer_counts",
+    ),
+    Mistake(
+        "no-uplift",
+        "An offer that helps nobody is made.",
+        "handlers/arbitration.py",
+        '("no_uplift" if likely == 0 and unasked(counts) > 0 else None)',
+        "None",
+        "tests/unit/test_propensity.py::test_an_offer_that_helps_nobody_is_held_back",
+    ),
 )

@@ -54,4 +54,13 @@ MISTAKES = (
         "counts.cells[0] = (made, taken + 1)",
         "tests/unit/test_ledger.py::test_what_is_taken_counts_in_the_segment_in_which_it_was_offered",
     ),
+    Mistake(
+        "uplift",
+        "What the control group does unasked is not subtracted.",
+        "handlers/propensity.py",
+        "return max(drawn - unasked(counts), 0.0)",
+        "return drawn",
+        "tests/unit/test_propensity.py::"
+        "test_what_the_control_group_does_unasked_is_subtracted_once_enough_of_it_is_known",
+    ),
 )

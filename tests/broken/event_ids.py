@@ -21,4 +21,12 @@ MISTAKES = (
         "tests/laws/test_event_horizon.py::"
         "test_the_last_1048576_events_are_known_however_long_ago_and_all_of_the_last_24_hours",
     ),
+    Mistake(
+        "seen-duplicate-clock",
+        "A duplicate moves stream time.",
+        "handlers/seen.py",
+        "                repeated[at] = True\n                clocks[at] = clock\n",
+        "                repeated[at] = True\n                clocks[at] = max(clock, moments[at])\n",
+        "tests/laws/test_seen.py::test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same",
+    ),
 )

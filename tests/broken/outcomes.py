@@ -209,4 +209,12 @@ MISTAKES = (
         "mode, segment",
         "tests/unit/test_policy.py::test_what_was_sent_is_taken_back_though_its_kind_has_been_killed_since",
     ),
+    Mistake(
+        "outcome-moves-clock",
+        "An outcome told of the future makes its customer look silent.",
+        "handlers/notes.py",
+        "entries[:, CLOCK] = [note.clock for note in ordered]",
+        "entries[:, CLOCK] = [max(note.clock, note.at) for note in ordered]",
+        "tests/unit/test_answers.py::test_neither_an_outcome_nor_a_customer_event_makes_anybody_look_silent",
+    ),
 )

@@ -116,4 +116,20 @@ MISTAKES = (
         "        self._trimmed = self.published\n",
         "tests/unit/test_partition.py::test_what_is_published_during_a_commit_is_removed_at_rest",
     ),
+    Mistake(
+        "trim-at-rest",
+        "At rest what is published stays in the outbox.",
+        "streams/partition.py",
+        "and self.published <= self._trimmed:",
+        "and True:",
+        "tests/unit/test_partition.py::test_what_is_published_during_a_commit_is_removed_at_rest",
+    ),
+    Mistake(
+        "ahead-stale",
+        "A row asked for ahead is used though a commit has changed it since.",
+        "streams/partition.py",
+        "                del self._ahead[customer]\n",
+        "                pass\n",
+        "tests/unit/test_partition.py::test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory",
+    ),
 )

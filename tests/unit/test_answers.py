@@ -12,7 +12,7 @@ from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
-from tests.bank import day, event, offer, outcome, salary
+from tests.bank import booked, day, event, offer, outcome, salary
 from tests.fast import Fast
 
 
@@ -159,3 +159,15 @@ def test_only_bought_can_do_without_an_alert() -> None:
     letter = read(OUTCOME % b"accepted", AlertOutcome)
     assert isinstance(letter, DeadLetter)
     assert (letter.reason, letter.field) == ("missing_field", "alert_id")
+
+
+def test_neither_an_outcome_nor_a_customer_event_makes_anybody_look_silent() -> None:
+    """Stream time is moved by transactions alone: due on day 29, told of on day 60, silent when the stream is there."""
+    visits = [booked(on, -5, "purchase") for on in range(0, 24, 3)]
+    told = [
+        outcome("shown", 60, "savings", customer="ann") | {"alert_id": "x"},
+        event("time_zone", 60, time_zone="UTC"),
+    ]
+    run = Fast(offers=()).feed([*visits, *told])
+    assert run.alerts == []
+    assert [alert.raised_at[5:10] for alert in run.feed([day(60)]).alerts] == ["03-29"]
