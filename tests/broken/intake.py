@@ -138,7 +138,7 @@ MISTAKES = (
         "handlers/notes.py",
         'if outcome.alert_id is None and outcome.outcome != "bought":',
         "if False:",
-        "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
+        "tests/unit/test_answers.py::test_only_bought_can_do_without_an_alert",
     ),
     Mistake(
         "note-future",
