@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from commands import rights
 from commands.console import out, settings_with
 from commands.kafka import consumer, from_the_start, partitions, to_the_end
 from commands.words import sentence
@@ -17,6 +18,7 @@ def alerts(
 ) -> None:
     """Show the alerts in the topic, oldest first in each partition. Reading changes nothing for anybody else."""
     settings = settings_with("kafka_bootstrap_servers")
+    rights.require(settings, rights.reading(settings, settings.topic_alerts))
     reader = consumer(settings)
     try:
         starts = from_the_start(partitions(reader, settings.topic_alerts))

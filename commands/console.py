@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 import redis
 import typer
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
+from streams.rights import is_refusal, user_of
 from streams.settings import Settings, SettingsError, load_settings, variable
 from streams.store import StoreUnavailable
 
@@ -34,12 +35,26 @@ class Commands(TyperGroup):
             complain(str(error))
             raise typer.Exit(2) from error
         except KafkaException as error:
-            complain(f"Kafka: {error.args[0].str()}; check TRACKER_KAFKA_BOOTSTRAP_SERVERS and that the brokers are up")
+            complain(f"Kafka: {error.args[0].str()}{_what_to_do(error.args[0])}")
         except (redis.RedisError, StoreUnavailable) as error:
             complain(f"Redis: {error}; check TRACKER_REDIS_URL and that the server is up")
         except (Failure, OSError) as error:
             complain(str(error))
         raise typer.Exit(1)
+
+
+def _what_to_do(error: KafkaError) -> str:
+    if is_refusal(error):
+        return f": {user_of(load_settings())} lacks a right; docs/security.md lists those of each command"
+    match error.code():
+        case KafkaError._AUTHENTICATION:
+            refused = f"; the brokers refuse {user_of(load_settings())}"
+            return f"{refused}: check TRACKER_KAFKA_SASL_USERNAME and TRACKER_KAFKA_SASL_PASSWORD"
+        case KafkaError._SSL:
+            return "; check the variables TRACKER_KAFKA_SSL_*"
+        case KafkaError._TRANSPORT | KafkaError._ALL_BROKERS_DOWN | KafkaError._TIMED_OUT | KafkaError._RESOLVE:
+            return "; check TRACKER_KAFKA_BOOTSTRAP_SERVERS and that the brokers are up"
+    return ""
 
 
 def complain(text: str) -> None:

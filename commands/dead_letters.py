@@ -14,9 +14,10 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 import typer
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from rich.markup import escape
 
+from commands import rights
 from commands.console import Failure, out, print_json, progress, settings_with
 from commands.kafka import ANSWER_SECONDS_MAX, consumer, ends, partitions, producer, to_the_end
 from commands.lines import reading
@@ -24,6 +25,7 @@ from commands.publish import customer_of
 from schemas.dead_letter import DeadLetter, dead_letter_of
 from schemas.units import rfc3339
 from streams.records import headers_of
+from streams.rights import Right, is_refusal, lack
 from streams.settings import Settings
 from streams.topics import topics_read
 
@@ -71,7 +73,8 @@ def show(
 ) -> None:
     """Show the dead letters that have not been replayed: what was wrong, where it came from, what it holds."""
     settings = settings_with("kafka_bootstrap_servers")
-    reader = consumer(settings, _group(settings))
+    rights.require(settings, rights.listing_letters(settings))
+    reader = consumer(settings, rights.letters_group(settings))
     try:
         starts = _positions(reader, settings, from_start=everything)
         for message in to_the_end(reader, settings.topic_dead_letters, starts):
@@ -103,7 +106,8 @@ def replay(
     to the last one in it count as dealt with.
     """
     settings = settings_with("kafka_bootstrap_servers")
-    reader = consumer(settings, _group(settings))
+    rights.require(settings, rights.replaying_letters(settings))
+    reader = consumer(settings, rights.letters_group(settings))
     try:
         positions = _positions(reader, settings, from_start=False)
         if file is None:
@@ -133,8 +137,14 @@ def _send_back(letters: Iterable[Letter], reader: Consumer, settings: Settings) 
 
     Raises KafkaException or Failure, with all letters of the transaction at hand not sent.
     """
-    sender = producer(settings, **{"transactional.id": _group(settings)})
-    sender.init_transactions(ANSWER_SECONDS_MAX)
+    sender = producer(settings, **{"transactional.id": rights.letters_group(settings)})
+    try:
+        sender.init_transactions(ANSWER_SECONDS_MAX)
+    except KafkaException as error:
+        if not is_refusal(error.args[0]):
+            raise
+        lacking = Right("Write", "transactional id", rights.letters_group(settings))
+        raise Failure(lack(settings, [lacking])) from error
     topics = topics_read(settings)
     sent: Counter[str] = Counter()
     with progress("sending back", None, "letters") as bar:
@@ -156,10 +166,6 @@ def _send_back(letters: Iterable[Letter], reader: Consumer, settings: Settings) 
                 raise
             bar.at(sent.total())
     return sent
-
-
-def _group(settings: Settings) -> str:
-    return f"{settings.group_id}-dead-letters"
 
 
 def _positions(reader: Consumer, settings: Settings, *, from_start: bool) -> dict[int, int]:

@@ -12,6 +12,7 @@ from commands.console import Failure
 from streams.clients import RECORD_BYTES_MAX, kafka_client
 from streams.retry import GaveUp, Retry
 from streams.settings import Settings
+from streams.topics import reader_group
 
 ANSWER_SECONDS_MAX = 10.0
 SILENCE_SECONDS_MAX = 30.0
@@ -61,7 +62,7 @@ def producer(settings: Settings, **more: object) -> Producer:
 def consumer(settings: Settings, group: str | None = None) -> Consumer:
     """A consumer of committed records that joins no group; `group` only names where positions are kept."""
     tuned = {
-        "group.id": group or f"{settings.group_id}-reader",
+        "group.id": group or reader_group(settings),
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "isolation.level": "read_committed",

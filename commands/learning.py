@@ -11,6 +11,7 @@ import msgspec
 import typer
 from confluent_kafka import Consumer
 
+from commands import rights
 from commands.console import Failure, err, progress, settings_with
 from commands.kafka import consumer, ends, from_the_start, partitions, to_the_end
 from commands.lines import reading
@@ -83,6 +84,7 @@ def history(files: Sequence[Path]) -> History:
 
 def _from_the_topic(settings: Settings) -> History:
     """Each partition is a stream of its own, as a file is."""
+    rights.require(settings, rights.learning(settings))
     reader, topic = consumer(settings), settings.topic_transactions
     try:
         numbers = partitions(reader, topic)

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 import typer
 
+from commands import rights
 from commands.console import Failure, out, print_json, settings_with
 from commands.kafka import consumer, from_the_start, partitions, producer, to_the_end
 from handlers.catalog import CatalogError, Catalogue, catalogue_of, read_catalog, record_mistake
@@ -55,6 +56,7 @@ def publish(file: File) -> None:
     """Make the file the catalogue and policy that every worker uses; offers that are not in it are withdrawn."""
     settings = settings_with("kafka_bootstrap_servers")
     found = catalogue(file)
+    rights.require(settings, rights.offers(settings))
     withdrawn = publish_offers(settings, found)
     out.print(f"{len(found.offers)} offers published to {settings.topic_offers}, {len(withdrawn)} withdrawn")
 
@@ -66,6 +68,7 @@ def switch(
 ) -> None:
     """Switch a kind of alerts on, off or to a dry run, in every worker at once."""
     settings = settings_with("kafka_bootstrap_servers")
+    rights.require(settings, rights.offers(settings))
     standing = {key.encode(): value for key, value in _standing(settings).items() if key == POLICY_KEY}
     if mistake := next((record_mistake(*record) for record in standing.items()), None):
         raise Failure(f"The policy in {settings.topic_offers} is not good: {mistake}; publish a catalogue first")

@@ -10,6 +10,7 @@ import msgspec
 import typer
 from confluent_kafka import KafkaException, Message
 
+from commands import rights
 from commands.console import Failure, out, progress, settings_with
 from commands.kafka import partitions, producer
 from commands.lines import reading
@@ -77,14 +78,16 @@ def _records(file: Path, lines: Iterator[bytes]) -> Iterator[bytes]:
 class Feed:
     """What core banking does: one record for each transaction, and a heartbeat when there is nothing more to say.
 
-    Raises Failure if a topic does not exist, KafkaException if there is no broker.
+    Raises Failure if a topic does not exist or may not be written to, KafkaException if there is no broker.
     """
 
     def __init__(self, settings: Settings) -> None:
-        topics = topics_read(settings)
+        self._settings, topics = settings, topics_read(settings)
         self._topic = topics.transactions
         self._topics = {"": topics.transactions, OUTCOMES: topics.outcomes, EVENTS: topics.customer_events}
         self._producer = producer(settings, on_delivery=self._undelivered)
+        self._allowed: set[str] = set()
+        self._require(self._topic)
         self._partitions = partitions(self._producer, self._topic)
         self.counts = dict.fromkeys(topics, 0)
         """Lines sent, by topic."""
@@ -98,6 +101,8 @@ class Feed:
     def send(self, line: bytes) -> None:
         """Hands a record to the producer; waits while its queue is full."""
         topic = self._topics[record_kind(line)]
+        if topic not in self._allowed:
+            self._require(topic)
         customer_id, at = _read(line)
         if topic == self._topic and at is not None and self._newest < at < self._believable:
             self._newest = at
@@ -121,6 +126,10 @@ class Feed:
         """Serves deliveries until then (time.monotonic)."""
         while (left := until - time.monotonic()) > 0:
             self._producer.poll(left)
+
+    def _require(self, topic: str) -> None:
+        rights.require(self._settings, rights.writing(topic))
+        self._allowed.add(topic)
 
     def _produce(self, produce: Callable[[], None]) -> None:
         while True:

@@ -4,6 +4,7 @@ from threading import Event
 from typing import Annotated, NamedTuple
 
 import typer
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigResource,
@@ -11,10 +12,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from commands import rights
 from commands.console import Failure, out, print_json, settings_with
 from commands.kafka import ANSWER_SECONDS_MAX, admin
 from streams.clients import RECORD_BYTES_MAX
 from streams.retry import GaveUp, Retry
+from streams.rights import Right, is_refusal, lack
 from streams.settings import Settings
 from streams.topics import offers_changelog
 
@@ -48,7 +51,9 @@ def create(as_json: Annotated[bool, typer.Option("--json", help="One line of JSO
 
 
 def make_topics(settings: Settings) -> dict[str, list[str] | None]:
-    """Makes what is missing. By topic: None if made, else how the existing one differs. Raises KafkaException."""
+    """Makes what is missing. By topic: None if made, else how the existing one differs. Raises Failure for rights
+    that are missing, KafkaException."""
+    rights.require(settings, rights.comparing_topics(settings))
     client = admin(settings)
     existing = client.list_topics(timeout=ANSWER_SECONDS_MAX).topics
     wanted = wanted_topics(settings)
@@ -58,8 +63,7 @@ def make_topics(settings: Settings) -> dict[str, list[str] | None]:
         if topic.name not in existing
     ]
     if missing:
-        for future in client.create_topics(missing, request_timeout=ANSWER_SECONDS_MAX).values():
-            future.result()
+        _make(client, missing, settings)
         _until_known(client, {topic.topic for topic in missing})
     return {
         topic.name: _differences(client, topic, len(existing[topic.name].partitions))
@@ -67,6 +71,20 @@ def make_topics(settings: Settings) -> dict[str, list[str] | None]:
         else None
         for topic in wanted
     }
+
+
+def _make(client: AdminClient, missing: list[NewTopic], settings: Settings) -> None:
+    """Raises Failure with all that may not be made, KafkaException."""
+    refused = []
+    for name, future in client.create_topics(missing, request_timeout=ANSWER_SECONDS_MAX).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if not is_refusal(error.args[0]):
+                raise
+            refused.append(Right("Create", "topic", name))
+    if refused:
+        raise Failure(lack(settings, refused))
 
 
 def _until_known(client: AdminClient, names: set[str]) -> None:

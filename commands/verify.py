@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 import typer
 from confluent_kafka import Consumer, Message
 
+from commands import rights
 from commands.console import Bar, Failure, err, out, print_json, progress, settings_with
 from commands.kafka import consumer, ends, partitions, to_the_end
 from commands.state import intake, store
@@ -56,6 +57,7 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="Differences as 
     differs. What the topic no longer holds can't be recomputed, and shows as differences.
     """
     settings = settings_with("kafka_bootstrap_servers", "redis_url")
+    rights.require(settings, rights.verifying(settings))
     state = store(settings)
     reading = intake(settings)
     reader = consumer(settings)

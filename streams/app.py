@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, cast
 
 import numpy as np
@@ -165,6 +165,7 @@ class Worker:
         _keep_freed_memory()
         self._publisher.start()
         self._river.start()
+        Thread(target=self._gate.watch_rights, name="rights", daemon=True).start()
         self._started = True
 
     async def stop_threads(self) -> None:
@@ -231,7 +232,12 @@ class Worker:
         self._cache = cache
 
     async def _start_and_wait(self) -> None:
-        await asyncio.wait_for(self._app.start(), self._settings.retry_seconds_max)
+        seconds_max = self._settings.retry_seconds_max
+        try:
+            await asyncio.wait_for(self._app.start(), seconds_max)
+        except TimeoutError:
+            why = "; ".join(self._health.problems()) or "Faust has not read its table from Kafka"
+            raise GaveUp(f"the start has not come to its end within {seconds_max} s: {why}") from None
         await self._app.wait_for_stopped()
 
     async def _work(self, words: Any) -> Any:

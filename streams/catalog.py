@@ -7,12 +7,14 @@ topic has been read, so that every worker can tell when it has them all.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError as KafkaUnanswered
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from handlers.catalog import catalogue_of, record_mistake
@@ -21,8 +23,9 @@ from schemas.offer import OFFERS_MAX
 from schemas.policy import POLICY_KEY
 from streams.clients import kafka_client
 from streams.health import Health
+from streams.retry import Retry
 from streams.settings import Settings
-from streams.topics import offers_changelog
+from streams.topics import offers_changelog, reader_group
 
 _READ_TO = b"\x00read-to"
 """The table's key for the offset of the last record read. No offer_id may hold this byte."""
@@ -47,9 +50,11 @@ class Catalog:
         self._partitions = 1
         plain: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "partitions": 1}
         raw: dict[str, Any] = plain | {"key_serializer": "raw", "value_serializer": "raw"}
-        kept = app.topic(offers_changelog(settings), compacting=True, **raw)
+        self._changelog = offers_changelog(settings)
+        kept = app.topic(self._changelog, compacting=True, **raw)
         self._table = app.GlobalTable("offers", changelog_topic=kept, recovery_buffer_size=1, **plain)
-        source = app.topic(settings.topic_offers, allow_empty=True, **raw)
+        # Nothing is acknowledged: whoever is given the topic reads it from its start, and keeps what had not been kept.
+        source = app.topic(settings.topic_offers, allow_empty=True, acks=False, **raw)
         app.agent(source, name="offers", concurrency=1)(self._follow)
 
     def rules(self) -> Rules:
@@ -69,8 +74,13 @@ class Catalog:
         """Returns when every offer that was in the topic at the call is in the table. Raises KafkaException."""
         self._partitions = await asyncio.to_thread(_partitions, self._settings)
         last = await asyncio.to_thread(last_offset, self._settings, self._settings.topic_offers)
-        while int(self._table.get(_READ_TO, b"-1")) < last:
+        since = time.monotonic()
+        while self._read_to < last:
+            if time.monotonic() - since > _ANSWER_SECONDS_MAX and not self._health.troubled("offer catalogue"):
+                waits = f"{self._changelog} has been written up to offset {self._read_to} of {last}"
+                self._health.trouble("offer catalogue", f"{waits}: another worker writes it, or none may")
             await asyncio.sleep(_PAUSE_SECONDS)
+        self._health.fine("offer catalogue")
         self.refresh()
         self._health.met("offer catalogue")
 
@@ -80,13 +90,39 @@ class Catalog:
             mistake = record_mistake(key, value) or self._too_many(key)
             if mistake is not None:
                 _log.error("offer at offset %d of %s ignored: %s", event.message.offset, event.message.topic, mistake)
-            elif value:
-                self._table[key] = value
             else:
-                self._table.pop(key, None)
-            self._table[_READ_TO] = b"%d" % max(event.message.offset, int(self._table.get(_READ_TO, b"-1")))
+                await self._keep(key, value or None)
+            await self._keep(_READ_TO, b"%d" % max(event.message.offset, self._read_to))
             self.refresh()
             yield
+
+    async def _keep(self, key: bytes, value: bytes | None) -> None:
+        """Takes a value, None for none, into the table, once its changelog has it: what is only here is gone with this
+        worker. Tries until it works; meanwhile the last good offers are used."""
+        if self._table.get(key) == value:
+            return
+        retry = Retry("keeping the offers", math.inf)
+        while True:
+            sent = self._table.send_changelog(0, key, value, value_serializer="raw")
+            try:
+                await sent
+            except KafkaUnanswered as error:
+                wait = retry.failed(error)
+                self._health.trouble("offer catalogue", f"{self._changelog} does not take it: {_text(error)}")
+                _log.warning("%s does not take the offers, again in %.1f s: %s", self._changelog, wait, _text(error))
+                await asyncio.sleep(wait)
+            else:
+                break
+        self._health.fine("offer catalogue")
+        if value is None:
+            self._table.data.pop(key, None)
+        else:
+            self._table.data[key] = value
+
+    @property
+    def _read_to(self) -> int:
+        """Offset of the last record of the topic that the table knows of, -1 if there is none."""
+        return int(self._table.get(_READ_TO, b"-1"))
 
     def _too_many(self, key: bytes) -> str | None:
         offers = {other for other in self._table if other not in (_READ_TO, POLICY_KEY.encode())}
@@ -95,9 +131,13 @@ class Catalog:
         return None
 
 
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 def _partitions(settings: Settings) -> int:
     """Of the transactions' topic, over which budgets are divided. Raises KafkaException."""
-    reader = Consumer(kafka_client(settings, lambda _: None) | {"group.id": f"{settings.group_id}-reader"})
+    reader = Consumer(kafka_client(settings, lambda _: None) | {"group.id": reader_group(settings)})
     try:
         topic = settings.topic_transactions
         return len(reader.list_topics(topic, timeout=_ANSWER_SECONDS_MAX).topics[topic].partitions) or 1
@@ -111,7 +151,7 @@ def last_offset(settings: Settings, topic: str) -> int:
     reader = Consumer(
         kafka_client(settings, lambda _: None)
         | {
-            "group.id": f"{settings.group_id}-reader",
+            "group.id": reader_group(settings),
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",

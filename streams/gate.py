@@ -1,17 +1,24 @@
-"""Holds the start until Kafka answers and has the topics that the worker needs."""
+"""Holds the start until Kafka answers, has the topics that the worker needs, and gives it every right that it needs.
+
+Rights are looked at again and again while the worker runs: one that has gone may show nowhere else until much later.
+"""
 
 import asyncio
 import logging
+from threading import Event
 
 from confluent_kafka import Consumer, KafkaException
 from mode import Service
 
 from streams.health import Health
 from streams.retry import Retry
+from streams.rights import MissingRights, Rights, worker_rights
 from streams.settings import Settings
 from streams.topics import needed_topics, topics_read
 
 _ANSWER_SECONDS_MAX = 3.0
+_RIGHTS_SECONDS = 10.0
+"""Between looks at the rights of a running worker."""
 
 _log = logging.getLogger("tracker.gate")
 
@@ -30,13 +37,18 @@ class Gate(Service):
         self._health = health
         self._needed = needed_topics(settings)
         self._together = topics_read(settings)
+        self._rights, self._needed_rights = Rights(settings), worker_rights(settings)
+        self._over = Event()
         self._retry = Retry("waiting for Kafka", settings.retry_seconds_max)
+
+    async def on_stop(self) -> None:
+        self._over.set()
 
     async def on_start(self) -> None:
         while not self.should_stop:
             try:
                 await asyncio.to_thread(self._look)
-            except (KafkaException, MissingTopics) as error:
+            except (KafkaException, MissingTopics, MissingRights) as error:
                 wait = self._retry.failed(error)
                 self._health.trouble("kafka", str(error))
                 _log.warning("waiting for Kafka: %s", error)
@@ -45,8 +57,24 @@ class Gate(Service):
                 self._health.fine("kafka")
                 return
 
+    def watch_rights(self) -> None:
+        """In a thread of its own, for as long as the worker runs, once it has started."""
+        while not self._over.wait(_RIGHTS_SECONDS):
+            try:
+                self._rights.require(self._needed_rights)
+            except MissingRights as error:
+                if not self._health.troubled("rights"):
+                    _log.error("%s", error)
+                self._health.trouble("rights", str(error))
+            except KafkaException:  # whoever needs Kafka says what is wrong with it
+                pass
+            else:
+                self._health.fine("rights")
+
     def _look(self) -> None:
-        """Each topic is asked for by its name: that is what makes a broker know it to others."""
+        """Rights come first: without any, nobody is told whether there is such a topic. Each topic is asked for by its
+        name: that is what makes a broker know it to others."""
+        self._rights.require(self._needed_rights)
         wrong = []
         counts: dict[str, int] = {}
         for name, partitions in self._needed.items():

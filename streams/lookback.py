@@ -17,6 +17,7 @@ from streams.mark import Back
 from streams.records import headers_of
 from streams.settings import Settings
 from streams.store import Offsets, Outgoing, Position
+from streams.topics import reader_group
 
 CLOCKS_APART_MS_MAX = 2 * HOUR_MS
 """The broker itself refuses records that are more than an hour ahead of it; and a worker may be an hour behind."""
@@ -49,7 +50,7 @@ class Lookback:
         self._letters = settings.topic_dead_letters
         self._ticks = settings.clock == "wall"
         self._config = kafka_client(settings, on_error) | {
-            "group.id": f"{settings.group_id}-reader",
+            "group.id": reader_group(settings),
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",

@@ -30,6 +30,7 @@ from streams.lookback import Lookback
 from streams.mark import Mark
 from streams.metrics import Metrics
 from streams.retry import Retry
+from streams.rights import explained
 from streams.settings import Settings
 from streams.store import Offsets, Store, StoreUnavailable
 from streams.topics import topics_read
@@ -82,7 +83,7 @@ class Publisher:
         on_error: Callable[[KafkaError], None],
         crash: Callable[[BaseException], None],
     ) -> None:
-        self._topics = topics_read(settings)
+        self._settings, self._topics = settings, topics_read(settings)
         self._offsets = offsets
         self._store = store
         self._lookback = lookback
@@ -325,10 +326,10 @@ class Publisher:
         return self._producer
 
     def _failed(self, error: KafkaException | StoreUnavailable) -> float:
-        wait = self._retry.failed(error)
-        _log.warning("publishing failed, trying again: %s", error)
+        wait, words = self._retry.failed(error), explained(self._settings, error)
+        _log.warning("publishing failed, trying again: %s", words)
         if self._retry.failing_seconds > _TROUBLE_SECONDS:
-            self._health.trouble("publishing", str(error))
+            self._health.trouble("publishing", words)
         return wait
 
     def _urgent(self) -> bool:

@@ -23,6 +23,11 @@ def faust_id(settings: Settings) -> str:
     return f"{settings.group_id}-faust"
 
 
+def reader_group(settings: Settings) -> str:
+    """Named by clients that read topics outside any group: librdkafka has none without a name."""
+    return f"{settings.group_id}-reader"
+
+
 def offers_changelog(settings: Settings) -> str:
     """The compacted topic in which Faust keeps the offers that were accepted, for every worker to read."""
     return f"{faust_id(settings)}-offers-changelog"

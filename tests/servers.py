@@ -38,10 +38,13 @@ class Kafka:
     """
 
     bootstrap_servers: str
+    client: dict[str, Any]
+    """librdkafka's configuration of a client."""
 
     def __init__(self, properties: Sequence[str] = ()) -> None:
         self._port, self._controller_port = free_port(), free_port()
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
+        self.client = {"bootstrap.servers": self.bootstrap_servers, "log_level": 0}
         with ExitStack() as undo:
             self._data = Path(tempfile.mkdtemp(prefix="tracker-kafka-"))
             undo.callback(shutil.rmtree, self._data, ignore_errors=True)
@@ -51,7 +54,7 @@ class Kafka:
             undo.callback(lambda: self.process.stop())
             self.start()
             self._undo = undo.pop_all()
-        self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        self._admin = AdminClient(self.client)
 
     def start(self) -> None:
         """Starts it over the data that it has; where it was, after its process has ended."""
@@ -77,11 +80,7 @@ class Kafka:
         try:
             # Before the port is open a Kafka client would only log that it is not.
             socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            return bool(
-                AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-                .list_topics(timeout=1)
-                .brokers
-            )
+            return bool(AdminClient(self.client).list_topics(timeout=1).brokers)
         except (OSError, KafkaException):
             return False
 

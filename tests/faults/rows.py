@@ -9,6 +9,7 @@ from tests.faults import (
     layout_rows,
     redis_cluster_rows,
     redis_rows,
+    secured_rows,
     sentinel_rows,
 )
 from tests.faults.world import Row
@@ -21,6 +22,7 @@ ROWS: tuple[Row, ...] = (
     *cluster_rows.ROWS,
     *redis_cluster_rows.ROWS,
     *kafka_rows.ROWS,
+    *secured_rows.ROWS,
     *data_rows.ROWS,
     *layout_rows.ROWS,
 )

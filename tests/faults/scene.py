@@ -28,6 +28,7 @@ from tests.faults.audit import Figures, audit, published
 from tests.faults.servers import until
 from tests.faults.worker import Worker, fork
 from tests.faults.workload import Sent
+from tests.secured.cluster import SecuredKafka
 from tests.servers import Kafka, fresh_name
 
 REST_SECONDS_MAX = 90.0
@@ -42,7 +43,7 @@ class Scene:
 
     def __init__(
         self,
-        kafka: Kafka,
+        kafka: Kafka | SecuredKafka,
         redis_url: str,
         partitions: int,
         *,
@@ -83,9 +84,9 @@ class Scene:
         counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
         counts |= {f"{name}-outcomes": partitions, f"{name}-customer-events": partitions}
         kafka.create_topics(counts | {offers_changelog(self.settings): 1})
-        self._admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 5, "log_level": 0})
-        asking = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": name, "log_level": 0}
+        self._admin = AdminClient(kafka.client)
+        self._producer = Producer(kafka.client | {"linger.ms": 5})
+        asking = kafka.client | {"group.id": name}
         self._group = Consumer(asking)
         self._undo.callback(self._group.close)
         self._uncommitted = Consumer(asking | {"isolation.level": "read_uncommitted"})

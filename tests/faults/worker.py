@@ -74,6 +74,11 @@ class Worker:
         samples = (sample for family in families for sample in family.samples if sample.name == metric)
         return int(sum(sample.value for sample in samples if labels.items() <= sample.labels.items()))
 
+    def ready(self) -> bool:
+        """Whether /readyz says so; False while it can't be asked."""
+        page = self._page("readyz")
+        return page is not None and msgspec.json.decode(page)["status"] == "ready"
+
     def complains(self, words: str, seconds_max: float = 40) -> bool:
         """Waits until /healthz names a problem with these words in it; False if it does not."""
         try:

@@ -35,6 +35,7 @@ from streams.embedded import free_port
 from tests.faults.audit import Figures
 from tests.faults.scene import BROKER, Scene
 from tests.faults.servers import TOXIPROXY, Proxies, RedisServer
+from tests.secured.cluster import SecuredKafka
 from tests.servers import Kafka
 
 EVERYSEC = ("--appendonly", "yes", "--appendfsync", "everysec")
@@ -70,6 +71,16 @@ class World:
                 "inter.broker.listener.name=PLAINTEXT",
             )
         )
+
+    @property
+    def secured(self) -> SecuredKafka:
+        """Three brokers with TLS, users and ACLs, of which one row at a time may kill one."""
+        return self._server("secured", self._make_secured)
+
+    def _make_secured(self) -> SecuredKafka:
+        kafka = SecuredKafka(("transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",))
+        kafka.add_users(["tracker"])
+        return kafka
 
     @property
     def redis(self) -> RedisServer:
