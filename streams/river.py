@@ -18,6 +18,7 @@ from streams.membership import Membership, OutOfGroup
 from streams.metrics import Metrics
 from streams.records import record_of
 from streams.retry import Retry
+from streams.rights import explained
 from streams.settings import Settings
 from streams.topics import topics_read
 
@@ -257,6 +258,9 @@ class River:
             self._claims.lose(claim.number, LostRecords(lost))
         elif is_fatal(error):
             raise KafkaException(error)
+        elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            # librdkafka itself would try to join again at once, some hundred times a second.
+            raise OutOfGroup(explained(self._settings, KafkaException(error)))
         else:
             self._health.trouble("kafka", error.str())
 

@@ -10,6 +10,8 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 import pytest
 import redis
@@ -32,6 +34,9 @@ from tests.secured.roles import KINDS, MARKETING_GROUP, bindings, roles, table, 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis_server]
 
 WORKER = "tracker worker"
+LOOKED_AT_SECONDS = 5.0
+REQUESTS_A_SECOND_MAX = 250
+"""Of all kinds, fetches of 5 ms among them. A join that is refused and tried again at once alone makes 420."""
 
 
 class Secured:
@@ -230,6 +235,10 @@ def test_a_running_worker_says_what_is_taken_from_it_and_goes_on_when_it_has_it_
         bank.command("offers", "publish", catalogue, kafka_sasl_username=user_of("tracker offers"))
         worker.until(lambda: has(worker, "rights", user, writes_changelog, loop_group))
         worker.until(lambda: "does not take it" in worker.get("/healthz").text)
+        before, since = len(lived.kafka.used(user)), monotonic()
+        Event().wait(LOOKED_AT_SECONDS)
+        asked = (len(lived.kafka.used(user)) - before) / (monotonic() - since)
+        assert asked < REQUESTS_A_SECOND_MAX
         lived.kafka.allow(bindings(user, [loop_group]))
         worker.until(lambda: has(worker, "rights", user, writes_changelog)).until_ready()
         worker.signal(signal.SIGTERM)
