@@ -30,15 +30,19 @@ def answers(seed: Seed) -> Figures:
         scene.live()
         offers = [alert for alert in scene.alerts() if alert.offer is not None and alert.status == "raised"]
         seed.notes += [] if offers else ["no offer was made, so nothing was answered"]
-        scene.answer(*_answers(seed, offers))
+        outcomes, customer_events = _answers(seed, offers)
+        scene.answer(outcomes, customer_events)
         for steps in ANSWERED:
-            scene.live(_kill(seed, steps))
+            seed.happened("killed itself", scene.live(_kill(seed, steps)))
         scene.start()
         scene.rest()
         scene.publish(after)
-        scene.live(_kill(seed, ANSWERED[seed.number % len(ANSWERED)]))
+        seed.happened("killed itself", scene.live(_kill(seed, ANSWERED[seed.number % len(ANSWERED)])))
         scene.start()
         scene.rest()
+        read = scene.read()
+        seed.happened("outcomes", read.outcomes)
+        seed.happened("customer events", read.customer_events)
         return scene.audit(seed.notes.append).plus(seed.kept(len(offers) > 0, "offers were made"))
 
 
@@ -72,4 +76,13 @@ def _sent(told: dict[str, Any]) -> Sent:
     return Sent(partition_of(customer, PLAN.partitions), customer.encode(), orjson.dumps(told))
 
 
-ROWS = (Row("answers", "outcomes and customer events, the worker killed four times a seed", answers, 12, 4),)
+ROWS = (
+    Row(
+        "answers",
+        "outcomes and customer events, the worker killed up to four times a seed",
+        answers,
+        12,
+        4,
+        happens=("killed itself", "outcomes", "customer events"),
+    ),
+)

@@ -20,15 +20,19 @@ OF_BEFORE = 8
 
 def older(seed: Seed) -> Figures:
     """Layout 1 is what the worker finds; it is killed twice while it goes over to the present one."""
+    seed.must("rows of layout 1", OF_BEFORE)
+    seed.must("killed itself", 2)
     with seed.world.scene(PLAN.partitions, poll_records_max=seed.chance.randint(5, 40)) as scene:
         for number in range(PLAN.partitions):
             names = [name for name in _customers(number) if int(name[1:]) < OF_BEFORE]
             due = dict.fromkeys(names, _due(ROW_1))
             scene.inherit(number, Changes(dict.fromkeys(names, ROW_1), {**due}))
+            found = [row for row in scene.state.load(number, names) if row is not None]
+            seed.happened("rows of layout 1", sum(row[0] == 1 for row in found))
         parts = sliced(records(PLAN, seed.number), 3)
         for part, step in zip(parts, ("in commit", "after load"), strict=False):
             scene.publish(part)
-            scene.live(Kill(step, seed.chance.randint(1, 3)))
+            seed.happened("killed itself", scene.live(Kill(step, seed.chance.randint(1, 3))))
         scene.publish(parts[2])
         scene.start()
         scene.rest()
@@ -54,6 +58,7 @@ def newer(seed: Seed) -> Figures:
         worker = scene.start()
         said = worker.complains(f"partition {number}: row layout version {VERSION + 1}")
         kept = seed.kept(said, "names the partition and the version")
+        seed.happened("stopped by a newer row", said and scene.lag(number) > 0)
         others = [each for each in range(PLAN.partitions) if each != number]
         kept = kept.plus(seed.kept(scene.reads_all(others), "the other partitions go on"))
         stands, (found,) = scene.state.read(number), scene.state.load(number, [name])
@@ -82,6 +87,20 @@ def _due(row: bytes) -> int | None:
 
 
 ROWS = (
-    Row("old-layout", "rows of layout 1, the worker killed twice while it upgrades them", older, 6, 3),
-    Row("new-layout", "rolled back: a row of a newer layout stops its partition until the newer is back", newer, 6, 3),
+    Row(
+        "old-layout",
+        "rows of layout 1, the worker killed twice while it upgrades them",
+        older,
+        6,
+        3,
+        happens=("rows of layout 1", "killed itself"),
+    ),
+    Row(
+        "new-layout",
+        "rolled back: a row of a newer layout stops its partition until the newer is back",
+        newer,
+        6,
+        3,
+        happens=("stopped by a newer row",),
+    ),
 )

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import redis
+
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.scene import Scene
@@ -14,8 +16,12 @@ from tests.faults.servers import RedisServer
 from tests.faults.workload import Plan, records
 from tests.faults.world import ALWAYS, EVERYSEC, Row, Seed
 
+SLOW_MS = 150
 PLAN = Plan(events=400)
 WALL = Plan(events=400, silence_days=0)
+WENT_BACK = "the store has gone back to offset"
+KNOWN = "partitions known to have gone back"
+"""More is published than the store knows of."""
 
 
 def killed_redis(seed: Seed, *options: str) -> Figures:
@@ -28,10 +34,13 @@ def killed_redis(seed: Seed, *options: str) -> Figures:
         scene.start()
         for _ in range(2):
             scene.progress(seed.chance.randint(2, 12))
+            run, working = server.run_id(), scene.behind() > 0
             server.kill()
             time.sleep(seed.chance.uniform(0, 0.5))
             server.start()
+            seed.happened("Redis killed at work", working and server.run_id() != run)
         scene.rest()
+        seed.happened("commands not answered", scene.says("Redis cannot be reached"))
         return scene.audit(seed.notes.append)
 
 
@@ -47,19 +56,33 @@ def went_back(seed: Seed) -> Figures:
             scene.progress(seed.chance.randint(0, 20))
             copy = server.copied()
             if seed.number % 4 < 2:
+                seed.must(KNOWN)
                 scene.rest()
             else:
                 scene.progress(seed.chance.randint(1, 15))
-            server.kill()
-            server.restore(copy)
-            server.start()
+            go_back(seed, scene, server, copy)
             if seed.number % 3 == 0:
+                seed.must("killed while it reads again")
                 for _ in range(3):
                     time.sleep(seed.chance.uniform(0.5, 2.5))
+                    healing = not scene.at_rest()
                     worker.kill()
+                    seed.happened("killed while it reads again", healing and worker.killed())
                     worker = scene.start()
             scene.rest()
+            seed.happened(KNOWN, scene.says(WENT_BACK))
             return scene.audit(seed.notes.append)
+
+
+def go_back(seed: Seed, scene: Scene, server: RedisServer, copy: Path) -> None:
+    """Redis is killed, and starts again with what the copy has."""
+    commits = scene.commits()
+    server.kill()
+    server.restore(copy)
+    scene.history.went_back = True
+    server.start()
+    scene.commits()  # finds that the connection is closed
+    seed.happened("commits lost", max(0, commits - scene.commits()))
 
 
 def refused(seed: Seed) -> Figures:
@@ -86,10 +109,15 @@ def refused(seed: Seed) -> Figures:
         for part, trouble in zip(
             sliced(records(PLAN, seed.number), 4), (_full, _replica, _no_disk, _slow), strict=True
         ):
+            words = TROUBLES[trouble]
+            before = scene.says(words)
             with trouble(server, small, seed):
                 scene.publish(part)
+                if trouble is _slow:
+                    seed.happened("slow", _pings_slowly(port))
                 time.sleep(seed.chance.uniform(1, 3))
             scene.rest()
+            seed.happened(words, scene.says(words) - before)
         return scene.audit(seed.notes.append)
 
 
@@ -125,9 +153,25 @@ def _no_disk(server: RedisServer, small: Path, seed: Seed) -> Iterator[None]:
 
 @contextmanager
 def _slow(server: RedisServer, _: Path, seed: Seed) -> Iterator[None]:
-    seed.world.proxies.slow(f"slow-{server.port}", 150)
+    seed.world.proxies.slow(f"slow-{server.port}", SLOW_MS)
     yield
     seed.world.proxies.mend()
+
+
+TROUBLES = {
+    _full: "Redis has reached maxmemory",
+    _replica: "Redis is a read-only replica",
+    _no_disk: "Redis cannot",
+    _slow: "slow",
+}
+"""What a worker then says in its log; nothing where it is only slow."""
+
+
+def _pings_slowly(port: int) -> bool:
+    with redis.Redis(port=port, socket_timeout=5, protocol=2) as client:
+        started = time.monotonic()
+        client.ping()
+        return time.monotonic() - started > SLOW_MS / 2_000 - 0.005
 
 
 def cut(seed: Seed, way: str) -> Figures:
@@ -135,24 +179,69 @@ def cut(seed: Seed, way: str) -> Figures:
     world = seed.world
     with RedisServer(*EVERYSEC) as server:
         name = f"redis-{server.port}"
-        url = f"redis://127.0.0.1:{world.proxies.line(server.port, name)}/0"
+        port = world.proxies.line(server.port, name)
+        url = f"redis://127.0.0.1:{port}/0"
         scene = Scene(world.kafka, url, PLAN.partitions, audit_redis_url=server.url, poll_records_max=8)
         with scene:
             scene.publish(records(PLAN, seed.number))
             scene.start()
             scene.progress(seed.chance.randint(1, 20))
+            working = scene.behind() > 0
             world.proxies.cut(name, way)
-            time.sleep(seed.chance.uniform(3, 8))
+            seed.happened("silent at work", working and world.proxies.silent(port, 1))
+            time.sleep(seed.chance.uniform(2, 7))
             world.proxies.mend()
             scene.rest()
+            seed.happened("lines given up", scene.says("Redis cannot be reached"))
             return scene.audit(seed.notes.append)
 
 
+KILLED = ("Redis killed at work", "commands not answered")
+SILENT = ("silent at work", "lines given up")
+
 ROWS = (
-    Row("redis-everysec", "kill -9 of Redis, AOF everysec, twice a seed", lambda s: killed_redis(s, *EVERYSEC), 10, 3),
-    Row("redis-always", "kill -9 of Redis, AOF always, twice a seed", lambda s: killed_redis(s, *ALWAYS), 10, 3),
-    Row("redis-went-back", "Redis loses its last commits", went_back, 24, 4),
-    Row("redis-refuses", "full memory, READONLY, full disk, slow", refused, 4, 1, ("toxiproxy", "mount")),
-    Row("redis-cut-out", "nothing from the worker reaches Redis", lambda s: cut(s, "upstream"), 4, 1, ("toxiproxy",)),
-    Row("redis-cut-in", "no answer of Redis arrives", lambda s: cut(s, "downstream"), 4, 1, ("toxiproxy",)),
+    Row(
+        "redis-everysec",
+        "kill -9 of Redis, AOF everysec, twice a seed",
+        lambda seed: killed_redis(seed, *EVERYSEC),
+        10,
+        3,
+        happens=KILLED,
+    ),
+    Row(
+        "redis-always",
+        "kill -9 of Redis, AOF always, twice a seed",
+        lambda seed: killed_redis(seed, *ALWAYS),
+        10,
+        3,
+        happens=KILLED,
+    ),
+    Row("redis-went-back", "Redis loses its last commits", went_back, 24, 4, happens=("commits lost",)),
+    Row(
+        "redis-refuses",
+        "full memory, READONLY, full disk, slow",
+        refused,
+        4,
+        1,
+        ("toxiproxy", "mount"),
+        happens=tuple(TROUBLES.values()),
+    ),
+    Row(
+        "redis-cut-out",
+        "nothing from the worker reaches Redis",
+        lambda seed: cut(seed, "upstream"),
+        4,
+        1,
+        ("toxiproxy",),
+        happens=SILENT,
+    ),
+    Row(
+        "redis-cut-in",
+        "no answer of Redis arrives",
+        lambda seed: cut(seed, "downstream"),
+        4,
+        1,
+        ("toxiproxy",),
+        happens=SILENT,
+    ),
 )

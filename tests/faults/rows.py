@@ -3,6 +3,7 @@
 from tests.faults import (
     answer_rows,
     cluster_rows,
+    combined_rows,
     data_rows,
     kafka_rows,
     killing,
@@ -25,4 +26,5 @@ ROWS: tuple[Row, ...] = (
     *secured_rows.ROWS,
     *data_rows.ROWS,
     *layout_rows.ROWS,
+    *combined_rows.ROWS,
 )

@@ -18,13 +18,14 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from commands.state import store
 from handlers.engine import Rules
 from schemas.alert import Alert
+from streams.mark import Mark
 from streams.redis_store import redis_of
 from streams.settings import Settings, variable
-from streams.store import Changes, StoreUnavailable
+from streams.store import Changes, Offsets, StoreUnavailable
 from streams.topics import offers_changelog, topics_read
 from tests.fast import OFFERS
 from tests.faults import steps
-from tests.faults.audit import Figures, audit, published
+from tests.faults.audit import Figures, History, audit, outbound
 from tests.faults.servers import until
 from tests.faults.worker import Worker, fork
 from tests.faults.workload import Sent
@@ -34,6 +35,7 @@ from tests.servers import Kafka, fresh_name
 REST_SECONDS_MAX = 90.0
 SESSION_MS = 1_000
 ANSWER_SECONDS_MAX = 15
+LEVELS = ("read_uncommitted", "read_committed")
 BROKER = ("group.min.session.timeout.ms=500", "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000")
 """Properties of a broker on which a killed worker's partitions are free after SESSION_MS."""
 
@@ -49,8 +51,11 @@ class Scene:
         *,
         audit_redis_url: str | None = None,
         bootstrap: str | None = None,
+        default_batches: bool = False,
         **changes: Any,
     ) -> None:
+        """With `default_batches` batches and transactions are as large as the program's own settings make them; else
+        they are small, so that a few records take many."""
         name = fresh_name("t")
         self.partitions = partitions
         own: dict[str, Any] = {
@@ -69,7 +74,10 @@ class Scene:
             "poll_records_max": 25,
             "web_port": 0,
         } | changes
+        if default_batches:
+            del own["poll_records_max"]
         self._own = own
+        self._small_transactions = not default_batches
         self.settings = Settings(
             **own | {"kafka_bootstrap_servers": kafka.bootstrap_servers, "redis_url": audit_redis_url or redis_url}
         )
@@ -79,8 +87,7 @@ class Scene:
         self._undo = ExitStack()
         self.logs = Path(tempfile.mkdtemp(prefix="tracker-faults-"))
         self._workers: list[Worker] = []
-        self._inherited: dict[int, Changes] = {}
-        self._answers_after: dict[int, int] = {}
+        self.history = History()
         counts = {name: partitions, f"{name}-alerts": 2, f"{name}-dlq": 1, f"{name}-offers": 1}
         counts |= {f"{name}-outcomes": partitions, f"{name}-customer-events": partitions}
         kafka.create_topics(counts | {offers_changelog(self.settings): 1})
@@ -105,10 +112,19 @@ class Scene:
             self._producer.produce(topic, record.value, record.key, record.partition, headers=headers)
         self._flush()
 
+    def send(self, topic: str, record: Sent) -> None:
+        """Sends one record to a topic that is read. Returns when Kafka has it."""
+        self._producer.produce(topic, record.value, record.key, record.partition)
+        self._flush()
+
+    def is_gone(self, topic: str) -> bool:
+        """Whether Kafka has no such topic."""
+        return topic not in self._admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+
     def answer(self, outcomes: Sequence[Sent], customer_events: Sequence[Sent]) -> None:
         """Sends what arrives beside transactions, of which none may be on their way: so its place is known."""
         transactions = self.settings.topic_transactions
-        self._answers_after = {number: self._end(transactions, number) for number in range(self.partitions)}
+        self.history.answers_after = {number: self._end(transactions, number) for number in range(self.partitions)}
         told = ((self.settings.topic_outcomes, outcomes), (self.settings.topic_customer_events, customer_events))
         for topic, records in told:
             for record in records:
@@ -117,31 +133,46 @@ class Scene:
 
     def alerts(self) -> list[Alert]:
         """Every alert that a read_committed subscriber sees."""
-        return [msgspec.json.decode(value, type=Alert) for value in published(self.settings)]
+        found = outbound(self.settings, self.settings.topic_alerts)
+        return [msgspec.json.decode(each.record.value or b"", type=Alert) for each in found]
+
+    def letters(self, reason: str | None = None) -> int:
+        """How many dead letters there are, or of that reason."""
+        found = outbound(self.settings, self.settings.topic_dead_letters)
+        return sum(reason in (None, dict(each.record.headers)["dlq_reason"].decode()) for each in found)
+
+    def stamps(self) -> list[int]:
+        """The timestamp of every alert and dead letter, epoch ms."""
+        topics = self.settings.topic_alerts, self.settings.topic_dead_letters
+        return [each.timestamp_ms for topic in topics for each in outbound(self.settings, topic)]
 
     def inherit(self, partition: int, changes: Changes) -> None:
         """What is in a partition before its first record. Nobody may have claimed it yet."""
         self.state.commit(partition, self.state.claim(partition), 0, 0, changes)
-        self._inherited[partition] = changes
+        self.history.inherited[partition] = changes
 
     def put_row(self, partition: int, customer: str, row: bytes) -> None:
         """Replaces a row, which no worker may hold in memory."""
         with redis_of(self.settings) as client:
             client.set(f"{{{partition}}}:c:{customer}", row)
 
-    def start(self, kill: steps.Kill | None = None, clock: Path | None = None, **changes: Any) -> Worker:
+    def start(self, kill: steps.Kill | steps.Cut | None = None, clock: Path | None = None, **changes: Any) -> Worker:
         """One more worker, from a warm process. Its clock is wrong by the seconds that the file `clock` says."""
         values = self._own | changes
         environment = {variable(key): str(value) for key, value in values.items()}
-        worker = fork(environment, kill, clock, self.logs / f"worker-{len(self._workers)}")
+        log = self.logs / f"worker-{len(self._workers)}"
+        worker = fork(environment, kill, clock, log, self._small_transactions)
         self._workers.append(worker)
         return worker
 
-    def live(self, kill: steps.Kill | None = None) -> None:
-        """A worker's whole life: until all is done, or until it has killed itself where it is told to."""
+    def live(self, kill: steps.Kill | None = None) -> bool:
+        """A worker's whole life: until all is done, or until it has killed itself where it is told to. Whether it has
+        killed itself."""
         worker = self.start(kill)
         self.rest(worker=worker if kill else None)
+        killed = worker.killed()
         worker.kill()
+        return killed
 
     def at_rest(self) -> bool:
         """Everything in the topics is in Redis, and everything that Redis had for Kafka is in Kafka."""
@@ -174,6 +205,36 @@ class Scene:
         except StoreUnavailable:
             return 0
         return sum(each.version for each in stands if each is not None)
+
+    def says(self, words: str) -> int:
+        """How many lines of all the workers' logs hold these words."""
+        return sum(worker.says(words) for worker in self._workers)
+
+    def behind(self) -> int:
+        """Transactions that are not in the store yet, over all partitions."""
+        return sum(self.lag(number) for number in range(self.partitions))
+
+    def healing(self) -> bool:
+        """Whether the group knows of a partition whose store has gone back and has not been brought up yet."""
+        logs = [TopicPartition(self.settings.topic_transactions, number) for number in range(self.partitions)]
+        marks = [Mark.read(log.metadata) for log in self._group.committed(logs, timeout=ANSWER_SECONDS_MAX)]
+        return any(mark is not None and mark.back is not None for mark in marks)
+
+    def aborted(self) -> int:
+        """Alerts and dead letters in transactions that were not committed."""
+        topics = self.settings.topic_alerts, self.settings.topic_dead_letters
+        counted = [len(outbound(self.settings, topic, level)) for topic in topics for level in LEVELS]
+        return sum(counted[0::2]) - sum(counted[1::2])
+
+    def read(self) -> Offsets:
+        """How many records of each topic the store has."""
+        stands = [self.state.read(number) for number in range(self.partitions)]
+        return Offsets(*map(sum, zip(*[each.offsets for each in stands if each is not None], strict=True)))
+
+    def epochs(self) -> int:
+        """How many claims the store has seen."""
+        stands = [self.state.read(number) for number in range(self.partitions)]
+        return sum(each.epoch for each in stands if each is not None)
 
     def configure(self, topic: str, name: str, value: str) -> None:
         """Changes a property of a topic."""
@@ -228,8 +289,14 @@ class Scene:
         )
 
     def audit(self, tell: Callable[[str], None]) -> Figures:
-        """Everything that was lost or doubled; `tell` is told of each."""
-        return audit(self.settings, self.state, self.rules, self._inherited, self._answers_after, tell)
+        """Everything that was lost or doubled; `tell` is told of each. A worker that crashed counts as `other`."""
+        crashed = [worker for worker in self._workers if not worker.alive() and worker.crashed()]
+        for worker in crashed:
+            tell(f"{worker.log.name} crashed: " + "\n".join(worker.said().splitlines()[-12:]))
+        return Figures(other=len(crashed)).plus(self._audited(tell))
+
+    def _audited(self, tell: Callable[[str], None]) -> Figures:
+        return audit(self.settings, self.state, self.rules, self.history, tell)
 
     def close(self) -> None:
         for worker in self._workers:

@@ -6,11 +6,13 @@ import time
 from contextlib import ExitStack
 from os import kill
 from pathlib import Path
+from typing import Any
 
 import redis
 
 from streams.embedded import TiedProcess, free_port
 from tests.faults.audit import Figures
+from tests.faults.redis_rows import KNOWN, WENT_BACK
 from tests.faults.scene import Scene
 from tests.faults.servers import RedisServer, until
 from tests.faults.workload import Plan, records
@@ -42,12 +44,19 @@ def failover(seed: Seed) -> Figures:
         scene.start()
         scene.progress(seed.chance.randint(1, 15))
         kill(replica.process.pid, signal.SIGSTOP)
+        with master.client() as client:  # else the replica would still read what has come to its socket
+            client.client_kill_filter(_type="replica")
         scene.progress(seed.chance.randint(2, 12))
         time.sleep(seed.chance.uniform(0, 0.5))
+        written = _replication(master)["master_repl_offset"]
         master.kill()
+        scene.history.went_back = True
         kill(replica.process.pid, signal.SIGCONT)
         until(lambda: _role(replica) == "master", 60, "the failover")
+        seed.happened("failed over")
+        seed.happened("bytes that the replica lacked", max(0, written - _replication(replica)["second_repl_offset"]))
         scene.rest()
+        seed.happened(KNOWN, scene.says(WENT_BACK))
         return scene.audit(seed.notes.append)
 
 
@@ -78,16 +87,29 @@ def _sees(port: int) -> bool:
 
 
 def _linked(replica: RedisServer) -> bool:
-    with replica.client() as client:
-        return client.info("replication").get("master_link_status") == "up"
+    return bool(_replication(replica).get("master_link_status") == "up")
+
+
+def _replication(server: RedisServer) -> dict[str, Any]:
+    with server.client() as client:
+        return dict(client.info("replication"))
 
 
 def _role(server: RedisServer) -> str:
     try:
-        with server.client() as client:
-            return str(client.info("replication")["role"])
+        return str(_replication(server)["role"])
     except redis.RedisError:
         return ""
 
 
-ROWS = (Row("failover", "Sentinel fails over to a replica that is behind", failover, 12, 3, ("redis-sentinel",)),)
+ROWS = (
+    Row(
+        "failover",
+        "Sentinel fails over to a replica that is behind",
+        failover,
+        12,
+        3,
+        ("redis-sentinel",),
+        happens=("failed over", "bytes that the replica lacked"),
+    ),
+)

@@ -56,11 +56,15 @@ class RedisServer:
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.stop()
 
+    def run_id(self) -> str:
+        """Of the process: another one after a restart."""
+        with self.client() as client:
+            return str(client.info("server")["run_id"])
+
     def copied(self) -> Path:
         """A copy of its log as it is at this moment, which a cut of power could have left."""
-        copy = self._directory.with_name(self._directory.name + "-copy")
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self._directory, copy)
+        copy = Path(tempfile.mkdtemp(prefix=f"{self._directory.name}-copy-"))
+        shutil.copytree(self._directory, copy, dirs_exist_ok=True)
         return copy
 
     def restore(self, copy: Path) -> None:
@@ -94,6 +98,14 @@ class RedisServer:
 TOXIPROXY = ROOT / "var/tools/toxiproxy-server"
 
 
+def ask_to_cut(url: str, stream: str) -> None:
+    """Has toxiproxy stop a direction of the line whose toxics are at `url`."""
+    toxic = {"name": stream, "type": "timeout", "stream": stream, "attributes": {"timeout": 0}}
+    answer = urllib3.request("POST", url, body=orjson.dumps(toxic), retries=False, timeout=5)
+    if answer.status >= 300:
+        raise RuntimeError(f"toxiproxy: {url}: {answer.status} {answer.data!r}")
+
+
 class Proxies:
     """toxiproxy: lines that can be cut, delayed, or stopped in one direction."""
 
@@ -116,8 +128,25 @@ class Proxies:
 
     def cut(self, name: str, stream: str) -> None:
         """From now on nothing comes through in a direction, `upstream` or `downstream`, and nobody is told."""
-        toxic = {"name": stream, "type": "timeout", "stream": stream, "attributes": {"timeout": 0}}
-        self._ask("POST", f"/proxies/{name}/toxics", toxic)
+        ask_to_cut(self.cutting(name), stream)
+
+    def cutting(self, name: str) -> str:
+        """Where somebody else can ask for a cut of this line."""
+        return f"http://127.0.0.1:{self._port}/proxies/{name}/toxics"
+
+    def is_cut(self, name: str) -> bool:
+        """Whether a direction of the line is stopped."""
+        answer = self._http.request("GET", self.cutting(name))
+        return any(toxic["type"] == "timeout" for toxic in orjson.loads(answer.data))
+
+    def silent(self, port: int, seconds: float) -> bool:
+        """Whether a Redis behind a line does not answer a PING for so long."""
+        try:
+            with redis.Redis(port=port, socket_timeout=seconds, protocol=2) as client:
+                client.ping()
+        except (redis.TimeoutError, redis.ConnectionError):
+            return True
+        return False
 
     def slow(self, name: str, milliseconds: int) -> None:
         """Each answer comes that much later, and half of that more or less."""

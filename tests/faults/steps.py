@@ -10,10 +10,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dis import get_instructions
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Lock, Thread
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
@@ -21,6 +23,7 @@ from confluent_kafka import Producer
 import streams.app
 import streams.partition
 import streams.publisher
+import streams.transactions
 from handlers.bundle import part_of
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
@@ -28,6 +31,7 @@ from handlers.seen import Seen
 from streams.redis_line import Line
 from streams.redis_store import RedisStore
 from streams.settings import load_settings
+from tests.faults.servers import ask_to_cut
 
 STEPS = (
     "after poll",
@@ -49,6 +53,9 @@ STEPS = (
 writes, the worker has not read the answer; that would be in the middle of a commit that were two calls."""
 
 
+COMMITTING_RECORDS = "before commit_transaction, of records"
+"""A transaction may hold offsets only."""
+
 TRANSACTION_SECONDS_MAX = 2
 """A killed worker's transaction holds subscribers up that long, instead of the 15 s of a real one."""
 
@@ -66,9 +73,26 @@ class Kill(NamedTuple):
     step: str
     n: int
 
+    def do(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-def forked(environment: Mapping[str, str], kill: Kill | None, clock: Path | None, log: Path) -> None:
-    """The life of a worker in a process just forked. Ends it."""
+
+class Cut(NamedTuple):
+    """At the `n`-th coming to the step a line goes silent: toxiproxy is asked at `url` to stop one direction."""
+
+    step: str
+    n: int
+    url: str
+    stream: str
+
+    def do(self) -> None:
+        ask_to_cut(self.url, self.stream)
+
+
+def forked(
+    environment: Mapping[str, str], kill: Kill | Cut | None, clock: Path | None, log: Path, small_transactions: bool
+) -> None:
+    """The life of a worker in a process just forked. Ends it. With small transactions a few alerts take several."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -77,26 +101,54 @@ def forked(environment: Mapping[str, str], kill: Kill | None, clock: Path | None
     assert parent is not None
     Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
     os.environ.update(environment)
-    publishing: Any = streams.publisher
-    publishing._TRANSACTION_SECONDS_MAX = TRANSACTION_SECONDS_MAX
-    publishing.ENTRIES_MAX = ENTRIES_MAX
+    put(streams.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
+    if small_transactions:
+        put(streams.publisher, "ENTRIES_MAX", ENTRIES_MAX)
     if clock is not None:
         put_wrong(clock)
     if kill is not None:
         arm(kill)
-    code = streams.app.run_worker(load_settings())
+    settings = load_settings()
+    told = streams.transactions.producer_config(settings, lambda _: None)["transaction.timeout.ms"]
+    if told != TRANSACTION_SECONDS_MAX * 1_000:
+        raise ValueError(f"a producer's transactions may last {told} ms: what was put is read by nobody")
+    code = streams.app.run_worker(settings)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def put(module: ModuleType, name: str, value: int) -> None:
+    """Another value for a constant of the program. Raises AttributeError where the module has none of that name, and
+    ValueError where nothing in it reads it, or another module has one too: then it has moved."""
+    if type(getattr(module, name)) is not type(value):
+        raise ValueError(f"{module.__name__}.{name} is no {type(value).__name__}")
+    if name not in _read_by(compile(Path(str(module.__file__)).read_text("utf-8"), name, "exec")):
+        raise ValueError(f"nothing in {module.__name__} reads {name}")
+    others = [other for other in sys.modules if other.startswith("streams.") and other != module.__name__]
+    if twice := [other for other in others if hasattr(sys.modules[other], name)]:
+        raise ValueError(f"{twice} have {name} too, beside {module.__name__}")
+    setattr(module, name, value)
+
+
+def _read_by(code: CodeType) -> set[str]:
+    """Global names that the functions in it read."""
+    inner = [each for each in code.co_consts if isinstance(each, CodeType)]
+    reads = {str(step.argval) for each in inner for step in get_instructions(each) if step.opname == "LOAD_GLOBAL"}
+    return reads.union(*map(_read_by, inner))
 
 
 def put_wrong(clock: Path) -> None:
     """From now on the clock of this process, and the timestamps of the records that it writes, are wrong by the seconds
     that the file says. (libfaketime 0.9.10 can't do it: it refuses how Python sleeps.)"""
     right = time.time
+    read = clock.with_suffix(".read")
 
     def wrong() -> float:
-        return right() + float(clock.read_text())
+        """Leaves word of the last hour by which it was wrong."""
+        seconds = clock.read_text()
+        read.with_name(f"{read.name}.{seconds}").touch()
+        return right() + float(seconds)
 
     class Publishing(Producer):
         def produce(self, *args: Any, **more: Any) -> Any:
@@ -108,7 +160,7 @@ def put_wrong(clock: Path) -> None:
     parts.Producer = Publishing
 
 
-def arm(kill: Kill) -> None:
+def arm(kill: Kill | Cut) -> None:
     """Wraps the parts of the worker that is about to be made in this process."""
     hit = _Countdown(kill)
     parts: Any = streams.app
@@ -123,17 +175,17 @@ def arm(kill: Kill) -> None:
 
 
 class _Countdown:
-    def __init__(self, kill: Kill) -> None:
-        self._step, self._left, self._lock = kill.step, kill.n, Lock()
+    def __init__(self, kill: Kill | Cut) -> None:
+        self._kill, self._left, self._lock = kill, kill.n, Lock()
 
     def __call__(self, step: str, last: Callable[[], None] = lambda: None) -> None:
         """`last` is done just before the kill."""
-        if step == self._step:
+        if step == self._kill.step:
             with self._lock:
                 self._left -= 1
                 if self._left == 0:
                     last()
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    self._kill.do()
 
 
 def _after(owner: Any, method: str, then: Callable[[Any], None]) -> None:
@@ -183,13 +235,17 @@ def _consumer(base: Any, hit: _Countdown) -> Any:
 
 def _producer(base: Any, hit: _Countdown) -> Any:
     class Publishing(base):  # type: ignore[misc]
+        holds_records = False
+
         def begin_transaction(self, *args: Any) -> Any:
+            self.holds_records = False
             super().begin_transaction(*args)
             hit("after begin_transaction")
 
         def produce(self, *args: Any, **more: Any) -> Any:
             super().produce(*args, **more)
             super().flush()
+            self.holds_records = True
             hit("after produce")
 
         def send_offsets_to_transaction(self, *args: Any) -> Any:
@@ -198,6 +254,8 @@ def _producer(base: Any, hit: _Countdown) -> Any:
 
         def commit_transaction(self, *args: Any) -> Any:
             hit("before commit_transaction")
+            if self.holds_records:
+                hit(COMMITTING_RECORDS)
             super().commit_transaction(*args)
             hit("after commit_transaction")
 

@@ -28,10 +28,16 @@ def _forkserver() -> ForkServerContext:
     return context
 
 
-def fork(environment: Mapping[str, str], kill: steps.Kill | None, clock: Path | None, log: Path) -> "Worker":
+def fork(
+    environment: Mapping[str, str],
+    kill: steps.Kill | steps.Cut | None,
+    clock: Path | None,
+    log: Path,
+    small_transactions: bool,
+) -> "Worker":
     """A new worker, whose settings are in `environment`. Its clock is wrong by the seconds that the file says."""
     with _forking:
-        process = CONTEXT.Process(target=steps.forked, args=(environment, kill, clock, log))
+        process = CONTEXT.Process(target=steps.forked, args=(environment, kill, clock, log, small_transactions))
         process.start()
     return Worker(process, log)
 
@@ -54,12 +60,24 @@ class Worker:
     def alive(self) -> bool:
         return self.process.is_alive()
 
+    def killed(self) -> bool:
+        """Whether it has ended by SIGKILL; one that crashed has not."""
+        return not self.alive() and self.wait(0) == -signal.SIGKILL
+
     def wait(self, seconds_max: float) -> int:
         """Its exit code, negative for a signal. Raises TimeoutError."""
         self.process.join(seconds_max)
         if self.process.exitcode is None:
             raise TimeoutError(f"the worker has not ended within {seconds_max:g} s")
         return self.process.exitcode
+
+    def large_batches(self, over: int = 100) -> int:
+        """How many batches had more records than that, which must be one of the bounds that /metrics has."""
+        return self.count("tracker_batch_events_count") - self.count("tracker_batch_events_bucket", le=f"{over:.1f}")
+
+    def crashed(self) -> bool:
+        """Whether it has ended by an error that nobody did to it."""
+        return " CRITICAL " in self.said()
 
     def problems(self) -> list[str]:
         """What /healthz says is wrong; empty when nothing is, or while it can't be asked."""
@@ -96,6 +114,10 @@ class Worker:
             return urllib3.request("GET", f"{found[1]}/{name}", timeout=5, retries=False).data
         except urllib3.exceptions.HTTPError:
             return None
+
+    def says(self, words: str) -> int:
+        """How many lines of its log hold these words."""
+        return sum(words in line for line in self.said().splitlines())
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""

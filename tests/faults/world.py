@@ -17,7 +17,8 @@ must (a number of times, or a fault that is only some seeds'), it says so before
 
 What counts as seen is evidence from outside the row: the exit code of a worker, its log (`worker.said`), its /metrics
 (`worker.count`), what Redis or Kafka answers. That a line of the row was passed is none. To see that a row proves its
-fault, take the fault away and see the row red: `python -m tests.faults.disabled` does that for each of them.
+fault, take the fault away and see the row red: tests/broken/faults_taken_away.py has that for each of them, for
+`make broken`.
 """
 
 import random
@@ -159,7 +160,11 @@ class Row:
     needs: tuple[str, ...] = ()
     """Programs, beside Kafka and redis-server."""
     happens: tuple[str, ...] = ()
-    """What must have happened in each seed, in the words of `Seed.happened`."""
+    """What must have happened in each seed, in the words of `Seed.happened`. Raises ValueError if that is nothing."""
+
+    def __post_init__(self) -> None:
+        if not self.happens:
+            raise ValueError(f"row {self.name} does not say what must have happened")
 
     def done(self, seed: Seed) -> Figures:
         """Runs the seed. A fault that did not happen counts as `other`."""
