@@ -54,7 +54,7 @@ class History:
     answers_after: dict[int, int] = field(default_factory=dict)
     """By partition, where in its transactions outcomes and customer events came."""
     went_back: bool = False
-    """The store went back: numbers of outbox entries may have been left out."""
+    """A worker found that the store had gone back: numbers of outbox entries may have been left out."""
 
 
 class Found(NamedTuple):

@@ -5,8 +5,8 @@ from pathlib import Path
 from tests.faults.audit import Figures
 from tests.faults.data_rows import WRONG, set_clock, was_wrong
 from tests.faults.killing import sliced
-from tests.faults.redis_rows import KNOWN, WALL, WENT_BACK, go_back
-from tests.faults.scene import Scene
+from tests.faults.redis_rows import KNOWN, WALL, go_back
+from tests.faults.scene import WENT_BACK, Scene
 from tests.faults.servers import RedisServer
 from tests.faults.steps import COMMITTING_RECORDS, STEPS, Kill
 from tests.faults.workload import Plan, records

@@ -11,15 +11,15 @@ import redis
 
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
-from tests.faults.scene import Scene
-from tests.faults.servers import RedisServer
+from tests.faults.scene import WENT_BACK, Scene
+from tests.faults.servers import RedisServer, until
 from tests.faults.workload import Plan, records
 from tests.faults.world import ALWAYS, EVERYSEC, Row, Seed
 
 SLOW_MS = 150
+SAID_SECONDS_MAX = 20
 PLAN = Plan(events=400)
 WALL = Plan(events=400, silence_days=0)
-WENT_BACK = "the store has gone back to offset"
 KNOWN = "partitions known to have gone back"
 """More is published than the store knows of."""
 
@@ -79,7 +79,6 @@ def go_back(seed: Seed, scene: Scene, server: RedisServer, copy: Path) -> None:
     commits = scene.commits()
     server.kill()
     server.restore(copy)
-    scene.history.went_back = True
     server.start()
     scene.commits()  # finds that the connection is closed
     seed.happened("commits lost", max(0, commits - scene.commits()))
@@ -115,7 +114,9 @@ def refused(seed: Seed) -> Figures:
                 scene.publish(part)
                 if trouble is _slow:
                     seed.happened("slow", _pings_slowly(port))
-                time.sleep(seed.chance.uniform(1, 3))
+                else:
+                    _wait_for(scene, words, before)
+                time.sleep(seed.chance.uniform(0, 2))
             scene.rest()
             seed.happened(words, scene.says(words) - before)
         return scene.audit(seed.notes.append)
@@ -165,6 +166,12 @@ TROUBLES = {
     _slow: "slow",
 }
 """What a worker then says in its log; nothing where it is only slow."""
+
+
+def _wait_for(scene: Scene, words: str, lines: int) -> None:
+    """Returns when the workers' logs hold the words in more lines than that, or after a while."""
+    with suppress(TimeoutError):
+        until(lambda: scene.says(words) > lines, SAID_SECONDS_MAX, words)
 
 
 def _pings_slowly(port: int) -> bool:

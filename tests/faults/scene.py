@@ -35,6 +35,8 @@ from tests.servers import Kafka, fresh_name
 REST_SECONDS_MAX = 90.0
 SESSION_MS = 1_000
 ANSWER_SECONDS_MAX = 15
+WENT_BACK = "the store has gone back to offset"
+"""What a worker's log then says."""
 LEVELS = ("read_uncommitted", "read_committed")
 BROKER = ("group.min.session.timeout.ms=500", "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000")
 """Properties of a broker on which a killed worker's partitions are free after SESSION_MS."""
@@ -290,6 +292,7 @@ class Scene:
 
     def audit(self, tell: Callable[[str], None]) -> Figures:
         """Everything that was lost or doubled; `tell` is told of each. A worker that crashed counts as `other`."""
+        self.history.went_back = self.says(WENT_BACK) > 0
         crashed = [worker for worker in self._workers if not worker.alive() and worker.crashed()]
         for worker in crashed:
             tell(f"{worker.log.name} crashed: " + "\n".join(worker.said().splitlines()[-12:]))

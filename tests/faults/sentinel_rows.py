@@ -12,8 +12,8 @@ import redis
 
 from streams.embedded import TiedProcess, free_port
 from tests.faults.audit import Figures
-from tests.faults.redis_rows import KNOWN, WENT_BACK
-from tests.faults.scene import Scene
+from tests.faults.redis_rows import KNOWN
+from tests.faults.scene import WENT_BACK, Scene
 from tests.faults.servers import RedisServer, until
 from tests.faults.workload import Plan, records
 from tests.faults.world import EVERYSEC, Row, Seed
@@ -50,7 +50,6 @@ def failover(seed: Seed) -> Figures:
         time.sleep(seed.chance.uniform(0, 0.5))
         written = _replication(master)["master_repl_offset"]
         master.kill()
-        scene.history.went_back = True
         kill(replica.process.pid, signal.SIGCONT)
         until(lambda: _role(replica) == "master", 60, "the failover")
         seed.happened("failed over")
