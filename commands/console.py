@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
+from streams.redis_line import Unreachable
 from streams.rights import is_refusal, user_of
 from streams.settings import Settings, SettingsError, load_settings, variable
 from streams.store import StoreUnavailable
@@ -36,8 +37,10 @@ class Commands(TyperGroup):
             raise typer.Exit(2) from error
         except KafkaException as error:
             complain(f"Kafka: {error.args[0].str()}{_what_to_do(error.args[0])}")
-        except (redis.RedisError, StoreUnavailable) as error:
+        except (redis.ConnectionError, redis.TimeoutError, Unreachable) as error:
             complain(f"Redis: {error}; check TRACKER_REDIS_URL and that the server is up")
+        except (redis.RedisError, StoreUnavailable) as error:
+            complain(f"Redis: {error}")
         except (Failure, OSError) as error:
             complain(str(error))
         raise typer.Exit(1)

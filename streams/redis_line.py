@@ -43,6 +43,10 @@ _UNSENT_BYTES_MAX = 32_768
 """More than that does not wait for company."""
 
 
+class Unreachable(StoreUnavailable):
+    """Redis gives no answer."""
+
+
 class FunctionMissing(StoreUnavailable):
     """Redis does not have the library."""
 
@@ -201,7 +205,7 @@ def unavailable(error: Exception) -> StoreUnavailable:
     if code in _REFUSALS:
         return StoreUnavailable(_REFUSALS[code])
     if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
-        return StoreUnavailable(f"Redis cannot be reached: {text}")
+        return Unreachable(f"Redis cannot be reached: {text}")
     return StoreUnavailable(f"Redis refused the command ({code if code.isalpha() and code.isupper() else 'ERR'})")
 
 
