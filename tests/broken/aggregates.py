@@ -59,4 +59,28 @@ MISTAKES = (
         "elif at > s.accounts[place, ACCOUNT_AT]:",
         "tests/unit/test_measures.py::test_of_two_balances_at_one_moment_the_later_in_the_stream_counts",
     ),
+    Mistake(
+        "reversal-moment",
+        "The reversal of a debit is a large credit.",
+        "handlers/fold.py",
+        "on_time = not reversal and at >= life[NEWEST]",
+        "on_time = at >= life[NEWEST]",
+        "tests/unit/test_small_print.py::test_a_debit_that_is_taken_back_is_no_credit",
+    ),
+    Mistake(
+        "reversal-largest",
+        "The reversal of a debit is the largest credit.",
+        "handlers/fold.py",
+        "        if not reversal:\n            day[DAY_LARGEST]",
+        "        if True:\n            day[DAY_LARGEST]",
+        "tests/unit/test_small_print.py::test_a_debit_that_is_taken_back_is_no_credit",
+    ),
+    Mistake(
+        "reversal-mix",
+        "What was reversed stays among the shares of types.",
+        "handlers/fold.py",
+        "day[DAY_MIX + CHANNEL_COUNT + kind] += sign",
+        "day[DAY_MIX + CHANNEL_COUNT + kind] += 1",
+        "tests/unit/test_small_print.py::test_what_is_taken_back_leaves_the_shares_of_types_and_channels",
+    ),
 )

@@ -63,4 +63,28 @@ MISTAKES = (
         "tests/unit/test_propensity.py::"
         "test_what_the_control_group_does_unasked_is_subtracted_once_enough_of_it_is_known",
     ),
+    Mistake(
+        "ledger-version",
+        "A ledger of an unknown version is read.",
+        "handlers/ledger.py",
+        "if row and row[:1] != _VERSION:",
+        "if False:",
+        "tests/unit/test_small_print.py::test_a_ledger_of_another_version_is_refused",
+    ),
+    Mistake(
+        "prior",
+        "The catalogue's belief weighs more than twenty trials.",
+        "handlers/propensity.py",
+        "PRIOR_TRIALS = 20",
+        "PRIOR_TRIALS = 21",
+        "tests/unit/test_small_print.py::test_what_the_catalogue_believes_weighs_as_much_as_twenty_trials",
+    ),
+    Mistake(
+        "segment-prior",
+        "What other segments did is not believed of a new one.",
+        "handlers/propensity.py",
+        "beta(PRIOR_TRIALS * overall + taken,",
+        "beta(PRIOR_TRIALS * believed + taken,",
+        "tests/unit/test_small_print.py::test_what_the_catalogue_believes_weighs_as_much_as_twenty_trials",
+    ),
 )

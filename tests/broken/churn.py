@@ -117,4 +117,20 @@ MISTAKES = (
         "return facts > 0",
         "tests/unit/test_churn_alerts.py::test_one_thing_alone_is_no_run_off",
     ),
+    Mistake(
+        "runoff-mark",
+        "Run-off at midnight is taken for a silence.",
+        "handlers/run_off.py",
+        "return at if at % DAY_MS != 0 else at + 1",
+        "return at",
+        "tests/unit/test_small_print.py::test_run_off_at_midnight_is_told_from_a_silence",
+    ),
+    Mistake(
+        "runoff-cooldown",
+        "A run-off alert has no cooldown.",
+        "handlers/advance.py",
+        "s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS",
+        "s.life[QUIET_UNTIL] = last",
+        "tests/unit/test_run_off.py::test_after_a_run_off_alert_another_waits_for_the_end_of_its_cooldown",
+    ),
 )

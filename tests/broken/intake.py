@@ -20,6 +20,14 @@ MISTAKES = (
         "tests/unit/test_limits.py::test_a_field_of_a_transaction_keeps_its_limits",
     ),
     Mistake(
+        "latest",
+        "A transaction of the last moment allowed is refused.",
+        "handlers/refusal.py",
+        "EARLIEST <= at <= LATEST",
+        "EARLIEST <= at < LATEST",
+        "tests/unit/test_limits.py::test_the_last_moment_that_can_be_told_is_the_beginning_of_2100",
+    ),
+    Mistake(
         "ahead",
         "An event exactly a day ahead of its record is refused.",
         "handlers/refusal.py",

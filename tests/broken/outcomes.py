@@ -217,4 +217,12 @@ MISTAKES = (
         "entries[:, CLOCK] = [max(note.clock, note.at) for note in ordered]",
         "tests/unit/test_answers.py::test_neither_an_outcome_nor_a_customer_event_makes_anybody_look_silent",
     ),
+    Mistake(
+        "retract-expires",
+        "A retraction expires at once.",
+        "handlers/offers.py",
+        "expires_at=rfc3339(contact.expires_at),",
+        "expires_at=rfc3339(at),",
+        "tests/unit/test_small_print.py::test_a_retraction_expires_with_the_alert_that_it_takes_back",
+    ),
 )

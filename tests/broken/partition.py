@@ -132,4 +132,20 @@ MISTAKES = (
         "                pass\n",
         "tests/unit/test_partition.py::test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory",
     ),
+    Mistake(
+        "sequence-min",
+        "After the store has gone back numbers of the outbox are given a second time.",
+        "streams/partition.py",
+        "outbox, published, self.sequence_min, seen, *beside)",
+        "outbox, published, 0, seen, *beside)",
+        "tests/unit/test_claimed_again.py::test_numbers_given_before_the_store_went_back_are_not_given_again",
+    ),
+    Mistake(
+        "ahead-upgrade",
+        "A row of an older layout that was asked for ahead is read as if it were of this one.",
+        "streams/partition.py",
+        "[_as_of_now(name, ahead[name]) for _, name in told]",
+        '[ahead[name] or b"" for _, name in told]',
+        "tests/unit/test_claimed_again.py::test_a_row_of_an_older_layout_that_was_asked_for_ahead_is_upgraded",
+    ),
 )

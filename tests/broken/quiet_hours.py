@@ -52,6 +52,15 @@ MISTAKES = (
         "tests/unit/test_policy.py::test_quiet_hours_end_by_the_customers_own_clock",
     ),
     Mistake(
+        "quiet-blocked-at",
+        "Caps are asked for the moment of the decision, not for the end of the quiet hours.",
+        "handlers/decisions.py",
+        "offer_blocked(offer, dealings, when, rules",
+        "offer_blocked(offer, dealings, at, rules",
+        "tests/unit/test_small_print.py::"
+        "test_what_holds_an_offer_back_is_asked_for_the_moment_at_which_it_reaches_the_customer",
+    ),
+    Mistake(
         "expires-quiet",
         "An offer made in quiet hours expires as if it had reached the customer at once.",
         "handlers/offers.py",
@@ -66,5 +75,13 @@ MISTAKES = (
         "not_before=rfc3339(when) if when > at else None",
         "not_before=rfc3339(when)",
         "tests/unit/test_policy.py::test_an_offer_decided_in_quiet_hours_may_not_be_acted_on_before_they_end",
+    ),
+    Mistake(
+        "expires-from-made",
+        "An alert made in quiet hours stands for less than its days.",
+        "handlers/dealings.py",
+        "return self.at + self.valid_days * DAY_MS",
+        "return self.made_at + self.valid_days * DAY_MS",
+        "tests/unit/test_small_print.py::test_an_alert_made_in_quiet_hours_stands_for_all_its_days_after_them",
     ),
 )

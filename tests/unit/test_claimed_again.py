@@ -1,8 +1,11 @@
 """What a partition knows when it is claimed: what the store has, never what memory held before."""
 
+from handlers.layout import VERSION
 from handlers.measures import profile
 from streams.memory_store import MemoryStore
+from streams.store import Changes
 from tests.bank import booked, day, salary
+from tests.unit.test_compatibility import ROW_1
 from tests.unit.test_partition import opened, record
 
 
@@ -77,3 +80,31 @@ def test_an_earlier_due_time_is_not_missed_for_a_later_one() -> None:
     assert [(alert.customer_id, alert.raised_at[5:10]) for alert in done.alerts] == [("bob", "03-28")]
     done = partition.process([], day(60))
     assert [(alert.customer_id, alert.raised_at[5:10]) for alert in done.alerts] == [("ann", "03-29")]
+
+
+def test_numbers_given_before_the_store_went_back_are_not_given_again() -> None:
+    store = MemoryStore()
+    partition = opened(store)
+    partition.claim()
+    partition.sequence_min = 100
+    done = partition.process([record(0, salary(0)), record(1, salary(20))], None)
+    assert [number for number, _ in done.outbox] == [101, 102]
+    assert [number for number, _ in store.outbox(0, 0, 9)] == [101, 102]
+    assert partition.position.sequence == 102
+    assert store.read(0) == partition.position
+
+
+def test_a_row_of_an_older_layout_that_was_asked_for_ahead_is_upgraded() -> None:
+    store = MemoryStore()
+    store.commit(0, store.claim(0), 0, day(50), Changes({"ann": ROW_1}))
+    partition = opened(store)
+    partition.claim()
+    records = [record(1, salary(60))]
+    names = partition.ask_ahead(records)
+    assert names == ["ann"]
+    partition.tell_ahead(names, store.load(0, names))
+    assert partition.process(records, None).events == 1
+    (row,) = store.load(0, ["ann"])
+    assert row is not None
+    assert row[0] == VERSION
+    assert count(store) == (profile(ROW_1, day(60))["count_life"] or 0) + 1

@@ -241,3 +241,12 @@ def test_a_currency_without_a_rate_and_one_that_there_is_not_are_told_apart(curr
     assert letter is not None
     assert (letter.reason, letter.field) == ("no_rate", "currency")
     assert rule in letter.rule
+
+
+@pytest.mark.parametrize(("at", "right"), [(4_102_444_800_000, True), (4_102_444_800_001, False)])
+def test_the_last_moment_that_can_be_told_is_the_beginning_of_2100(at: int, right: bool) -> None:
+    told = {"event_id": "e", "customer_id": "c", "account_id": "a", "occurred_at": at, "amount_minor": 1}
+    plain = msgspec.json.encode(told | {"currency": "EUR", "type": "deposit", "channel": "atm"})
+    for value in (plain, b'{"channel": "mobile", ' + plain[1:]):
+        batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, at, b"c", value)], 0, Seen())
+        assert [letter.field for letter in batch.dead_letters] == ([] if right else ["occurred_at"])
