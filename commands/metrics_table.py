@@ -17,9 +17,12 @@ problem, which begins with what it is about.
 
 | problem | what it means |
 |---|---|
-| `kafka:` | no broker answers, or a topic that the worker needs is not as it must be; it waits and tries again |
+| `kafka:` | no broker answers, a topic is not as it must be, or rights are missing; the worker waits and tries again |
 | `redis:` | Redis does not answer, or can't take a write; the partitions wait and are claimed again |
 | `publishing:` | alerts and dead letters have not been taken by Kafka for some seconds; they wait in Redis |
+| `rights:` | rights in Kafka have been taken from the worker's user; [security.md](security.md) has them all |
+| `group:` | this worker has been out of its consumer group for long; it joins anew by itself |
+| `offer catalogue:` | the newest offers can't be kept in Kafka yet; the last ones that were kept are used |
 | `partition N:` | this partition stands still until somebody has decided; the sentence says about what |
 | `agent:`, `consumer:`, `publisher:`, `event loop:` | this part has not moved for more than {STALL_SECONDS:.0f} s |
 | `crashed:` | the kind of an error that no retry helps against; the process is about to end with status 1 |
