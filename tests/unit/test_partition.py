@@ -76,6 +76,12 @@ def record(offset: int, told: dict[str, Any]) -> Record:
     return Record(offset, FUTURE, told["customer_id"].encode(), msgspec.json.encode(told))
 
 
+def test_only_keys_that_may_be_a_customers_are_asked_for_ahead() -> None:
+    keys = [b"ann", b"c" * 64, b"c" * 65, "zoë".encode(), b"", None, b"ann"]
+    records = [Record(offset, 0, key, b"{}") for offset, key in enumerate(keys)]
+    assert sorted(opened(MemoryStore()).ask_ahead(records)) == ["ann", "c" * 64]
+
+
 def test_notes_are_committed_with_their_offsets_beside_transactions_and_alone() -> None:
     store = MemoryStore()
     partition = opened(store)
