@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.redis_commands import command
-from streams.redis_line import RightMissing
+from streams.redis_line import RightMissing, Unreachable
 from streams.store import StoreUnavailable
 
 Ask = Callable[[bytes], Any]
@@ -28,7 +28,7 @@ class UnsafeRedis(StoreUnavailable):
 def see_that_it_keeps_writes(partition: int, ask: Ask) -> None:
     """Raises UnsafeRedis if Redis would lose a commit at a restart. `ask` sends a command over the connection.
 
-    Where the worker's user may not ask for the rights of `default`, the log says so: nothing is known then.
+    Where the rights of `default` can't be asked for, the log says so: nothing is known then.
     """
     if _keeps_all(ask) or _default_may_write(partition, ask) or not _appends(ask):
         return
@@ -59,7 +59,9 @@ def _default_may_write(partition: int, ask: Ask) -> bool:
     )
     try:
         return all(ask(command(b"ACL", b"DRYRUN", b"default", *each)) == b"OK" for each in written)
-    except RightMissing as error:
+    except Unreachable:
+        raise
+    except StoreUnavailable as error:  # no right to ask, or a Redis as a service that does not know the command
         _log.warning("it is not known whether Redis keeps what is written over a restart: %s", error)
         return True
 

@@ -1,6 +1,7 @@
 """Whatever goes wrong on the way to Redis is StoreUnavailable: nothing that redis-py raises gets past it."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import redis.cluster
 from redis import exceptions
 from redis.connection import ConnectionPool
 
-from streams.redis_line import KeyRefused, Line, RightMissing, unavailable
+from streams.redis_line import KeyRefused, Line, RightMissing, Unreachable, unavailable
 from streams.redis_lines import ClusterNodes, Node, OneServer
+from streams.redis_safety import see_that_it_keeps_writes
 from streams.redis_store import RedisStore, redis_client
 from streams.store import Changes, Position, StoreUnavailable
 
@@ -116,3 +118,23 @@ def test_a_right_that_is_missing_is_named_as_it_stands_in_an_acl(text: str, righ
 )
 def test_a_key_that_is_refused_is_told_as_a_key(text: str) -> None:
     assert isinstance(unavailable(exceptions.ResponseError(text)), KeyRefused)
+
+
+def _told(error: Exception) -> Callable[[bytes], Any]:
+    """A Redis that says who it is, and this to anything else."""
+
+    def ask(told: bytes) -> Any:
+        if b"HELLO" in told:
+            return [b"server", b"redis", b"version", b"7.1.0", b"proto", 2]
+        raise unavailable(error)
+
+    return ask
+
+
+def test_a_redis_as_a_service_that_knows_no_acl_is_written_to_and_the_log_says_what_is_not_known(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    see_that_it_keeps_writes(0, _told(exceptions.ResponseError("unknown command 'ACL'")))
+    assert "not known whether Redis keeps what is written" in caplog.text
+    with pytest.raises(Unreachable):
+        see_that_it_keeps_writes(0, _told(exceptions.ConnectionError("closed")))
