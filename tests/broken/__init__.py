@@ -23,7 +23,8 @@ with the kernels interpreted (NUMBA_DISABLE_JIT=1), so nothing is compiled; any 
 A test counts as noticing only if it runs and fails: a change that is no Python, a file that can't be imported, or a run
 beyond SECONDS_MAX is an error of the entry.
 
-    make broken                                  all of them, two at a time
+    make broken                                  all but those that a row of `make faults` must notice, two at a time
+    make broken ARGS="--rows"                    those too: as long as `make faults`
     make broken ARGS="--only NAME"               one (or several: --only A --only B); also the name of a subject
     make broken ARGS="--list"                    what there is, without running anything
 """

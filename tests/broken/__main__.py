@@ -44,6 +44,10 @@ def main() -> int:
         for mistake in listed
         if given.only is None or {subject, mistake.name} & set(given.only)
     ]
+    rows = [mistake for mistake in chosen if mistake.is_row]
+    if not (given.rows or given.only or given.list):
+        chosen = [mistake for mistake in chosen if not mistake.is_row]
+        print(f'{len(rows)} mistakes that a row of `make faults` must notice are left out; make broken ARGS="--rows"')
     if not chosen:
         print("no such mistake; --list says which there are", file=sys.stderr)
         return 1
@@ -64,6 +68,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make broken", description=__doc__)
     parser.add_argument("--only", action="append", help="a mistake's or a subject's name; may be given several times")
+    parser.add_argument("--rows", action="store_true", help="those too that a row of `make faults` must notice: long")
     parser.add_argument("--list", action="store_true", help="say what there is and run nothing")
     return parser.parse_args()
 

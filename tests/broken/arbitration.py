@@ -101,7 +101,7 @@ MISTAKES = (
         "handlers/conditions.py",
         "if value is None or limit is None or not check",
         "if value is not None and limit is not None and not check",
-        "tests/unit/test_offers.py::test_a_condition_over_a_missing_figure_does_not_hold",
+        "tests/unit/test_arbitration.py::test_each_operator_holds_on_its_side_of_the_limit",
     ),
     Mistake(
         "tie",

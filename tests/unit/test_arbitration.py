@@ -65,10 +65,16 @@ def test_who_may_have_an_offer_is_no_reason_for_it() -> None:
     ],
 )
 def test_each_operator_holds_on_its_side_of_the_limit(operator: str, holds: list[bool]) -> None:
-    limited = [Condition("balance", operator, value=100)]  # type: ignore[arg-type]
+    """Alone an offer is asked by the kernel; beside one that fits, by what tells the reasons."""
+    limited = offer("limited", 900, suitability=[Condition("balance", operator, value=100)], **SURE)  # type: ignore[arg-type]
     for balance, made in zip((99, 100, 101), holds, strict=True):
-        run = Fast(offers=(offer(suitability=limited),)).feed([booked(0, 100, "salary", balance=balance)])
-        assert (len(run.alerts), run.unfitting) == ((1, 0) if made else (0, 1))
+        paid = [booked(0, 100, "salary", balance=balance)]
+        alone = Fast(offers=(limited,)).feed(paid)
+        assert (len(alone.alerts), alone.unfitting) == ((1, 0) if made else (0, 1))
+        beside = Fast(offers=(limited, offer("other", 1, **SURE))).feed(paid)
+        assert offered(beside.alerts) == ["limited" if made else "other"]
+        unknown = Fast(offers=(limited, offer("other", 1, **SURE))).feed([salary(0)])
+        assert offered(unknown.alerts) == ["other"]
 
 
 def test_the_first_group_that_fails_is_told_eligibility_before_the_others() -> None:
