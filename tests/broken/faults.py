@@ -16,7 +16,7 @@ MISTAKES = (
         "        stays = at._replace(sequence=new.sequence)\n"
         "        self._call(partition, commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
         "        line.send(commit(partition, stays, new, Changes(seen=changes.seen)))\n",
-        "--row kill --seeds 6",
+        "--row kill --seeds 14",
         servers=True,
     ),
     Mistake(
