@@ -42,6 +42,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "tests/broken/report.py", root / "tests/broken")
     (root / "program.py").write_text(PROGRAM)
     (root / "test_program.py").write_text(TESTS)
+    (root / ".gitignore").write_text("var/\n__pycache__/\n")
     (root / "pytest.ini").write_text("[pytest]\n")
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     return root
