@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from streams.backlog import Backlog, Entry
 from streams.bounded import Bounded
 from streams.claim import Claim
+from streams.clients import is_fatal
 from streams.health import Health
 from streams.lookback import Lookback
 from streams.mark import Mark
@@ -306,7 +307,7 @@ class Publisher:
     def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:
         """After any failure the committed sequence is read again: only Kafka knows what came of the transaction."""
         self._group_old = True
-        fatal = bool(error.args[0].fatal())
+        fatal = is_fatal(error.args[0])
         if not fatal:
             try:
                 until_answered(producer.abort_transaction)
