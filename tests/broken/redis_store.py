@@ -2,7 +2,7 @@
 
 from tests.broken.mistake import Mistake
 
-_HISTORY = "tests/contract/test_store.py::test_any_history_of_two_owners_reads_as_it_does_in_memory[embedded]"
+_STORE = "tests/contract/test_store.py::"
 _ACL = "tests/secured/test_redis_acl.py::"
 _KEEPS = f"{_ACL}test_a_redis_that_keeps_commits_is_written_to_and_has_them_after_a_restart"
 
@@ -13,7 +13,7 @@ MISTAKES = (
         "streams/commit.lua",
         "redis.call('DEL', keys[3 + pieces + i])",
         "redis.call('STRLEN', keys[3 + pieces + i])",
-        _HISTORY,
+        f"{_STORE}test_event_ids_are_remembered_and_forgotten_with_the_commit[embedded]",
     ),
     Mistake(
         "outbox-grows",
@@ -21,7 +21,7 @@ MISTAKES = (
         "streams/commit.lua",
         "if args[COUNTS] ~= '0' then",
         "if args[COUNTS] == '-' then",
-        _HISTORY,
+        f"{_STORE}test_published_entries_leave_the_outbox_with_the_next_commit[embedded]",
     ),
     Mistake(
         "outbox-trimmed-too-far",
@@ -29,7 +29,7 @@ MISTAKES = (
         "streams/redis_commands.py",
         "keep = changes.published + 1 if",
         "keep = changes.published + 2 if",
-        _HISTORY,
+        f"{_STORE}test_published_entries_leave_the_outbox_with_the_next_commit[embedded]",
     ),
     Mistake(
         "due-stays",
@@ -37,7 +37,7 @@ MISTAKES = (
         "streams/commit.lua",
         "in_spans('ZREM', due, args, leave_at + 1, piece_at)",
         "in_spans('ZREM', due, args, leave_at + 2, piece_at)",
-        _HISTORY,
+        f"{_STORE}test_who_is_due_comes_by_time_then_by_customer[embedded]",
     ),
     Mistake(
         "ids-written-one-byte-later",
@@ -45,7 +45,7 @@ MISTAKES = (
         "streams/commit.lua",
         "redis.call('SETRANGE', keys[3 + i], args[piece_at + 2 * i - 1],",
         "redis.call('SETRANGE', keys[3 + i], math.max(0, args[piece_at + 2 * i - 1] - 1),",
-        _HISTORY,
+        f"{_STORE}test_event_ids_are_remembered_and_forgotten_with_the_commit[embedded]",
     ),
     Mistake(
         "version-alone-compared",
@@ -80,7 +80,7 @@ MISTAKES = (
         "streams/memory_store.py",
         "state.seen.pop(segment, None)",
         "state.seen.get(segment, None)",
-        _HISTORY,
+        f"{_STORE}test_event_ids_are_remembered_and_forgotten_with_the_commit[memory]",
     ),
     Mistake(
         "memory-numbers-from-the-start",
@@ -88,7 +88,7 @@ MISTAKES = (
         "streams/memory_store.py",
         "enumerate(changes.outbox, sequence + 1)",
         "enumerate(changes.outbox, at.sequence + 1)",
-        _HISTORY,
+        f"{_STORE}test_outbox_numbers_go_on_after_those_that_were_given_before_the_store_went_back[memory]",
     ),
     Mistake(
         "ahead-of-another-question",
