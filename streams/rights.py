@@ -31,6 +31,9 @@ _REFUSED = (
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )
+_ALERT = "SSL alert number"
+"""In librdkafka's words when a broker ends the connection over the certificate, or for want of one."""
+
 _SETTLING = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -102,6 +105,8 @@ class Rights:
             for error in self._heard:
                 if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
                     raise KafkaException(error) from None
+                if _ALERT in error.str():
+                    raise KafkaException(KafkaError(KafkaError._SSL, error.str())) from None
             raise
 
     def _asked(self, admin: AdminClient, needed: list[Right]) -> list[Right]:

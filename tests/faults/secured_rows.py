@@ -23,6 +23,7 @@ from tests.secured.roles import bindings
 PLAN = Plan(events=400, partitions=4)
 WORKERS = 2
 SESSION_MS = 6_000
+START_SECONDS_MAX = 150.0
 OWNED_SECONDS_MAX = 60.0
 AWAY_SECONDS = 20.0
 TRUTH_SECONDS_MAX = 12.0
@@ -43,7 +44,7 @@ def killed(seed: Seed, what: str, victim: Victim, seconds: float) -> Figures:
         before, during, after = sliced(records(PLAN, seed.number), 3)
         workers = [scene.start(instance_id=f"{scene.settings.group_id}-{number}") for number in range(WORKERS)]
         scene.publish(before)
-        until(lambda: _owned(workers) == PLAN.partitions and all(map(_owns, workers)), OWNED_SECONDS_MAX, "owners")
+        until(lambda: _owned(workers) == PLAN.partitions and all(map(_owns, workers)), START_SECONDS_MAX, "owners")
         scene.progress(seed.chance.randint(0, 8))
         broker = victim(kafka, scene)
         broker.kill()

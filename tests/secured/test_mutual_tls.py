@@ -50,11 +50,23 @@ def test_a_worker_signs_on_with_its_certificate(bank: Bank, tmp_path: Path) -> N
     assert bank.verified()["differences"] == 0
 
 
+def test_who_shows_no_certificate_is_told_that_tls_has_failed(secured_kafka: SecuredKafka, tmp_path: Path) -> None:
+    signs_on = {
+        "kafka_security_protocol": "ssl",
+        "kafka_ssl_ca_location": str(secured_kafka.authority.location),
+    }
+    bank = Bank(secured_kafka.mutual_servers, "redis://127.0.0.1:1/0", tmp_path, **signs_on)
+    said = bank.command("alerts", status=1).stderr
+    assert said.endswith("check the variables TRACKER_KAFKA_SSL_*\n")
+
+
 def test_a_wrong_password_is_named_as_what_it_is(secured_kafka: SecuredKafka, tmp_path: Path) -> None:
     secured_kafka.add_users(["mistyped"])
     signs_on = secured_kafka.settings("mistyped") | {"kafka_sasl_password": "not this one"}
     bank = Bank(str(signs_on.pop("kafka_bootstrap_servers")), "redis://127.0.0.1:1/0", tmp_path, **signs_on)
-    for command in (("alerts",), ("topics", "create"), ("publish", "-"), ("offers", "switch", "churn_risk", "off")):
+    feed = tmp_path / "feed.jsonl"
+    feed.write_text('{"customer_id": "a"}\n')
+    for command in (("alerts",), ("topics", "create"), ("publish", feed), ("offers", "switch", "churn_risk", "off")):
         said = bank.command(*command, status=1).stderr
         assert "User:mistyped" in said
         assert said.endswith("check TRACKER_KAFKA_SASL_USERNAME and TRACKER_KAFKA_SASL_PASSWORD\n")
