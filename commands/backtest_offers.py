@@ -28,8 +28,8 @@ def backtest_offers(
     try:
         with reading(taken) as source:
             products = [msgspec.json.decode(line, type=Taken) for line in source.lines if line]
-    except msgspec.DecodeError as error:
-        raise Failure(f"{taken}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Failure(f"{taken}: must be lines of JSON, each with customer_id, product and taken_at") from error
     with plain_failures():
         past = history(files)
         with progress("folding", len(past)) as bar:
