@@ -24,7 +24,7 @@ problem, which begins with what it is about.
 | `group:` | this worker has been out of its consumer group for long; it joins anew by itself |
 | `offer catalogue:` | the newest offers can't be kept in Kafka yet; the last ones that were kept are used |
 | `partition N:` | this partition stands still until somebody has decided; the sentence says about what |
-| `agent:`, `consumer:`, `publisher:`, `event loop:`, `drift watcher:` | this part has not moved for more than {STALL_SECONDS:.0f} s |
+| `agent:`, `consumer:`, `publisher:`, `event loop:`, `drift watcher:` | has not moved for {STALL_SECONDS:.0f} s |
 | `crashed:` | the kind of an error that no retry helps against; the process is about to end with status 1 |
 
 ## /readyz

@@ -1,4 +1,4 @@
-"""Every word that /healthz and /readyz may say is on the operators' page, and, but for NOT_YET, brought about by a test."""
+"""Every word of /healthz and /readyz is on the operators' page and, but for NOT_YET, brought about by a test."""
 
 import ast
 from pathlib import Path
