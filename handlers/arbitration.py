@@ -13,6 +13,7 @@ from handlers.waiting import Waiting
 from schemas.alert import Factors, RunnerUp
 from schemas.offer import Offer, Trigger
 from schemas.policy import Policy
+from schemas.units import epoch_ms
 
 RUNNERS_UP_MAX = 3
 
@@ -49,6 +50,11 @@ def considered(waiting: Iterable[Waiting], bits: int, at: int, seen: Snapshot) -
         for one in waiting
         if one.bits & bits and one.since <= at < one.until
     ]
+
+
+def in_time(offer: Offer, when: int) -> bool:
+    """Whether it is still valid when it may be shown, after the customer's quiet hours (epoch ms)."""
+    return offer.valid_to is None or when < epoch_ms(offer.valid_to)
 
 
 def judged(found: list[Considered], blocked: Callable[[Offer], Rule | None]) -> list[Considered]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from handlers import churn, rhythm
 from handlers import offers as next_best_offer
 from handlers.answers import answered, customer_told, withdrawn
-from handlers.arbitration import considered, judged, kept_back, ranked
+from handlers.arbitration import considered, in_time, judged, kept_back, ranked
 from handlers.churn import Judged
 from handlers.churn_model import Scorer
 from handlers.dealings import (
@@ -135,6 +135,9 @@ class Decisions:
         dealings.forget(at, rules.policy, self._offers)
         mode = modes["next_best_offer"]
         when = after_quiet(rules.policy, dealings.zone, at)
+        found = [one for one in found if in_time(one.offer, when)]
+        if all(one.failed for one in found):
+            return []
         found = judged(
             found, lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition)
         )

@@ -182,7 +182,7 @@ def fold(
     on_time = not reversal and at >= life[NEWEST]
     bits = 0
     if on_time:
-        bits = moments(s, at, amount, kind, channel, tiers)
+        bits = moments(s, at, amount, kind, channel, own, tiers)
         if s.size[WATCHES] != 0 and balance != NONE:
             bits |= watched(s, account, balance)
     rhythm_moved = False
@@ -193,7 +193,8 @@ def fold(
     if not reversal:
         life[FIRST] = at if life[FIRST] == 0 else min(life[FIRST], at)
         life[LAST] = max(life[LAST], at)
-        life[CHANNELS_SEEN] |= 1 << channel
+        if own:
+            life[CHANNELS_SEEN] |= 1 << channel
         if own and at > life[LAST_OWN]:
             rhythm_moved = at // DAY_MS != life[LAST_OWN] // DAY_MS
             life[LAST_OWN] = at

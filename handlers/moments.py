@@ -20,6 +20,7 @@ from handlers.row import (
     DAY_MIX,
     DAYS,
     FIRST,
+    IN,
     LOOK,
     NEWEST,
     TIER,
@@ -55,10 +56,11 @@ RUN_OFF = 4096
 """Bits. RETURNED, LATE and RUN_OFF are no moments for an offer: they are answered beside those that are."""
 
 LARGE_TIMES = 2
-"""A credit is large at this many times the largest of the 90 days before."""
+"""A credit is large at this many times the largest of the 90 days before; see `usual_credit`."""
 IDLE_TIMES = 2
-"""A balance is idle when its low of 30 days is this many times what was paid out in them."""
+"""A balance is idle when its low of 30 days is above zero and at least this many times what was paid out in them."""
 IDLE_DAYS = 30
+"""A customer is asked once in each period of so many days since the first transaction."""
 REMITTANCES_MIN = 3
 """So many remittances within 90 days, this one included, are a pattern."""
 CARD_TENTHS, LOAN_TENTHS = 8, 1
@@ -99,39 +101,46 @@ assert set(get_args(Trigger)) | {"churn_risk"} == set(MOMENTS)
 
 
 @jit
-def moments(s: Scratch, at: int, amount: int, kind: int, channel: int, tiers: I8) -> int:
+def moments(s: Scratch, at: int, amount: int, kind: int, channel: int, own: bool, tiers: I8) -> int:
     """The moments that a transaction brings which needn't be folded first, of those that the rules below tell.
 
-    Called before the transaction is folded; `at` is not before the row's newest moment.
+    Called before the transaction is folded; `at` is not before the row's newest moment, `own` says that the customer
+    made it and not the bank.
     """
     life = s.life
     bits = 0
     if amount > 0:
         if kind == _SALARY:
             bits |= SALARY
-        largest = largest_before(s, at // DAY_MS)
-        if largest > 0 and amount >= LARGE_TIMES * largest:
+        usual = usual_credit(s, at // DAY_MS)
+        if usual > 0 and amount >= LARGE_TIMES * usual:
             bits |= LARGE_CREDIT
         if moved_up(s, at, amount, tiers):
             bits |= TIER_UP
-    if life[CHANNELS_SEEN] != 0 and not (life[CHANNELS_SEEN] >> channel) & 1:
+    if own and life[CHANNELS_SEEN] != 0 and not (life[CHANNELS_SEEN] >> channel) & 1:
         bits |= NEW_CHANNEL
     if kind == _REMITTANCE and remits(s, at):
         bits |= REMITTANCE
-    if at // (IDLE_DAYS * DAY_MS) != life[NEWEST] // (IDLE_DAYS * DAY_MS) and lies_idle(s, at):
+    period, first = IDLE_DAYS * DAY_MS, life[FIRST]
+    if (at - first) // period != (life[NEWEST] - first) // period and lies_idle(s, at):
         bits |= IDLE_BALANCE
     return bits
 
 
 @jit
-def largest_before(s: Scratch, day: int) -> int:
-    """The largest credit of the 90 days that end with `day`, 0 for none."""
+def usual_credit(s: Scratch, day: int) -> int:
+    """The largest credit of the 90 days that end with `day`. Without any in them, what no credit before can have been
+    more than: the most that came in on one day of those kept, else all that ever came in. 0 without any credit."""
     open_days(s)
     largest = 0
+    most = 0
     for k in range(s.size[DAYS]):
         if day - 90 < s.day[k, TILE] <= day:
             largest = max(largest, s.day[k, DAY_LARGEST])
-    return largest
+        most = max(most, s.day[k, TILE_IN])
+    if largest > 0:
+        return largest
+    return int(most if most > 0 else s.life[IN])
 
 
 @jit
@@ -163,7 +172,7 @@ def lies_idle(s: Scratch, at: int) -> bool:
             if s.day[k, DAY_HAS_BALANCE] != 0:
                 low = min(low, s.day[k, DAY_LOW]) if known else s.day[k, DAY_LOW]
                 known = True
-    return known and out > 0 and low >= IDLE_TIMES * out
+    return known and low > 0 and low >= IDLE_TIMES * out
 
 
 @jit

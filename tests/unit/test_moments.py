@@ -27,15 +27,32 @@ def test_a_credit_is_large_at_twice_the_largest_of_ninety_days() -> None:
     first, below, at = booked(0, 1_000, "deposit"), booked(5, 1_999, "deposit"), booked(5, 2_000, "deposit")
     assert came("large_credit", [first, below]) == []
     assert came("large_credit", [first, at]) == [at["event_id"]]
-    # 90 days on, the first deposit's day has left the window: there is nothing to compare with.
-    assert came("large_credit", [first, booked(90, 9_000, "deposit")]) == []
     assert came("large_credit", [first, booked(89, 9_000, "deposit")]) != []
+
+
+def test_after_a_quarter_without_a_credit_one_is_large_beside_what_came_in_before() -> None:
+    once, again, spent = booked(0, 1_000, "deposit"), booked(0.1, 500, "deposit"), booked(60, -1, "withdrawal")
+    # 90 days on, the deposits' day has left the window; on one day 1,500 came in, so no credit was more.
+    for on, amount, comes in ((95, 2_999, False), (95, 3_000, True), (400, 2_999, False), (400, 3_000, True)):
+        late = booked(on, amount, "deposit")
+        assert came("large_credit", [once, again, spent, late]) == ([late["event_id"]] if comes else [])
+    assert came("large_credit", [spent, booked(95, 9_000, "deposit")]) == []
 
 
 def test_a_channel_is_new_once_and_never_with_the_first_transaction() -> None:
     days = ((0, "counter"), (10, "counter"), (20, "mobile"), (30, "mobile"), (40, "counter"))
     stream = [booked(number, -1, "purchase", channel) for number, channel in days]
     assert came("new_channel", [*stream]) == [stream[2]["event_id"]]
+
+
+@pytest.mark.parametrize("kind", ["interest", "fee"])
+def test_a_channel_that_the_bank_books_by_is_neither_new_nor_used(kind: str) -> None:
+    stream = [booked(0, -1, "purchase", "online"), booked(5, 37, kind, "automatic")]
+    assert came("new_channel", [*stream]) == []
+    order = booked(9, -5, "bill_payment", "automatic")
+    assert came("new_channel", [*stream, order]) == [order["event_id"]]
+    first = [booked(0, 37, kind, "automatic"), booked(1, -1, "purchase", "online")]
+    assert came("new_channel", [*first]) == []
 
 
 def test_the_third_remittance_in_ninety_days_and_those_after_it_are_a_pattern() -> None:
@@ -46,22 +63,37 @@ def test_the_third_remittance_in_ninety_days_and_those_after_it_are_a_pattern() 
 
 @pytest.mark.parametrize(("low", "comes"), [(199, False), (200, True)])
 def test_a_balance_is_idle_at_twice_what_was_paid_out_in_thirty_days(low: int, comes: bool) -> None:
-    # periods of 30 days are counted from 1970: one begins on day 18 after START, the next on day 48
+    # periods of 30 days are counted from the customer's first transaction: the second begins on day 60
     stream = [
-        booked(0, 1, "deposit", balance=5_000),
-        booked(30, -100, "withdrawal", balance=low),
-        booked(40, 1, "deposit", balance=900),
-        booked(47, 1, "deposit", balance=900),
-        booked(48, 1, "deposit", balance=900),
-        booked(49, 1, "deposit", balance=900),
+        booked(0, 1, "deposit", balance=-5_000),
+        booked(42, -100, "withdrawal", balance=low),
+        booked(50, 1, "deposit", balance=900),
+        booked(59, 1, "deposit", balance=900),
+        booked(60, 1, "deposit", balance=900),
+        booked(61, 1, "deposit", balance=900),
     ]
     assert came("idle_balance", [*stream]) == ([stream[4]["event_id"]] if comes else [])
 
 
 def test_a_balance_of_a_customer_of_less_than_thirty_days_is_not_idle() -> None:
-    for first, comes in ((18.1, False), (18, True)):
-        stream = [booked(first, -1, "withdrawal"), booked(30, -1, "withdrawal", balance=900), booked(48, 1, "deposit")]
+    for last, comes in ((47.9, False), (48, True)):
+        stream = [booked(18, -1, "withdrawal"), booked(30, -1, "withdrawal", balance=900), booked(last, 1, "deposit")]
         assert bool(came("idle_balance", [*stream])) is comes
+
+
+@pytest.mark.parametrize(("balance", "comes"), [(0, False), (1, True)])
+def test_a_balance_lies_idle_where_nothing_is_spent_at_all(balance: int, comes: bool) -> None:
+    stream = [booked(on, 1, "deposit", balance=balance) for on in (0, 20, 31)]
+    assert came("idle_balance", [*stream]) == ([stream[2]["event_id"]] if comes else [])
+
+
+def test_customers_are_asked_for_an_idle_balance_each_in_their_own_period() -> None:
+    asked = []
+    for first in range(0, 30, 3):
+        stream = [booked(first + on, 1, "deposit", balance=900) for on in range(0, 60, 3)]
+        (event,) = came("idle_balance", [*stream])[:1]
+        asked.append([one["event_id"] for one in stream].index(str(event)))
+    assert asked == [10] * 10
 
 
 def test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths() -> None:

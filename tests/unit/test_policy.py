@@ -1,5 +1,6 @@
 """Policy: what keeps an alert back, exactly up to the moment at which it no longer does."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -41,6 +42,17 @@ def test_a_cap_of_a_kind_counts_that_kind_and_one_without_counts_all() -> None:
         run = Fast(offers=(offer(),), policy=Policy(caps=[cap])).feed([*visits, salary(24), day(60)])
         assert [alert.kind for alert in run.alerts].count("next_best_offer") == 1
         assert [alert.kind for alert in run.alerts].count("churn_risk") == raised
+
+
+@pytest.mark.parametrize(("minutes", "comes"), [(0, False), (1, True)])
+def test_an_offer_whose_campaign_is_over_when_the_quiet_hours_end_is_not_made(minutes: int, comes: bool) -> None:
+    policy = Policy(quiet_from="10:00", quiet_to="14:00")
+    ends = datetime(2024, 3, 2, 14, minutes, tzinfo=UTC)
+    run = Fast(offers=(offer("x", 900, valid_to=ends), offer("y", 1)), policy=policy).feed([salary(2)])
+    assert offered(run.alerts) == ["x" if comes else "y"]
+    alone = Fast(offers=(offer("x", valid_to=ends),), policy=policy).feed([salary(2)])
+    assert [alert.not_before for alert in alone.alerts] == (["2024-03-02T14:00:00.000Z"] if comes else [])
+    assert alone.suppressed == {}
 
 
 def test_a_cap_of_none_lets_none_through() -> None:
