@@ -157,8 +157,8 @@ def remits(s: Scratch, at: int) -> bool:
 
 @jit
 def lies_idle(s: Scratch, at: int) -> bool:
-    """Asked once in each period of 30 days: whether the lowest balance reported in the 30 days before was far above
-    what was paid out in them. Customers of less than 30 days are not asked."""
+    """Asked once in each period of 30 days: whether the lowest balance of an account in the 30 days before was far
+    above what was paid out in them. Customers of less than 30 days are not asked."""
     if s.life[FIRST] == 0 or s.life[FIRST] > at - IDLE_DAYS * DAY_MS:
         return False
     open_days(s)
@@ -172,6 +172,11 @@ def lies_idle(s: Scratch, at: int) -> bool:
             if s.day[k, DAY_HAS_BALANCE] != 0:
                 low = min(low, s.day[k, DAY_LOW]) if known else s.day[k, DAY_LOW]
                 known = True
+    if not known:  # what was reported last has stood ever since
+        for a in range(s.size[ACCOUNTS]):
+            balance = s.accounts[a, ACCOUNT_BALANCE]
+            low = min(low, balance) if known else balance
+            known = True
     return known and low > 0 and low >= IDLE_TIMES * out
 
 

@@ -81,6 +81,13 @@ def test_a_balance_of_a_customer_of_less_than_thirty_days_is_not_idle() -> None:
         assert bool(came("idle_balance", [*stream])) is comes
 
 
+def test_a_balance_that_was_last_reported_more_than_thirty_days_ago_still_lies_there() -> None:
+    stream = [booked(on, 1, "deposit", balance=balance) for on, balance in ((0, 900), (30, 900))]
+    assert came("idle_balance", [*stream]) == [stream[1]["event_id"]]
+    spent = booked(29, -500, "withdrawal")
+    assert came("idle_balance", [stream[0], spent, stream[1]]) == []
+
+
 @pytest.mark.parametrize(("balance", "comes"), [(0, False), (1, True)])
 def test_a_balance_lies_idle_where_nothing_is_spent_at_all(balance: int, comes: bool) -> None:
     stream = [booked(on, 1, "deposit", balance=balance) for on in (0, 20, 31)]
