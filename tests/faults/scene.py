@@ -233,6 +233,11 @@ class Scene:
         stands = [self.state.read(number) for number in range(self.partitions)]
         return Offsets(*map(sum, zip(*[each.offsets for each in stands if each is not None], strict=True)))
 
+    def events(self) -> int:
+        """How many events the store has accepted."""
+        stands = [self.state.read(number) for number in range(self.partitions)]
+        return sum(each.events for each in stands if each is not None)
+
     def epochs(self) -> int:
         """How many claims the store has seen."""
         stands = [self.state.read(number) for number in range(self.partitions)]
