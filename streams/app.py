@@ -169,7 +169,8 @@ class Worker:
         self._started = True
 
     async def stop_threads(self) -> None:
-        """Stop reading, finish the batch in work, publish, acknowledge, leave the group: in this order."""
+        """In this order: stop reading, finish the batch in work, publish, acknowledge, trim the outbox, leave the
+        group."""
         self._started = False
         quiet = await asyncio.to_thread(self._river.stop, _WORK_SECONDS_MAX)
         if quiet:
@@ -179,6 +180,7 @@ class Worker:
             _log.warning("work under way was given up; the next owner of the partitions does it again")
             self.code, self._quiet = 1, False
             return
+        await self._loop.run_in_executor(self._executor, self._work_loop.trim, list(self._claims))
         await asyncio.to_thread(self._membership.consumer.close)
         await asyncio.to_thread(self._beside.consumer.close)
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from streams.claim import Claim
-from streams.lookback import Name
+from streams.lookback import Said
 from streams.mark import Mark
 from streams.store import Offsets, Outgoing
 
@@ -22,8 +22,8 @@ class Backlog:
         self.settled = False
         self.mark = Mark()
         """What is published, as the consumer group knows it."""
-        self.said: frozenset[Name] = frozenset()
-        """What is on the outbound topics although the store has forgotten it."""
+        self.said: Said | None = None
+        """What is on the outbound topics although the store may have forgotten it; None where nothing can be."""
         self.offsets = claim.start
         """Where the loop stands."""
         self.clock = 0
@@ -82,7 +82,7 @@ class Backlog:
             self.bytes -= _size(self._entries.popleft()[1])
         self.mark, self.acknowledged = mark, offsets
         if mark.back is None:
-            self.said = frozenset()
+            self.said = None
         self.claim.partition.published = mark.published
 
 

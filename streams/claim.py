@@ -34,8 +34,6 @@ class Claim:
     partition: Partition
     start: Offsets
     """Of the first records to read."""
-    fresh: bool
-    """Nothing was ever committed for the partition, nor published under this claim."""
     read_to: Offsets
     """After the last records that were handed on to be worked on."""
     heard: list[int] = field(init=False)
@@ -159,7 +157,9 @@ def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Loo
     Each answer of Kafka may take `seconds_max`.
 
     If more is published than the store knows of, it has gone back. Kafka is told before anything else is written, and
-    numbers of outbox entries that were published once are not given again.
+    numbers of outbox entries that were published once are not given again. The same is done where Kafka no longer says
+    what is published (the group's offsets were reset, or it was idle for so long that Kafka forgot them): each entry of
+    the outbox may be, and the store may have gone back as well.
 
     Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), LostRecords.
     """
@@ -170,12 +170,19 @@ def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Loo
     for log in told:
         if log.error is not None:
             raise KafkaException(log.error)
-    mark = Mark.read(told[0].metadata) or Mark()
-    if mark.published > position.sequence:
+    mark = Mark.read(told[0].metadata)
+    if mark is None and position.version > 0:
+        oldest = partition.oldest_entry()
+        # What is no longer in the outbox was published; beyond where the topics end the loop has never been.
+        published = position.sequence if oldest is None else oldest[0] - 1
+        entry, was_at = None if oldest is None else oldest[1], Offsets(*[high for _, high in ends])
+        mark = Mark(published, lookback.back(partition.number, position, was_at, None, entry))
+        _note(consumer, logs[0], position.offset, mark)
+        _log.warning("partition %d: the group no longer says what is published: it is read back", partition.number)
+    elif mark is not None and mark.published > position.sequence:
         was_at = Offsets(*[max(0, log.offset) for log in told])
         mark = replace(mark, back=lookback.back(partition.number, position, was_at, mark.back))
-        marked = TopicPartition(topics.transactions, partition.number, was_at.transactions, str(mark))
-        consumer.commit(offsets=[marked], asynchronous=False)
+        _note(consumer, logs[0], was_at.transactions, mark)
         partition.sequence_min = mark.published
         _log.warning("partition %d: the store has gone back to offset %d", partition.number, position.offset)
     if position.version == 0:
@@ -186,4 +193,9 @@ def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Loo
             raise LostRecords(f"{topic}: offsets {at} to {low - 1} have gone from Kafka before they were processed")
         if at > high:
             raise LostRecords(f"{topic}: offsets {high} to {at - 1} were processed, but Kafka ends before them")
-    return Claim(partition, start, position.version == 0, start)
+    return Claim(partition, start, start)
+
+
+def _note(consumer: Consumer, log: TopicPartition, offset: int, mark: Mark) -> None:
+    """Tells the group before anything is written or published. Raises KafkaException."""
+    consumer.commit(offsets=[TopicPartition(log.topic, log.partition, offset, str(mark))], asynchronous=False)

@@ -1,17 +1,20 @@
-"""After the store has gone back: since when the outbound topics may hold what it has forgotten, and what that is.
+"""What is published already although the store or the consumer group no longer knows: found on the outbound topics.
 
 Redis fails over to a replica that is behind, or loses its last moments. Then the loop reads again from the older offset
-and comes to the same alerts, for an alert's id is a function of its cause. Those that are on their topic already are
-found there by their ids, dead letters by the place of the record that they hold.
+and comes to the same alerts, for an alert's id is a function of its cause. Or the group's offsets are reset, or Kafka
+drops those of an idle group: then nobody knows how much of the store's outbox is published. Either way those alerts
+that are on their topic already are found there by their ids, dead letters by the place of the record that they hold.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.units import HOUR_MS
+from handlers.refusal import AHEAD_MS_MAX
+from schemas.units import HOUR_MS, parse_rfc3339
 from streams.clients import RECORD_BYTES_MAX, kafka_client
 from streams.mark import Back
 from streams.records import headers_of
@@ -23,6 +26,9 @@ CLOCKS_APART_MS_MAX = 2 * HOUR_MS
 """The broker itself refuses records that are more than an hour ahead of it; and a worker may be an hour behind."""
 
 ANSWER_SECONDS_MAX = 10.0
+OPEN_SECONDS_MAX = 40.0
+"""A transaction of a producer that was killed stays open for its 15 s, and until the broker looks again."""
+
 _RECORDS_BEFORE = 50
 """The last record before an offset is looked for that far back: marks of transactions lie between records."""
 
@@ -30,8 +36,17 @@ Name = bytes
 """What an outbound record is known by."""
 
 
+class Said(NamedTuple):
+    """What the outbound topics hold of one partition since some moment."""
+
+    names: frozenset[Name] = frozenset()
+    due: int = 0
+    """The latest due time that caused an alert among them, epoch ms."""
+
+
 class _Cause(msgspec.Struct):
     partition: int
+    due_at: str | None = None
 
 
 class _Caused(msgspec.Struct):
@@ -48,7 +63,6 @@ class Lookback:
         self._transactions = settings.topic_transactions
         self._alerts = settings.topic_alerts
         self._letters = settings.topic_dead_letters
-        self._ticks = settings.clock == "wall"
         self._config = kafka_client(settings, on_error) | {
             "group.id": reader_group(settings),
             "enable.auto.commit": False,
@@ -57,41 +71,51 @@ class Lookback:
             "fetch.message.max.bytes": RECORD_BYTES_MAX,
         }
 
-    def back(self, partition: int, position: Position, was_at: Offsets, known: Back | None) -> Back:
-        """The store stands at `position` only, the loop was at `was_at`; `known` is from a time before."""
+    def back(
+        self, partition: int, position: Position, was_at: Offsets, known: Back | None, oldest: Outgoing | None = None
+    ) -> Back:
+        """The store stands at `position`, the loop may have been at `was_at`; `known` is from a time before. `oldest`
+        is the first entry of the outbox that may be published already, if any may."""
         since = self._moment_before(partition, position.offset)
+        if oldest is not None:
+            since = min(since, _moment_of(oldest))
         if known is not None:
             since, was_at = min(since, known.since), Offsets(*map(max, was_at, known.offsets))
         offset, *beside = was_at
-        return Back(since, offset, int(time.time() * 1_000) if self._ticks else 0, *beside)
+        return Back(since, offset, known.clock if known else 0, *beside)
 
-    def published(self, partition: int, since: int, beat: Callable[[], None]) -> frozenset[Name]:
-        """Names of what is on the outbound topics since then and came from the partition."""
-        found = set()
+    def published(self, partition: int, since: int, beat: Callable[[], None]) -> Said:
+        """What is on the outbound topics since then and came from the partition."""
+        names, due = set(), 0
         reader = Consumer(self._config)
         try:
             for topic in (self._alerts, self._letters):
                 for message in _since(reader, topic, since, beat):
-                    name = self._name_if_from(partition, message)
-                    if name is not None:
-                        found.add(name)
+                    headers = headers_of(message)
+                    cause = self._cause(message, headers)
+                    name = _name(headers)
+                    if cause is None or cause.partition != partition or name is None:
+                        continue
+                    names.add(name)
+                    if cause.due_at is not None:
+                        due = max(due, parse_rfc3339(cause.due_at))
         finally:
             reader.close()
-        return frozenset(found)
+        return Said(frozenset(names), due)
 
     def name(self, outgoing: Outgoing) -> Name | None:
         """What a record to be published is known by; the same for the record once it is."""
         return _name(outgoing.headers)
 
-    def _name_if_from(self, partition: int, message: Message) -> Name | None:
-        headers = headers_of(message)
+    def _cause(self, message: Message, headers: Sequence[tuple[str, bytes]]) -> _Cause | None:
+        """Where a record comes from; None if it says nothing of the kind."""
         if message.topic() == self._letters:
-            return _name(headers) if ("dlq_partition", b"%d" % partition) in headers else None
+            number = dict(headers).get("dlq_partition", b"")
+            return _Cause(int(number)) if number.isdigit() else None
         try:
-            cause = _caused.decode(message.value() or b"")
+            return _caused.decode(message.value() or b"").cause
         except msgspec.DecodeError:
             return None
-        return _name(headers) if cause.cause.partition == partition else None
 
     def _moment_before(self, partition: int, offset: int) -> int:
         """When the last record before the offset was written, less what clocks may be apart; 0 if that isn't known."""
@@ -123,9 +147,14 @@ def _since(reader: Consumer, topic: str, since: int, beat: Callable[[], None]) -
 
 
 def _messages(reader: Consumer, partitions: int, beat: Callable[[], None]) -> Iterator[Message]:
-    left = partitions
+    """Every committed record up to where each partition's log ends when that is first met.
+
+    A transaction of anybody that is open hides what was committed after it had begun: its end is waited for.
+    """
+    ends: dict[tuple[str | None, int | None], int] = {}
+    reached: set[tuple[str | None, int | None]] = set()
     heard = time.monotonic()
-    while left:
+    while len(reached) < partitions:
         beat()
         messages: Sequence[Message] = reader.consume(1_000, 0.1)
         for message in messages:
@@ -134,11 +163,26 @@ def _messages(reader: Consumer, partitions: int, beat: Callable[[], None]) -> It
             if error is None:
                 yield message
             elif error.code() == KafkaError._PARTITION_EOF:
-                left -= 1
+                place = message.topic(), message.partition()
+                if place not in ends:
+                    log = TopicPartition(str(message.topic()), message.partition() or 0)
+                    _, ends[place] = reader.get_watermark_offsets(log, cached=True)
+                if (message.offset() or 0) >= ends[place]:
+                    reached.add(place)
             elif not error.retriable():
                 raise KafkaException(error)
-        if time.monotonic() - heard > ANSWER_SECONDS_MAX:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer while reading back what is published"))
+        hidden = len(ends) > len(reached)
+        if time.monotonic() - heard > (OPEN_SECONDS_MAX if hidden else ANSWER_SECONDS_MAX):
+            what = "a transaction stays open on" if hidden else "no answer from"
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{what} a topic that is read back"))
+
+
+def _moment_of(outgoing: Outgoing) -> int:
+    """A moment before which the record was not published, epoch ms; 0 if it tells none."""
+    told = dict(outgoing.headers)
+    if (raised_at := told.get("ce_time")) is not None:  # of the cause, which may be as far ahead of its record
+        return max(0, parse_rfc3339(raised_at.decode()) - AHEAD_MS_MAX - CLOCKS_APART_MS_MAX)
+    return max(0, int(told.get("dlq_timestamp_ms", b"0")) - CLOCKS_APART_MS_MAX)
 
 
 def _name(headers: Sequence[tuple[str, bytes]]) -> Name | None:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from threading import Lock
@@ -86,6 +86,17 @@ class Loop:
         with self._lock:
             while self._sent:
                 self._end_turn()
+
+    def trim(self, claims: Iterable[Claim]) -> None:
+        """Removes from the store's outbox what is published. The last thing that is done: `settle` has been called, and
+        nothing is published any more. Where it does not work the next owner does it."""
+        with self._lock:
+            for claim in claims:
+                if claim.alive:
+                    try:
+                        claim.partition.trim()
+                    except (Fenced, Moved, StoreUnavailable) as error:
+                        _log.warning("partition %d: its outbox is left as it is: %s", claim.number, error)
 
     def _begin(
         self, portions: Sequence[Portion], upcoming: Callable[[], Sequence[Portion]]

@@ -1,8 +1,9 @@
 """What the consumer group's offset of a partition says beside the offset: how far its alerts are published.
 
-And, once the store has been found behind that (it failed over to an older copy, or lost its last moments), from when on
-the outbound topics hold what the store has forgotten. That stands there until the loop has come again to where it was,
-so that no crash in between makes anything be published twice.
+And, once the store has been found behind that (it failed over to an older copy, or lost its last moments), or nothing
+is said there any more although the store is not new (the group's offsets were reset, or Kafka forgot an idle group),
+from when on the outbound topics may hold what nobody knows to be published. That stands there until the loop has come
+again to where it was, so that no crash in between makes anything be published twice.
 """
 
 from dataclasses import dataclass, replace
@@ -13,14 +14,14 @@ from streams.store import Offsets
 
 
 class Back(NamedTuple):
-    """The store went back."""
+    """The store went back, or may have gone back."""
 
     since: int
-    """What it has forgotten was published after this moment by the clock of Kafka's records, epoch ms; 0: ever."""
+    """What is not known was published after this moment by the clock of Kafka's records, epoch ms; 0: ever."""
     offset: int
-    """Where the loop was."""
+    """Where the loop was at most."""
     clock: int
-    """No tick that was forgotten was later, epoch ms."""
+    """No tick that was forgotten led to anything that was due later, epoch ms."""
     outcomes: int = 0
     customer_events: int = 0
     """Where it was in these topics."""

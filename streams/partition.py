@@ -111,6 +111,20 @@ class Partition:
         self._seen = Seen(events, oldest, segments)
         return self.position
 
+    def oldest_entry(self) -> tuple[int, Outgoing] | None:
+        """The first entry of the outbox that is left in the store, with its number. Raises StoreUnavailable."""
+        return next(iter(self._store.outbox(self.number, 0, 1)), None)
+
+    def trim(self) -> None:
+        """Removes from the outbox in the store what is published, with no batch. Every commit that was sent must have
+        been answered. Raises as `send`."""
+        published = self.published
+        if published > self._trimmed:
+            changes = Changes(published=published, sequence_min=self.sequence_min)
+            offset, clock = self.position.offset, self.position.clock
+            self.position = self._store.commit(self.number, self.position, offset, clock, changes)
+            self._trimmed = published
+
     def process(
         self,
         records: Sequence[Record],

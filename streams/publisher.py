@@ -17,6 +17,7 @@ group's offsets are read with a client of the publisher's own that never joins t
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from queue import SimpleQueue
 from threading import Condition, Event, Thread
 
@@ -204,10 +205,12 @@ class Publisher:
             unsettled = [backlog for backlog in self._backlogs.values() if not backlog.settled]
         for backlog in unsettled:
             mark = self._committed(backlog.claim)
+            if mark.back is not None:
+                if backlog.said is None:
+                    backlog.said = self._lookback.published(backlog.claim.number, mark.back.since, self._beat)
+                clock = max(mark.back.clock, backlog.said.due)
+                mark = replace(mark, back=mark.back._replace(clock=clock))
             published = mark.published
-            if mark.back is not None and not backlog.said:
-                backlog.said = self._lookback.published(backlog.claim.number, mark.back.since, self._beat)
-            backlog.claim.fresh = False  # from here on something may have been published under this claim
             stored: list[Entry] = []
             while page := self._store.outbox(backlog.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
                 stored += page
@@ -219,16 +222,13 @@ class Publisher:
         self._health.beat("publisher")
 
     def _committed(self, claim: Claim) -> Mark:
-        """What is published, as the consumer group knows it. Waits for transactions under way."""
-        partition = claim.number
-        log = TopicPartition(self._topics.transactions, partition)
+        """What is published, as the consumer group knows it: whoever claims a partition that is not new makes sure that
+        it does. Waits for transactions under way."""
+        log = TopicPartition(self._topics.transactions, claim.number)
         (found,) = self._offsets.committed([log], timeout=ANSWER_SECONDS_MAX)
         if found.error is not None:
             raise KafkaException(found.error)
-        mark = Mark.read(found.metadata)
-        if mark is None and not claim.fresh:
-            _log.warning("partition %d: the group's offset says nothing of what is published; the outbox is", partition)
-        return mark or Mark()
+        return Mark.read(found.metadata) or Mark()
 
     def _publish(self) -> bool:
         """One transaction. False if there was nothing to say."""
@@ -271,8 +271,9 @@ class Publisher:
             entries = backlog.head(entries_max, bytes_max) if entries_max and (bytes_max > 0 or not picked) else []
             entries_max -= len(entries)
             bytes_max -= sum(len(outgoing.value or b"") for _, outgoing in entries)
-            if entries or (acknowledge and backlog.offsets != backlog.acknowledged):
-                picked.append((backlog, entries, backlog.offsets, backlog.mark_after(entries)))
+            mark = backlog.mark_after(entries)
+            if entries or (acknowledge and (backlog.offsets, mark) != (backlog.acknowledged, backlog.mark)):
+                picked.append((backlog, entries, backlog.offsets, mark))
         return picked
 
     def _send(self, producer: Producer, group: object, picked: Picked) -> None:
@@ -280,7 +281,7 @@ class Publisher:
         producer.begin_transaction()
         for backlog, entries, *_ in picked:
             for _, outgoing in entries:
-                if not backlog.said or self._lookback.name(outgoing) not in backlog.said:
+                if backlog.said is None or self._lookback.name(outgoing) not in backlog.said.names:
                     produce(producer, outgoing)
         offsets = [
             log for backlog, _, offsets, mark in picked for log in self._logs(backlog.claim.number, offsets, mark)

@@ -3,7 +3,7 @@
 from tests.broken.mistake import Mistake
 
 _SEND = "                done = portion.claim.partition.send(task, outcome)\n"
-_NO_LOOKBACK = ("streams/publisher.py", "if mark.back is not None and not backlog.said:", "if False:")
+_NO_LOOKBACK = ("streams/publisher.py", "if mark.back is not None:", "if False:")
 
 MISTAKES = (
     Mistake(

@@ -28,6 +28,7 @@ from handlers.bundle import part_of
 from handlers.engine import Engine, Rules
 from handlers.intake import Intake
 from handlers.seen import Seen
+from streams.lookback import Lookback
 from streams.redis_line import Line
 from streams.redis_store import RedisStore
 from streams.settings import load_settings
@@ -52,6 +53,21 @@ STEPS = (
 """In the order in which the loop comes to them. In commit: Redis is sent a call that
 writes, the worker has not read the answer; that would be in the middle of a commit that were two calls."""
 
+HEALING_STEPS = (
+    "after claim",
+    "before noting",
+    "after noting",
+    "after reading back",
+    "after begin_transaction",
+    "after produce",
+    "after send_offsets",
+    "before commit_transaction",
+    "after commit_transaction",
+    "before commit",
+    "after commit",
+    "before trimming the outbox",
+)
+"""Those of a partition of which nobody knows what is published. Noting: the group is told that it must be read back."""
 
 COMMITTING_RECORDS = "before commit_transaction, of records"
 """A transaction may hold offsets only."""
@@ -171,6 +187,7 @@ def arm(kill: Kill | Cut) -> None:
     _after(RedisStore, "load_all", lambda found: hit("after load") if found else None)
     _after(Engine, "steps", lambda outcomes: hit("after decide") if any(one.rows for one in outcomes) else None)
     _after(RedisStore, "claim", lambda _: hit("after claim"))
+    _after(Lookback, "published", lambda _: hit("after reading back"))
     _around_commit(hit)
 
 
@@ -229,6 +246,14 @@ def _consumer(base: Any, hit: _Countdown) -> Any:
             if any(message.error() is None for message in messages):
                 hit("after poll")
             return messages
+
+        def commit(self, *args: Any, **more: Any) -> Any:
+            noting = not more["asynchronous"]
+            if noting:
+                hit("before noting")
+            super().commit(*args, **more)
+            if noting:
+                hit("after noting")
 
     return Polled
 
