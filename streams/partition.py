@@ -118,12 +118,12 @@ class Partition:
     def trim(self) -> None:
         """Removes from the outbox in the store what is published, with no batch. Every commit that was sent must have
         been answered. Raises as `send`."""
-        published = self.published
-        if published > self._trimmed:
-            changes = Changes(published=published, sequence_min=self.sequence_min)
+        known = self.published
+        if known > self._trimmed:
+            changes = Changes(published=known, sequence_min=self.sequence_min)
             offset, clock = self.position.offset, self.position.clock
             self.position = self._store.commit(self.number, self.position, offset, clock, changes)
-            self._trimmed = published
+            self._trimmed = known
 
     def process(
         self,

@@ -21,7 +21,7 @@ def claim() -> Claim:
     partition = Partition(0, MemoryStore(), *parts, Rules, "alerts", "letters", RowCache(1 << 20))
     partition.claim()
     partition.start = Offsets(10, 0, 0)
-    return Claim(partition, partition.reached, True, partition.reached)
+    return Claim(partition, partition.reached, partition.reached)
 
 
 def commits(claim: Claim, transactions: int, outcomes: int = 0) -> None:

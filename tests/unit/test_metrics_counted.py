@@ -61,7 +61,7 @@ class Run:
         publisher = Publisher(settings, nothing, self.store, nothing, Health(), self.metrics, nothing, nothing)
         self._loop = Loop(Lock(), intake, engine, lambda: self.rules, self.store, publisher, self, self.metrics)
         partition.claim()
-        self.claim = Claim(partition, partition.reached, True, partition.reached)
+        self.claim = Claim(partition, partition.reached, partition.reached)
         self._sent: Counter[str] = Counter()
 
     def reclaim(self, claim: Claim, error: Exception) -> None:

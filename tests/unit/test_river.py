@@ -36,7 +36,7 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     health, metrics = Health(), Metrics(CollectorRegistry())
     membership = Membership(settings, lambda: consumer, nothing, health, metrics)
     river = River(settings, membership, beside, nothing, health, metrics, nothing, nothing)
-    claim = Claim(cast(Any, type("Numbered", (), {"number": 0})), Offsets(), True, Offsets())
+    claim = Claim(cast(Any, type("Numbered", (), {"number": 0})), Offsets(), Offsets())
     outcomes = [Record(n, at, b"c", b"{}") for n, at in enumerate((100, 200, 150, 300))]
 
     def told(waiting: list[Record], seen_ms: int) -> tuple[list[int], bool]:
@@ -62,7 +62,7 @@ def claim_at(offset: int) -> Claim:
     """On partition 4, which stands there."""
     stands = Position(1, 1, offset, 0, 0, 0, 0)
     partition = SimpleNamespace(number=4, position=stands, start=Offsets(), reached=stands.offsets)
-    return Claim(cast(Any, partition), Offsets(), True, Offsets())
+    return Claim(cast(Any, partition), Offsets(), Offsets())
 
 
 def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() -> None:
@@ -103,7 +103,7 @@ def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_
 
 
 def test_a_partition_is_behind_since_polls_bring_as_much_as_they_may() -> None:
-    claim = Claim(cast(Any, None), Offsets(), True, Offsets())
+    claim = Claim(cast(Any, None), Offsets(), Offsets())
     assert claim.behind_seconds(4.0) == 0
     for full, at in ((True, 5.0), (True, 6.0)):
         claim.polled(full, at)
