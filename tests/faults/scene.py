@@ -96,8 +96,9 @@ class Scene:
         self._admin = AdminClient(kafka.client)
         self._producer = Producer(kafka.client | {"linger.ms": 5})
         asking = kafka.client | {"group.id": name}
+        self._asking = asking
         self._group = Consumer(asking)
-        self._undo.callback(self._group.close)
+        self._undo.callback(lambda: self._group.close())
         self._uncommitted = Consumer(asking | {"isolation.level": "read_uncommitted"})
         self._undo.callback(self._uncommitted.close)
         self._outbound = [(f"{name}-alerts", 0), (f"{name}-alerts", 1), (f"{name}-dlq", 0)]
@@ -190,7 +191,11 @@ class Scene:
                 if acknowledged.metadata != str(stands.sequence) or not self._ticked(log.partition):
                     return False
             return all(self._all_committed(topic, number) for topic, number in self._outbound)
-        except (KafkaException, StoreUnavailable):
+        except KafkaException:
+            # librdkafka may take a coordinator that was killed to be away for ever (its issues 5456 and 5511).
+            self._group = Consumer(self._asking)
+            return False
+        except StoreUnavailable:
             return False
 
     def _all_committed(self, topic: str, number: int) -> bool:
