@@ -112,6 +112,9 @@ PAID_AND_BILLED = [on(0, "salary", 100_000), on(1, "bill_payment"), on(2, "bill_
 """Salary last on day 0, bills on days 1 and 2."""
 
 
+HALVED = [on(40, "transfer_out", -50_000, balance_minor=50_000)]
+
+
 @pytest.mark.parametrize(
     ("stream", "day", "runs"),
     [
@@ -127,6 +130,10 @@ PAID_AND_BILLED = [on(0, "salary", 100_000), on(1, "bill_payment"), on(2, "bill_
         ([on(0, "salary", 100_000), on(40, "transfer_out", -50_000, balance_minor=50_000)], 40, True),
         ([on(0, "salary", 100_000), on(40, "transfer_out", -50_000, balance_minor=50_001)], 40, False),
         ([on(0, "salary", 100_000), on(40, "transfer_out", -50_000, balance_minor=-1)], 40, True),
+        # the same where one of the two still comes, and not where both do
+        ([on(0, "bill_payment"), on(1, "bill_payment"), on(20, "salary"), *HALVED], 40, True),
+        ([on(0, "salary"), on(20, "bill_payment"), on(21, "bill_payment"), *HALVED], 40, True),
+        ([on(0, "bill_payment"), on(1, "bill_payment"), on(20, "bill_payment"), on(20, "salary"), *HALVED], 40, False),
         # overdrawn all along: nothing to be halved
         ([on(0, "salary", 100_000), on(40, "transfer_out", -50_000, balance_minor=-50_000)], 40, False),
         # salary alone, and activity: eight before, two in the last 30 days
