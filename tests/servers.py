@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -187,8 +187,16 @@ class RedisCluster:
     def fail_over(self, primary: int) -> None:
         """A replica of the node takes its slots, in agreement with it. Returns when all nodes say so."""
         replica = next(place for place in self.replicas(primary))
-        self.clients[replica].execute_command("CLUSTER", "FAILOVER")
-        self.await_primary(replica)
+        deadline = monotonic() + 3 * START_SECONDS_MAX
+        while True:
+            with suppress(redis.ResponseError):  # it leads already, and not every node has heard of it
+                self.clients[replica].execute_command("CLUSTER", "FAILOVER")
+            try:
+                # Redis gives the attempt up after 5 s, without a word
+                return self.await_primary(replica, 6)
+            except TimeoutError:
+                if monotonic() > deadline:
+                    raise
 
     def replicas(self, primary: int) -> list[int]:
         """The nodes that follow it at this moment."""
