@@ -13,6 +13,8 @@ from tests.faults.workload import Plan, Sent, records
 from tests.faults.world import Row, Seed
 
 PLAN = Plan()
+LONG = Plan(events=900)
+"""Enough that a worker is still at work when it is stopped."""
 KILLS = 3
 TRIM_SECONDS_MAX = 15
 STOP_SECONDS_MAX = 5.0
@@ -99,8 +101,8 @@ def storm(seed: Seed, seconds: float) -> Figures:
 def sigterm(seed: Seed) -> Figures:
     """SIGTERM under load: out within 5 s, and the next worker does nothing twice."""
     kept = Figures()
-    with seed.world.scene(PLAN.partitions, poll_records_max=1) as scene:
-        for part in sliced(records(PLAN, seed.number), 3):
+    with seed.world.scene(LONG.partitions, poll_records_max=3) as scene:
+        for part in sliced(records(LONG, seed.number), 3):
             worker = scene.start()
             scene.publish(part)
             scene.progress(seed.chance.randint(1, 5))
