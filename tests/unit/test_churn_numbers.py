@@ -86,6 +86,9 @@ def test_active_days_before_the_tiles_are_estimated_from_the_count() -> None:
     found = rhythm(stream, day(312))
     assert found["repeat_days"] == 2 + 2 * (2 / 4) - 1
     assert (found["first_to_last_days"], found["active_days_180d"], found["last_gap_days"]) == (310, 2, 10)
+    # one own day among three transactions in tiles, one forgotten: a third of a day more
+    once = [paid(0), paid(300), paid(300, at=1, kind="fee"), paid(301, kind="fee")]
+    assert rhythm(once, day(302))["repeat_days"] == pytest.approx(1 / 3)
     # nothing is left in tiles after a reversal a year later: each of the two that remain may have been a day
     assert rhythm([paid(0), paid(1), paid(2), undone(paid(1), 400)], day(401))["repeat_days"] == 1
     # but there are not more days than from the first to the last
@@ -155,6 +158,11 @@ def test_the_columns_of_a_customer_who_came_once() -> None:
         "silence_beyond_third": 0,
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("repeats", "once"), [(0.0, 1.0), (0.49, 1.0), (0.5, 0.0), (1.0, 0.0)])
+def test_half_a_repeat_is_estimated_to_be_one(repeats: float, once: float) -> None:
+    assert columns(repeat_days=repeats)["came_once"] == once
 
 
 def test_the_columns_of_one_of_whom_nothing_is_known() -> None:
