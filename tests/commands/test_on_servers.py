@@ -14,7 +14,6 @@ from commands.state import claimed_partitions
 from handlers.catalog import catalogue_of
 from handlers.measures import profile
 from tests.live import Bank, OpenBank, tracker
-from tests.secured.redis_page import READER, rules_of
 
 CUSTOMERS = 40
 
@@ -152,20 +151,3 @@ def test_a_kind_of_alerts_is_switched_off_and_on_again_and_all_else_in_the_polic
         reader.close()
     expected = msgspec.structs.replace(catalogue(SHIPPED).policy, dry_run=["churn_risk"])
     assert catalogue_of(records).policy == expected
-
-
-def test_commands_read_as_the_redis_user_that_the_page_names_for_them(bank: Bank) -> None:
-    url = str(bank.settings.redis_url)
-    reads = url.replace("redis://", f"redis://{READER}:word@")
-    customer_id = bank.alerts()[0]["customer_id"]
-    with redis.Redis.from_url(url) as admin:
-        admin.execute_command("ACL", "SETUSER", READER, "on", ">word", *rules_of(READER))
-        assert f"Customer {customer_id}" in bank.command("customer", customer_id, redis_url=reads).stdout
-        told = json.loads(bank.command("verify", "--json", redis_url=reads).stdout.splitlines()[-1])
-        assert (told["differences"], told["customers"]) == (0, CUSTOMERS)
-        for right, command in (("+mget", ("customer", customer_id)), ("+scan", ("verify",))):
-            admin.execute_command("ACL", "SETUSER", READER, f"-{right[1:]}")
-            said = bank.command(*command, redis_url=reads, status=1).stderr
-            assert said.strip().startswith(f"Redis: the Redis user lacks the right {right} (docs/security.md")
-            assert "that the server is up" not in said
-        admin.acl_deluser(READER)
