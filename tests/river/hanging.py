@@ -1,0 +1,59 @@
+"""Workers that hang for ever in one of their threads, at a moment that a test chooses.
+
+The worker is the program's own, in a process of its own; what one thread calls is wrapped by name before it is put
+together. Only the time after which silence counts as a stall is shorter.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import streams.app
+import streams.health
+import streams.publisher
+from streams.catalog import Catalog
+from streams.drift import Drift
+from streams.loop import Loop
+from streams.settings import load_settings
+
+STALL_SECONDS = 4.0
+
+SEAMS: dict[str, tuple[type, str]] = {
+    "consumer": (streams.app.Consumer, "consume"),
+    "publisher": (streams.publisher.Producer, "commit_transaction"),
+    "agent": (Loop, "work"),
+    "event loop": (Catalog, "refresh"),
+    "drift watcher": (Drift, "measure"),
+}
+"""By the part of the worker that hangs: what it calls again and again."""
+
+
+def hung(environment: Mapping[str, str], part: str, when: Path, log: Path) -> None:
+    """The life of a worker in a process just forked. The part hangs from the time when the file is there."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(environment)
+    health: Any = streams.health
+    health.STALL_SECONDS = STALL_SECONDS
+    watch: Any = Drift.watch
+    watch.__defaults__ = (0.5,)
+    owner, method = SEAMS[part]
+    original = getattr(owner, method)
+
+    def hangs(*args: Any, **more: Any) -> Any:
+        if when.exists():
+            Event().wait()
+        return original(*args, **more)
+
+    if owner in _IN_C:  # whose classes keep their methods
+        home: Any = _IN_C[owner]
+        setattr(home, owner.__name__, type(owner.__name__, (owner,), {method: hangs}))
+    else:
+        setattr(owner, method, hangs)
+    os._exit(streams.app.run_worker(load_settings()))
+
+
+_IN_C: dict[type, Any] = {streams.app.Consumer: streams.app, streams.publisher.Producer: streams.publisher}
