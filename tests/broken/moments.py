@@ -28,14 +28,6 @@ MISTAKES = (
         "tests/unit/test_moments.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",
     ),
     Mistake(
-        "large-times",
-        "A credit of exactly twice the largest is not large.",
-        "handlers/moments.py",
-        "amount >= LARGE_TIMES * largest",
-        "amount > LARGE_TIMES * largest",
-        "tests/unit/test_moments.py::test_a_credit_is_large_at_twice_the_largest_of_ninety_days",
-    ),
-    Mistake(
         "large-window",
         "A credit is compared with 60 days only.",
         "handlers/moments.py",
@@ -74,14 +66,6 @@ MISTAKES = (
         "if s.day[k, TILE] > day - 90:",
         "if True:",
         "tests/unit/test_moments.py::test_the_third_remittance_in_ninety_days_and_those_after_it_are_a_pattern",
-    ),
-    Mistake(
-        "idle-once",
-        "A balance is found idle again and again within a period.",
-        "handlers/moments.py",
-        "at // (IDLE_DAYS * DAY_MS) != life[NEWEST] // (IDLE_DAYS * DAY_MS) and ",
-        "",
-        "tests/unit/test_moments.py::test_a_balance_is_idle_at_twice_what_was_paid_out_in_thirty_days",
     ),
     Mistake(
         "card-again",
