@@ -119,7 +119,7 @@ def test_publish_keeps_to_its_rate_and_tells_what_has_no_key(open_bank: OpenBank
 
 def test_publish_to_a_topic_that_is_not_there_is_told_so(bank: Bank, tmp_path: Path) -> None:
     file = tmp_path / "feed.jsonl"
-    file.write_text("{}")
+    file.write_text('{"customer_id": "c"}')
     said = bank.command("publish", file, topic_transactions="nowhere", status=1).stderr
     assert said.strip() == "There is no topic nowhere; `tracker topics create` makes it"
 
