@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import redis
 
-from commands.kafka import consumer, from_the_start, partitions, to_the_end
+from commands.kafka import consumer, ends, from_the_start, partitions, to_the_end
 from commands.offers import SHIPPED, catalogue
 from commands.state import claimed_partitions
 from handlers.catalog import catalogue_of
@@ -122,6 +122,16 @@ def test_publish_to_a_topic_that_is_not_there_is_told_so(bank: Bank, tmp_path: P
     file.write_text('{"customer_id": "c"}')
     said = bank.command("publish", file, topic_transactions="nowhere", status=1).stderr
     assert said.strip() == "There is no topic nowhere; `tracker topics create` makes it"
+
+
+@pytest.mark.parametrize("broken", [51, 100])
+def test_of_a_file_that_holds_no_records_nothing_is_sent(open_bank: OpenBank, tmp_path: Path, broken: int) -> None:
+    bank: Bank = open_bank(partitions=1)
+    file = tmp_path / "feed.csv"
+    file.write_text("\n" + "account;amount\n" * broken + '{"customer_id": "a"}\n' * (100 - broken))
+    said = bank.command("publish", file, status=1).stderr
+    assert f"{file}, line 2: must be a JSON object with a customer_id; {broken} of the first 100 lines are not" in said
+    assert ends(consumer(bank.settings), bank.settings.topic_transactions, 0).high == 0
 
 
 def test_offers_that_are_left_out_are_withdrawn(open_bank: OpenBank, tmp_path: Path) -> None:
