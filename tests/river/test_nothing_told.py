@@ -54,7 +54,7 @@ def story(open_bank: OpenBank) -> Story:
             client.config_set("requirepass", PASSWORD + "-other")
             client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             send(bank, *used("later"))
-            worker.until(lambda: worker.get("/healthz").status == 503)
+            worker.until(lambda: "Redis refuses" in worker.get("/healthz").text)
             look("another password")
             client.config_set("requirepass", PASSWORD)
             worker.until(lambda: worker.get("/healthz").status == 200)
