@@ -61,9 +61,10 @@ _FREED_BYTES = (32 << 20) - 65_536
 """The largest that glibc learns from."""
 
 _WORK_SECONDS_MAX = 2.0
-_PUBLISH_SECONDS_MAX = 1.5
+_PUBLISH_UNTIL_SECONDS = 4.0
 _STOP_SECONDS_MAX = 4.5
-"""Faust wants it below the 90 s that it waits for an answer."""
+"""Since a worker was told to stop. What the work leaves of the time is for publishing: a worker told so just after its
+start has its producer still to sign on, and all that it has decided still to publish."""
 _TROUBLES = {
     KafkaError._ALL_BROKERS_DOWN: "no broker answers",
     KafkaError._AUTHENTICATION: "the brokers refuse the user name or password",
@@ -110,6 +111,8 @@ class Worker:
     def __init__(self, settings: Settings, folder: str, rules: Rules) -> None:
         self.code = 0
         self._quiet = True
+        """No thread has anything under way."""
+        self._publish_until = 0.0
         self._started = False
         self._folder = folder
         self._settings = settings
@@ -145,6 +148,7 @@ class Worker:
             error = running.exception()
             self._crash(error or self._app.crash_reason or RuntimeError("the Faust app ended by itself"))
         _log.info("stopping")
+        self._publish_until = time.monotonic() + _PUBLISH_UNTIL_SECONDS
         stopping = asyncio.ensure_future(self._app.stop())
         await asyncio.wait({stopping}, timeout=_STOP_SECONDS_MAX)
         if not stopping.done() or not self._quiet:
@@ -152,7 +156,7 @@ class Worker:
             _log.warning("left without waiting for what still hangs")
             shutil.rmtree(self._folder, ignore_errors=True)
             logging.shutdown()
-            os._exit(self.code)
+            os._exit(self.code if self._quiet else 1)
         for task in (running, over, beating, drifting):
             task.cancel()
         self._executor.shutdown()
@@ -163,6 +167,7 @@ class Worker:
         await asyncio.gather(self._loop.run_in_executor(self._executor, compile_kernels), self._catalog.loaded())
         gc.freeze()
         _keep_freed_memory()
+        self._quiet = False
         self._publisher.start()
         self._river.start()
         Thread(target=self._gate.watch_rights, name="rights", daemon=True).start()
@@ -175,10 +180,11 @@ class Worker:
         quiet = await asyncio.to_thread(self._river.stop, _WORK_SECONDS_MAX)
         if quiet:
             await self._loop.run_in_executor(self._executor, self._work_loop.settle)
-        quiet = await asyncio.to_thread(self._publisher.stop, _PUBLISH_SECONDS_MAX) and quiet
-        if not quiet:
+        seconds = max(0.0, self._publish_until - time.monotonic())
+        consumer = self._membership.consumer if quiet else None
+        self._quiet = await asyncio.to_thread(self._publisher.stop, seconds, consumer) and quiet
+        if not self._quiet:
             _log.warning("work under way was given up; the next owner of the partitions does it again")
-            self.code, self._quiet = 1, False
             return
         await self._loop.run_in_executor(self._executor, self._work_loop.trim, list(self._claims))
         await asyncio.to_thread(self._membership.consumer.close)

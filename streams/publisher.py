@@ -49,6 +49,9 @@ QUEUED_BYTES_MAX = 64 * 1024 * 1024
 IDLE_SECONDS = 1.0
 """Between acknowledgements when there is nothing to publish."""
 
+_SERVE_SECONDS = 0.05
+"""Between looks at whether the publisher, which is stopping, needs the loop's consumer."""
+
 REST_SECONDS_MAX = 0.004
 """Between transactions: one that took long for once does not keep alerts waiting after it as well."""
 
@@ -115,14 +118,17 @@ class Publisher:
     def serve(self, consumer: Consumer) -> None:
         """What only the loop's consumer can do; its polling thread calls this between polls."""
         if self._group_old:  # asking holds up every thread for a good part of a millisecond
-            self._group_old = False
-            group = consumer.consumer_group_metadata()
-            with self._changed:
-                self._group = group
-                self._changed.notify_all()
+            self._renew_group(consumer)
         while not self._unkept.empty():
             # Not waited for: there is no limit to how long an answer may take, and the next one says it again.
             consumer.commit(offsets=self._unkept.get(), asynchronous=True)
+
+    def _renew_group(self, consumer: Consumer) -> None:
+        self._group_old = False
+        group = consumer.consumer_group_metadata()
+        with self._changed:
+            self._group = group
+            self._changed.notify_all()
 
     def rebalanced(self) -> None:
         """The group has a new generation: the coordinator would refuse what is known of the one before."""
@@ -157,13 +163,21 @@ class Publisher:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping.is_set() or self._has_room())
 
-    def stop(self, seconds_max: float) -> bool:
-        """Publishes what is there, acknowledges, ends the thread. False if that took too long."""
+    def stop(self, seconds_max: float, consumer: Consumer | None) -> bool:
+        """Publishes what is there, acknowledges, ends the thread. False if that took too long.
+
+        `consumer` is the loop's, which nobody polls any more: the group may have a new generation all the same, as when
+        another worker leaves it. None if it can't be asked.
+        """
+        deadline = time.monotonic() + seconds_max
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join(seconds_max)
+        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+            # Not once it is out of its group: Kafka takes a transaction of nobody's without looking who owns what.
+            if self._group_old and consumer is not None and consumer.memberid():
+                self._renew_group(consumer)
+            self._thread.join(min(left, _SERVE_SECONDS))
         self._health.rest("publisher")
         return not self._thread.is_alive()
 
@@ -192,7 +206,7 @@ class Publisher:
         self._retry.worked()
         self._health.fine("publishing")
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping.is_set() or self._urgent(), IDLE_SECONDS)
+            self._changed.wait_for(lambda: self._urgent() or self._can_end(), IDLE_SECONDS)
 
     def _rest(self) -> None:
         """A quarter of what the last transaction took: what comes meanwhile goes with the next, Kafka does fewer."""
@@ -337,6 +351,9 @@ class Publisher:
     def _urgent(self) -> bool:
         backlogs = self._backlogs.values()
         return any(not backlog.settled or (len(backlog) and self._group is not None) for backlog in backlogs)
+
+    def _can_end(self) -> bool:
+        return self._stopping.is_set() and (self._group is not None or self._done())
 
     def _has_room(self) -> bool:
         backlogs = self._backlogs.values()

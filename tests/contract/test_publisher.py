@@ -65,6 +65,18 @@ class Bench:
     def consumer(self, **changes: Any) -> Consumer:
         return Consumer(consumer_config(self.settings, lambda _: None) | changes)
 
+    def member(self) -> Consumer:
+        """A consumer that is in the group and owns the partition."""
+        consumer = self.consumer()
+        consumer.subscribe([self.log.topic])
+
+        def owns() -> bool:
+            consumer.poll(0.1)
+            return bool(consumer.assignment())
+
+        until(owns, SECONDS_MAX)
+        return consumer
+
     def partition(self) -> Partition:
         intake, notes = Intake("t", "EUR", {}), note_intakes(self.settings)
         topics = self.settings.topic_alerts, self.settings.topic_dead_letters
@@ -121,10 +133,11 @@ class Bench:
         return [dict(headers_of(message))["ce_id"].decode() for message in self.found(self.settings.topic_alerts)]
 
     @contextmanager
-    def claimed(self) -> Iterator[tuple[Claim, Publisher]]:
-        """An owner whose publisher runs. Leaving the context stops it, with everything published."""
+    def claimed(self, member: Consumer | None = None) -> Iterator[tuple[Claim, Publisher]]:
+        """An owner whose publisher runs, by default in no group. Leaving the context stops it, with everything
+        published."""
         ignored: Callable[[Any], None] = lambda _: None  # noqa: E731
-        consumer, lookback = self.consumer(), Lookback(self.settings, ignored)
+        consumer, lookback = member or self.consumer(), Lookback(self.settings, ignored)
         crashes: list[BaseException] = []
         publisher = Publisher(
             self.settings,
@@ -141,7 +154,7 @@ class Bench:
         publisher.own(claim)
         publisher.start()
         yield claim, publisher
-        assert publisher.stop(SECONDS_MAX)
+        assert publisher.stop(SECONDS_MAX, consumer)
         publisher.serve(consumer)
         consumer.close()
         assert crashes == []
@@ -186,6 +199,16 @@ def test_what_was_left_in_the_store_is_published_by_the_next_owner_and_by_no_oth
             pass
         assert real.ids() == ["a", "b"]
     assert Mark.read(real.committed().metadata) == Mark(2)
+
+
+def test_a_worker_that_stops_in_a_rebalance_publishes_all_the_same(real: Bench) -> None:
+    """Nobody polls its consumer any more, which alone knows the group's new generation."""
+    with real.claimed(real.member()) as (claim, publisher):
+        publisher.rebalanced()
+        at = real.written(claim.partition.position, 3, real.alert("a"))
+        publisher.add(claim, [(1, real.alert("a"))], at.offsets, 0)
+    assert real.ids() == ["a"]
+    assert real.committed().offset >= 3
 
 
 @pytest.mark.parametrize("left", [["a", "b", "c", "d"], ["c", "d"], []])

@@ -1,4 +1,4 @@
-"""Workers that hang for ever in one of their threads, at a moment that a test chooses.
+"""Workers that hang in one of their threads, for ever or for a while, at a moment that a test chooses.
 
 The worker is the program's own, in a process of its own; what one thread calls is wrapped by name before it is put
 together. Only the time after which silence counts as a stall is shorter.
@@ -30,8 +30,9 @@ SEAMS: dict[str, tuple[type, str]] = {
 """By the part of the worker that hangs: what it calls again and again."""
 
 
-def hung(environment: Mapping[str, str], part: str, when: Path, log: Path) -> None:
-    """The life of a worker in a process just forked. The part hangs from the time when the file is there."""
+def hung(environment: Mapping[str, str], part: str, when: Path, log: Path, seconds: float | None = None) -> None:
+    """The life of a worker in a process just forked. The part hangs from the time when the file is there; with
+    `seconds` once for so long."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -45,7 +46,8 @@ def hung(environment: Mapping[str, str], part: str, when: Path, log: Path) -> No
 
     def hangs(*args: Any, **more: Any) -> Any:
         if when.exists():
-            Event().wait()
+            Event().wait(seconds)
+            when.unlink()
         return original(*args, **more)
 
     if owner in _IN_C:  # whose classes keep their methods

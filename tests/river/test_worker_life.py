@@ -9,15 +9,25 @@ from typing import NamedTuple
 import psutil
 import pytest
 import redis
+from confluent_kafka import Consumer, TopicPartition
 
-from commands.kafka import ANSWER_SECONDS_MAX, admin
+from commands.kafka import ANSWER_SECONDS_MAX, admin, client, producer
 from schemas.units import DAY_MS, rfc3339
-from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank
+from streams.mark import Mark
+from tests.faults.worker import CONTEXT
+from tests.faults.worker import Worker as Forked
+from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank, Worker, until
 from tests.river.feeds import written
+from tests.river.hanging import hung
 
 VISITS, DAYS_BETWEEN, SILENT_DAYS = 8, 3, 40
 LEAVING_SECONDS_MAX = 10
 """Twice what is promised: the machine may be busy."""
+
+BROKEN = 4_000
+"""Records: enough that a worker is still at work when it is told to end."""
+
+SLOW_SECONDS = 2.5
 
 CATALOGUE = """
 [[offer]]
@@ -87,6 +97,68 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
     return Story(before, niceness, status, seconds, members, silence, visits[-1], offer, unknown, crashed, crash_status)
 
 
+def decided(bank: Bank) -> list[int]:
+    """By partition, how many entries the store has given to the outbox."""
+    stands = map(bank.state.read, range(bank.settings.partitions))
+    return [0 if position is None else position.sequence for position in stands]
+
+
+def published(bank: Bank) -> list[int]:
+    """By partition, how many of them are published as the group knows it. Waits for no transaction under way."""
+    asking = {"group.id": bank.settings.group_id, "isolation.level": "read_uncommitted"}
+    reader = Consumer(client(bank.settings, **asking))
+    try:
+        logs = [TopicPartition(bank.settings.topic_transactions, n) for n in range(bank.settings.partitions)]
+        told = reader.committed(logs, timeout=ANSWER_SECONDS_MAX)
+    finally:
+        reader.close()
+    return [(Mark.read(log.metadata) or Mark()).published for log in told]
+
+
+def broken(bank: Bank, count: int) -> None:
+    """Publishes records of which each makes one dead letter."""
+    feed = producer(bank.settings)
+    for number in range(count):
+        feed.produce(bank.settings.topic_transactions, b"{", b"ann", partition=number % bank.settings.partitions)
+    assert feed.flush(ANSWER_SECONDS_MAX) == 0
+
+
+class Stopped(NamedTuple):
+    """A worker that was told to end while its outbox held entries that were not published."""
+
+    status: int
+    seconds: float
+    unread: int
+    decided: list[int]
+    published: list[int]
+    left: int
+    letters: int
+
+
+@pytest.fixture(scope="module")
+def stopped(open_bank: OpenBank) -> Stopped:
+    """Frozen again and again until the store is ahead of what is published: in that moment it is told to end."""
+    bank: Bank = open_bank(partitions=2, poll_records_max=10, poison_share_max=1)
+    broken(bank, BROKEN)
+
+    def told_to_end(worker: Worker) -> bool:
+        worker.signal(signal.SIGSTOP)
+        ahead = sum(decided(bank)) > sum(published(bank))
+        if ahead:
+            worker.signal(signal.SIGTERM)
+        worker.signal(signal.SIGCONT)
+        return ahead
+
+    with bank.worker() as worker:
+        worker.address()
+        worker.until(lambda: told_to_end(worker))
+        started = monotonic()
+        status, seconds = worker.end(), monotonic() - started
+    left = sum(bank.state.depths(number)[1] for number in range(bank.settings.partitions))
+    letters = len(bank.command("dead-letters", "list", "--json").stdout.splitlines())
+    return Stopped(status, seconds, BROKEN - bank.processed(), decided(bank), published(bank), left, letters)
+
+
 def members_of(bank: Bank) -> int:
     """How many are in the loop's consumer group."""
     client = admin(bank.settings)  # held until it has answered
@@ -124,6 +196,35 @@ def test_on_one_machine_it_gives_way_to_redis_and_the_broker(story: Story) -> No
 def test_told_to_leave_it_leaves_the_group_at_once(story: Story) -> None:
     assert (story.status, story.members_left) == (0, 0)
     assert story.seconds < LEAVING_SECONDS_MAX
+
+
+def test_told_to_leave_at_work_it_publishes_first_what_it_has_decided(stopped: Stopped) -> None:
+    assert stopped.unread > 0, "it was to be told at work"
+    assert stopped.status == 0
+    assert stopped.seconds < LEAVING_SECONDS_MAX
+    assert stopped.published == stopped.decided
+    assert (stopped.letters, stopped.left) == (sum(stopped.decided), 0)
+
+
+def test_told_to_leave_it_has_the_time_that_its_work_leaves_to_publish(open_bank: OpenBank, tmp_path: Path) -> None:
+    """One transaction takes half of the five seconds that all may take."""
+    bank: Bank = open_bank(partitions=1, poison_share_max=1)
+    slow, log = tmp_path / "slow", tmp_path / "log"
+    told = bank.environment(), "publisher", slow, log, SLOW_SECONDS
+    process = CONTEXT.Process(target=hung, args=told)
+    process.start()
+    worker = Forked(process, log)
+    try:
+        until(worker.ready, START_SECONDS_MAX)
+        slow.touch()
+        broken(bank, 20)
+        until(lambda: decided(bank) == [20])
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(LEAVING_SECONDS_MAX) == 0
+    finally:
+        worker.kill()
+    assert not slow.exists(), "it was slow"
+    assert published(bank) == [20]
 
 
 def test_a_silence_is_noticed_by_the_clock_alone_and_by_a_worker_that_never_saw_the_customer(story: Story) -> None:
