@@ -68,6 +68,7 @@ def forgotten(seed: Seed, goes_back: bool = False) -> Figures:
 def stopped(seed: Seed) -> Figures:
     """Workers are told to end while the store has entries for Kafka: none is left, and the group's offsets may go."""
     kept = Figures()
+    seed.must("ended cleanly", STOPS - 1)
     with seed.world.scene(PLAN.partitions, poll_records_max=3) as scene:
         parts = sliced(records(PLAN, seed.number), 2 * STOPS)
         for first, second in zip(parts[::2], parts[1::2], strict=True):
