@@ -51,10 +51,12 @@ def went_back(seed: Seed) -> Figures:
     with RedisServer(*EVERYSEC) as server:
         scene = Scene(seed.world.kafka, server.url, plan.partitions, poll_records_max=8, clock=clock)
         with scene:
-            scene.publish(records(plan, seed.number))
+            earlier, later = sliced(records(plan, seed.number), 2)
+            scene.publish(earlier)
             worker = scene.start()
             scene.progress(seed.chance.randint(0, 20))
             copy = server.copied()
+            scene.publish(later)  # however quick the worker is, it has commits left to lose
             if seed.number % 4 < 2:
                 seed.must(KNOWN)
                 scene.rest()
