@@ -78,7 +78,7 @@ MISTAKES = (
         "server.kill()\n            time.sleep(seed.chance.uniform(0, 0.5))\n            server.start()",
         "time.sleep(seed.chance.uniform(0, 0.5))",
     ),
-    _row("redis-went-back", "Redis loses nothing.", _REDIS, "    server.restore(copy)\n", ""),
+    _row("redis-went-back", "Redis loses nothing.", _REDIS, "    server.restore(copy.files)\n", ""),
     _row(
         "redis-refuses",
         "Redis is never full.",

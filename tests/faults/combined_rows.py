@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.faults.audit import Figures
 from tests.faults.data_rows import WRONG, set_clock, was_wrong
 from tests.faults.killing import sliced
-from tests.faults.redis_rows import KNOWN, WALL, go_back
+from tests.faults.redis_rows import KNOWN, WALL, copied, go_back
 from tests.faults.scene import WENT_BACK, Scene
 from tests.faults.servers import RedisServer
 from tests.faults.steps import COMMITTING_RECORDS, STEPS, Kill
@@ -27,7 +27,7 @@ def clock_and_store(seed: Seed) -> Figures:
         scene.publish(records(WALL, seed.number))
         worker = scene.start(clock=wrong)
         scene.progress(seed.chance.randint(0, 20))
-        copy = server.copied()
+        copy = copied(scene, server)
         scene.rest()
         set_clock(wrong, -1)
         go_back(seed, scene, server, copy)
@@ -49,7 +49,7 @@ def aborted_and_store(seed: Seed) -> Figures:
         before, during, after = sliced(records(PLAN, seed.number), 3)
         scene.publish(before)
         scene.live()
-        copy = server.copied()
+        copy = copied(scene, server)
         scene.publish(during)
         worker = scene.start(Kill(COMMITTING_RECORDS, seed.chance.randint(2, 4)))
         scene.rest(worker=worker)
@@ -72,9 +72,9 @@ def store_twice(seed: Seed) -> Figures:
         scene.publish(records(PLAN, seed.number))
         worker = scene.start()
         scene.progress(seed.chance.randint(1, 8))
-        further = server.copied()
+        further = copied(scene, server)
         scene.progress(seed.chance.randint(4, 10))
-        copy = server.copied()
+        copy = copied(scene, server)
         scene.rest()
         go_back(seed, scene, server, copy)
         scene.progress(seed.chance.randint(4, 12))
@@ -103,7 +103,7 @@ def as_shipped(seed: Seed) -> Figures:
             seed.happened("killed itself", scene.live(Kill(LOADED[(2 * seed.number + nth) % len(LOADED)], 1)))
         worker = scene.start()
         scene.rest()
-        copy = server.copied()
+        copy = copied(scene, server)
         scene.publish(parts[2])
         scene.rest()
         go_back(seed, scene, server, copy)

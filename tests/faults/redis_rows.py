@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import redis
 
@@ -55,7 +56,7 @@ def went_back(seed: Seed) -> Figures:
             scene.publish(earlier)
             worker = scene.start()
             scene.progress(seed.chance.randint(0, 20))
-            copy = server.copied()
+            copy = copied(scene, server)
             scene.publish(later)  # however quick the worker is, it has commits left to lose
             if seed.number % 4 < 2:
                 seed.must(KNOWN)
@@ -76,14 +77,28 @@ def went_back(seed: Seed) -> Figures:
             return scene.audit(seed.notes.append)
 
 
-def go_back(seed: Seed, scene: Scene, server: RedisServer, copy: Path) -> None:
-    """Redis is killed, and starts again with what the copy has."""
-    commits = scene.commits()
+class Copy(NamedTuple):
+    """Of Redis' files, as a cut of power could have left them."""
+
+    files: Path
+    commits: int
+    """The store had seen no fewer when they were copied."""
+
+
+def copied(scene: Scene, server: RedisServer) -> Copy:
+    """What the server holds now."""
+    files = server.copied()
+    return Copy(files, scene.commits())
+
+
+def go_back(seed: Seed, scene: Scene, server: RedisServer, copy: Copy) -> None:
+    """Redis is killed, and starts again with what the copy has. What is lost is counted before: a quick worker may have
+    made up for it before anybody can ask."""
+    seed.happened("commits lost", max(0, scene.commits() - copy.commits))
     server.kill()
-    server.restore(copy)
+    server.restore(copy.files)
     server.start()
     scene.commits()  # finds that the connection is closed
-    seed.happened("commits lost", max(0, commits - scene.commits()))
 
 
 def refused(seed: Seed) -> Figures:
