@@ -21,6 +21,9 @@ Operation = Literal["Read", "Write", "Describe", "Create", "DescribeConfigs"]
 Resource = Literal["topic", "group", "transactional id"]
 
 ANSWER_SECONDS_MAX = 5.0
+_GROUP_SECONDS_MAX = 20.0
+"""A new broker makes the topic in which it keeps groups when it is first asked about one."""
+
 _NO_LIMIT_SECONDS = 3_600
 """The longest that librdkafka takes."""
 
@@ -137,7 +140,7 @@ class Rights:
                     [name], include_authorized_operations=True, request_timeout=_NO_LIMIT_SECONDS
                 ).values()
             try:
-                return _names(future.result(ANSWER_SECONDS_MAX).authorized_operations)
+                return _names(future.result(_GROUP_SECONDS_MAX).authorized_operations)
             except TimeoutError:
                 self._asked_of[name] = future
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no answer about group {name}")) from None
