@@ -244,10 +244,6 @@ def test_a_running_worker_says_what_is_taken_from_it_and_goes_on_when_it_has_it_
         worker.signal(signal.SIGTERM)
         worker.end()
     assert b"another-account" not in kept(bank.settings)
-    lived.kafka.allow(bindings(user, [writes_changelog]))
-    with bank.worker(kafka_sasl_username=user) as another:
-        another.until_ready().until(lambda: another.get("/healthz").status == 200)
-    assert b"another-account" in kept(bank.settings)
 
 
 def refused(lived: Secured, user: str) -> int:
