@@ -66,8 +66,8 @@ def went_back(seed: Seed) -> Figures:
             go_back(seed, scene, server, copy)
             if seed.number % 3 == 0:
                 seed.must("killed while it reads again")
-                for _ in range(3):
-                    time.sleep(seed.chance.uniform(0.5, 2.5))
+                for life in range(3):  # the first at once: a quick worker has soon read it all again
+                    time.sleep(seed.chance.uniform(0.5, 2.5) if life else seed.chance.uniform(0, 0.2))
                     healing = not scene.at_rest()
                     worker.kill()
                     seed.happened("killed while it reads again", healing and worker.killed())
