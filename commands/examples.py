@@ -63,7 +63,6 @@ _OFFER = Alert(
     customer_id="C-1001",
     raised_at="2026-01-05T08:30:00.000Z",
     expires_at="2026-01-19T08:30:00.000Z",
-    score=0.08,
     horizon_days=14,
     reasons=[Reason("salary", "The salary has come in.", 250_000.0, None, "工资已到账。")],
     cause=Cause("transactions", 3, 12_345_678_901, _SALARY.event_id),

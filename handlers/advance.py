@@ -24,7 +24,7 @@ from handlers.found import (
 )
 from handlers.jit import F8, jit
 from handlers.layout import decode, encode
-from handlers.measures import evaluate, share_of_shorter_gaps
+from handlers.measures import evaluate
 from handlers.moments import LATE, NOTED, RETURNED, RUN_OFF, looked, watch
 from handlers.rhythm import COOLDOWN_DAYS, VALID_DAYS
 from handlers.row import (
@@ -215,8 +215,6 @@ def advance(
                     head[MOMENT_WHAT] = AT_LOOK
                     continue
                 head[MOMENT_WHAT] = SILENT
-                silence = due // DAY_MS - s.life[LAST_OWN] // DAY_MS
-                found.shares[cursor[CURSOR_MOMENTS] - 1] = share_of_shorter_gaps(s, silence, room)
                 if horizon != 0:
                     _keep(churn.inputs, inputs)
                     run_off(s, due, figures)

@@ -68,16 +68,14 @@ class Decisions:
         self._tail = tail
         self._scorer = scorer
 
-    def silent(
-        self, customer: str, due: int, seen: Snapshot, tier: int, share: float, judged: Judged | None = None
-    ) -> list[Alert]:
+    def silent(self, customer: str, due: int, seen: Snapshot, tier: int, judged: Judged | None = None) -> list[Alert]:
         """A customer's silence has become unusual: a churn alert, and an offer to keep them.
 
         It is by the model where that has judged, by own rhythm otherwise.
         """
         cause = {"due_at": rfc3339(due)}
         if judged is None or self._scorer is None:
-            alert = rhythm.raised(customer, due, self._where, seen, share)
+            alert = rhythm.raised(customer, due, self._where, seen)
         else:
             alert = churn.raised(customer, due, {**self._where, **cause}, seen, judged, self._scorer)
         return self._at_risk(alert, due, cause, seen, tier)

@@ -45,8 +45,6 @@ class Found(NamedTuple):
     """Shape (MOMENTS_MAX, MOMENT_FIELDS)."""
     values: I8
     """The features at each moment, (MOMENTS_MAX, features)."""
-    shares: F8
-    """At SILENT: share of own gaps that are shorter than the silence, (MOMENTS_MAX,)."""
     inputs: F8
     """At SILENT with a model, and at RUN_OFF: see churn_inputs.py, (MOMENTS_MAX, inputs)."""
     run_off: I8
@@ -60,7 +58,6 @@ def new_found() -> Found:
     return Found(
         np.zeros((MOMENTS_MAX, MOMENT_FIELDS), np.int64),
         np.zeros((MOMENTS_MAX, len(FEATURES)), np.int64),
-        np.zeros(MOMENTS_MAX),
         np.zeros((MOMENTS_MAX, len(NAMES))),
         np.zeros((MOMENTS_MAX, GROUPS, FIGURES), np.int64),
         np.zeros((NOTES_MAX, NOTE_INPUTS + len(NAMES))),

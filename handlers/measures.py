@@ -17,7 +17,6 @@ from handlers.features import (
 )
 from handlers.jit import jit
 from handlers.layout import decode
-from handlers.rhythm import QUANTILE_TENTHS
 from handlers.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -237,17 +236,6 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
                 values[f] = extremes[_LARGEST_AT]
             else:
                 values[f] = extremes[_LOW_AT if measure == _LOW else _HIGH_AT]
-
-
-@jit
-def share_of_shorter_gaps(s: Scratch, silence: int, work: I8) -> float:
-    """How many of the customer's own gaps are shorter than `silence` days, as a share; the due time's own share, 0.9,
-    where they are no longer known."""
-    n = sorted_gaps(s, work)
-    shorter = 0
-    while shorter < n and work[shorter] < silence:
-        shorter += 1
-    return shorter / n if n > 0 else QUANTILE_TENTHS / 10
 
 
 def _opened(row: bytes) -> Scratch:

@@ -43,7 +43,6 @@ def proposed(
         customer_id=customer_id,
         raised_at=rfc3339(at),
         expires_at=rfc3339(when + offer.valid_days * DAY_MS),
-        score=factors.propensity,
         horizon_days=offer.valid_days,
         reasons=reasons,
         cause=Cause(**cause),  # type: ignore[arg-type]
@@ -75,7 +74,6 @@ def taken_back(
         customer_id=customer_id,
         raised_at=rfc3339(at),
         expires_at=rfc3339(contact.expires_at),
-        score=0.0,
         horizon_days=contact.valid_days,
         reasons=[Reason(code, sentence)],
         cause=Cause(**cause),  # type: ignore[arg-type]

@@ -38,7 +38,6 @@ class Pending(NamedTuple):
     raised: int = 0
     tier: int = 0
     values: I8 | None = None
-    share: float = 0.0
     judged: Judged | None = None
     note: Note | None = None
 
@@ -59,8 +58,7 @@ def passed(batch: Batch, event: int, at: int, customer: str) -> Key:
 def moments(found: Found, count: int, bundle: Bundle, *, judged: bool) -> Iterator[tuple[int, Pending]]:
     """What the kernel has written down, copied, each with the place of its partition among the parts. `judged` is
     whether a model has judged the silences."""
-    values, shares = found.values[:count].copy(), found.shares[:count].tolist()
-    inputs, run_off = found.inputs[:count].copy(), found.run_off[:count].copy()
+    values, inputs, run_off = (each[:count].copy() for each in (found.values, found.inputs, found.run_off))
     customers = names_of(bundle.ids[found.heads[:count, MOMENT_CUSTOMER]])
     for n, (what, k, event, at, bits, raised, tier) in enumerate(found.heads[:count].tolist()):
         part = bisect_right(bundle.row_starts, k) - 1
@@ -69,7 +67,7 @@ def moments(found: Found, count: int, bundle: Bundle, *, judged: bool) -> Iterat
         is_due = what in (SILENT, AT_LOOK)
         key = passed(bundle.batches[part], event, at, customer) if is_due else (event, AFTER, 0, customer)
         by_model = Judged(inputs[n], run_off[n]) if judged and (what == SILENT or bits & RUN_OFF) else None
-        yield part, Pending(key, place, what, at, bits, raised, tier, values[n], shares[n], by_model)
+        yield part, Pending(key, place, what, at, bits, raised, tier, values[n], by_model)
 
 
 def noted(batch: Batch, notes: Iterable[tuple[int, Note]]) -> list[Pending]:
@@ -91,7 +89,7 @@ def _decided(one: Pending, batch: Batch, decisions: Decisions) -> list[Alert]:
     assert one.values is not None
     customer, at, seen = one.customer, one.at, Snapshot(one.values)
     if one.what == SILENT:
-        return decisions.silent(customer, at, seen, one.tier, one.share, one.judged)
+        return decisions.silent(customer, at, seen, one.tier, one.judged)
     if one.what == AT_LOOK:
         due = rfc3339(at)
         return decisions.moment(customer, DEPOSIT_MATURING, at, {"due_at": due}, f"deposit {due}", seen, one.tier)

@@ -29,8 +29,9 @@ MODEL = Model(name="own-rhythm", version="1")
 RETURNED = Reason("returned", "The customer has made a transaction again.", sentence_zh="客户又有交易了。")
 
 
-def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot, share_shorter: float) -> Alert:
-    """The alert for a silence that lasted until `due` (epoch ms). The score is the share of own gaps that are shorter.
+def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot) -> Alert:
+    """The alert for a silence that lasted until `due` (epoch ms). It has no score: how many such silences
+    end in leaving is another matter at every bank.
 
     `cause` has topic and partition.
     """
@@ -62,7 +63,6 @@ def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapsh
         customer_id=customer_id,
         raised_at=rfc3339(due),
         expires_at=rfc3339(due + VALID_DAYS * DAY_MS),
-        score=share_shorter,
         horizon_days=HORIZON_DAYS,
         reasons=reasons,
         cause=Cause(due_at=rfc3339(due), **cause),  # type: ignore[arg-type]
@@ -101,7 +101,6 @@ def retracted(
         customer_id=customer_id,
         raised_at=rfc3339(at),
         expires_at=rfc3339(at + VALID_DAYS * DAY_MS),
-        score=0.0,
         horizon_days=horizon_days,
         reasons=[why],
         cause=Cause(**cause),  # type: ignore[arg-type]

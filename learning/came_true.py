@@ -41,8 +41,9 @@ class CameTrue:
         self._at.append(batch.at[own])
 
     def raised(self, alert: Alert) -> None:
-        """Takes note of the alert if a silence has raised it."""
-        if (alert.kind, alert.status) == ("churn_risk", "raised") and alert.cause.due_at is not None:
+        """Takes note of the alert if a silence has raised it and it has a probability."""
+        silence = (alert.kind, alert.status) == ("churn_risk", "raised") and alert.cause.due_at is not None
+        if silence and alert.score is not None:
             at = parse_rfc3339(alert.raised_at)
             self._alerts.append((alert.customer_id, at, at + alert.horizon_days * DAY_MS, alert.score))
 

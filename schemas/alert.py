@@ -99,8 +99,14 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     customer_id: str
     raised_at: Annotated[Rfc3339, Meta(description="The moment of the cause, not of the computation.")]
     expires_at: Annotated[Rfc3339, Meta(description="Not to be acted on after this.")]
-    score: Annotated[float, Meta(ge=0, le=1)]
-    horizon_days: int
+    score: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(
+            description="Probability that the customer leaves within horizon_days, by the model that `model` names."
+            " Absent where none has computed it: by own rhythm, of an offer, of what is taken back."
+        ),
+    ] = None
+    horizon_days: Annotated[int, Meta(description="Days after raised_at that the alert speaks of.")]
     reasons: list[Reason]
     cause: Cause
     model: Model
