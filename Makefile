@@ -28,7 +28,7 @@ demo: .venv/.installed ## a bank day by day, with no server needed; DATA=DIR rep
 	$(BIN)/tracker demo $(if $(DATA),--data "$(DATA)")
 
 test: .venv/.installed-dev ## every test; those that need Java 17, Maven or redis-server are skipped where it is missing
-	$(BIN)/python -m handlers
+	$(BIN)/python -m streams
 	$(BIN)/python -m pytest $(ARGS)
 
 mutants: .venv/.installed-dev ## changes handlers/ and streams/ a little, 200 times, and says what no test notices; ARGS="--seed 7 --count 50"
@@ -38,7 +38,7 @@ faults: .venv/.installed-dev ## what is lost and doubled under every fault; ARGS
 	$(BIN)/python -m tests.faults $(ARGS)
 
 broken: .venv/.installed-dev ## mistakes made on purpose, each with the test that must notice it; ARGS="--only NAME" is one
-	$(BIN)/python -m handlers
+	$(BIN)/python -m streams
 	$(BIN)/python -m tests.broken $(ARGS)
 
 toxiproxy: var/tools/toxiproxy-server ## the proxy that cuts lines in `make faults` (needs Go)
@@ -109,7 +109,7 @@ clean: ## removes the virtual environment, caches, and what kafka and redis stor
 	$(PIP) --require-hashes -r requirements.lock -r deploy/build.lock
 	$(PIP) --no-deps --no-build-isolation --no-index -e .
 	@echo "Compiling its kernels (once)"
-	$(BIN)/python -m handlers
+	$(BIN)/python -m streams
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock .venv/.installed

@@ -9,8 +9,8 @@ from schemas.alert import Alert, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.policy import POLICY_KEY
 from schemas.transaction import HEARTBEAT_HEADER
-from streams.clients import RECORD_BYTES_MAX
-from streams.settings import Settings
+from streams.broker.clients import RECORD_BYTES_MAX
+from streams.ops.settings import Settings
 
 Json = dict[str, Any]
 

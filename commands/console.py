@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from streams.redis_line import Unreachable
-from streams.rights import is_refusal, user_of
-from streams.settings import Settings, SettingsError, load_settings, variable
-from streams.store import StoreUnavailable
+from streams.broker.rights import is_refusal, user_of
+from streams.ops.settings import Settings, SettingsError, load_settings, variable
+from streams.store.connection import Unreachable
+from streams.store.port import StoreUnavailable
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

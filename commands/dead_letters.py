@@ -24,10 +24,10 @@ from commands.lines import reading
 from commands.publish import customer_of
 from schemas.dead_letter import DeadLetter, dead_letter_of
 from schemas.units import rfc3339
-from streams.records import headers_of
-from streams.rights import Right, is_refusal, lack
-from streams.settings import Settings
-from streams.topics import topics_read
+from streams.broker.messages import headers_of
+from streams.broker.rights import Right, is_refusal, lack
+from streams.broker.topics import topics_read
+from streams.ops.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be used.")
 

@@ -14,6 +14,7 @@ import typer
 
 from commands.console import Bar, Failure, err, out, progress
 from commands.demo_report import Findings, report, save
+from commands.embedded import EmbeddedBroker, EmbeddedError, EmbeddedRedis, TiedProcess
 from commands.kafka import Ends, consumer, ends, from_the_start, partitions, to_the_end
 from commands.offers import SHIPPED, catalogue, publish_offers
 from commands.publish import Feed
@@ -21,8 +22,7 @@ from commands.state import store
 from commands.topics import make_topics, wanted_topics
 from learning import berka, simulator
 from learning.fields import RowError
-from streams.embedded import EmbeddedBroker, EmbeddedError, EmbeddedRedis, TiedProcess
-from streams.settings import Settings, load_settings, variable
+from streams.ops.settings import Settings, load_settings, variable
 
 DAYS = 120
 SEED = 1

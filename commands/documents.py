@@ -13,7 +13,7 @@ from commands.console import Failure, out
 from commands.json_schema import schema_of
 from commands.metrics_table import metrics_table
 from commands.settings import reference
-from handlers.features import FEATURES, Feature, Unit
+from handlers.aggregates.features import FEATURES, Feature, Unit
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
@@ -91,8 +91,8 @@ def _features() -> str:
     lines = [
         "# Figures of a customer",
         "",
-        "Made by `tracker documents` from `handlers/features.py`. Each is what `tracker customer` shows, what `verify`"
-        " compares and what a condition of an offer may name. A figure that is missing is null.",
+        "Made by `tracker documents` from `handlers/aggregates/features.py`. Each is what `tracker customer` shows,"
+        " what `verify` compares and what a condition of an offer may name. A figure that is missing is null.",
         "",
         "A window of W made of tiles of g is the W/g tiles that end with the tile of the moment of reading: 30 d is"
         " today (UTC) and the 29 days before; 24 h is this hour and the 23 before; 1 h is this 5-minute tile and the"

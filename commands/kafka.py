@@ -9,10 +9,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka.admin import AdminClient
 
 from commands.console import Failure
-from streams.clients import RECORD_BYTES_MAX, kafka_client
-from streams.retry import GaveUp, Retry
-from streams.settings import Settings
-from streams.topics import reader_group
+from streams.broker.clients import RECORD_BYTES_MAX, kafka_client
+from streams.broker.topics import reader_group
+from streams.ops.retry import GaveUp, Retry
+from streams.ops.settings import Settings
 
 ANSWER_SECONDS_MAX = 10.0
 SILENCE_SECONDS_MAX = 30.0

@@ -17,12 +17,12 @@ from commands.kafka import consumer, ends, from_the_start, partitions, to_the_en
 from commands.lines import reading
 from commands.remarks import remark, remark_refused
 from commands.state import intake
-from handlers.churn_model import ModelError
-from handlers.currency import EXPONENTS
+from handlers.churn.model import ModelError
+from handlers.intake.exchange import EXPONENTS
 from learning.history import History, HistoryError, read
 from schemas.line import record_kind
 from schemas.units import DAY_MS, EpochMs, epoch_ms
-from streams.settings import Settings
+from streams.ops.settings import Settings
 
 Files = Annotated[
     list[Path],

@@ -2,13 +2,13 @@
 
 from prometheus_client import CollectorRegistry, Metric
 
-from streams.health import STALL_SECONDS
-from streams.metrics import Metrics
+from streams.ops.health import STALL_SECONDS
+from streams.ops.metrics import Metrics
 
 _HEAD = f"""# What a worker says of itself
 
-Made by `tracker documents` from `streams/metrics.py`. Each worker answers on `TRACKER_WEB_HOST` and `TRACKER_WEB_PORT`;
-no page and no label holds a customer, an account or an amount.
+Made by `tracker documents` from `streams/ops/metrics.py`. Each worker answers on `TRACKER_WEB_HOST` and
+`TRACKER_WEB_PORT`; no page and no label holds a customer, an account or an amount.
 
 ## /healthz
 

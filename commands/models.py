@@ -9,7 +9,7 @@ from rich.table import Table
 
 from commands.console import Failure, out
 from commands.learning import plain_failures
-from handlers.churn_model import ChurnModel, Measured
+from handlers.churn.model import ChurnModel, Measured
 from learning import registry
 
 app = typer.Typer(no_args_is_help=True, help="Churn models: the champion and its challengers.")

@@ -11,11 +11,11 @@ import typer
 from commands import rights
 from commands.console import Failure, out, print_json, settings_with
 from commands.kafka import consumer, from_the_start, partitions, producer, to_the_end
-from handlers.catalog import CatalogError, Catalogue, catalogue_of, read_catalog, record_mistake
-from handlers.conditions import groups
+from handlers.offers.catalog import CatalogError, Catalogue, catalogue_of, read_catalog, record_mistake
+from handlers.offers.conditions import groups
 from schemas.alert import Kind
 from schemas.policy import POLICY_KEY
-from streams.settings import Settings
+from streams.ops.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue of offers.")
 

@@ -17,8 +17,8 @@ from commands.lines import reading
 from schemas.line import EVENTS, OUTCOMES, record_kind
 from schemas.transaction import HEARTBEAT_HEADER, Moment
 from schemas.units import DAY_MS, EpochMs, epoch_ms, rfc3339
-from streams.settings import Settings
-from streams.topics import topics_read
+from streams.broker.topics import topics_read
+from streams.ops.settings import Settings
 
 SHOW_EVERY = 1_000
 LOOKED_AT = 100

@@ -5,7 +5,7 @@ from rich.console import Console
 from commands.console import Failure
 from learning.refusals import Refusals
 from schemas.transaction import CHANNELS, TYPES
-from streams.settings import Settings, variable
+from streams.ops.settings import Settings, variable
 
 KINDS_SHOWN = 20
 

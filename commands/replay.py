@@ -15,7 +15,7 @@ from commands.lines import reading, writing
 from commands.offers import SHIPPED, catalogue
 from commands.remarks import remark, remark_refused
 from commands.state import intake, rules
-from handlers.shadow import Bands, Look
+from handlers.churn.challenger import Bands, Look
 from learning.came_true import TENTHS, CameTrue
 from learning.refusals import Refusals
 from learning.replay import Replay

@@ -6,9 +6,9 @@ docs/security.md has the same as a table; a test compares the two.
 from collections.abc import Iterable
 
 from commands.console import Failure
-from streams.rights import MissingRights, Right, Rights
-from streams.settings import Settings
-from streams.topics import offers_changelog, reader_group, topics_read
+from streams.broker.rights import MissingRights, Right, Rights
+from streams.broker.topics import offers_changelog, reader_group, topics_read
+from streams.ops.settings import Settings
 
 
 def require(settings: Settings, needed: Iterable[Right]) -> None:

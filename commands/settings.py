@@ -8,7 +8,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from commands.console import out, print_json
-from streams.settings import SECRETS, Settings, load_settings, variable
+from streams.ops.settings import SECRETS, Settings, load_settings, variable
 
 SECTIONS: dict[str, str | tuple[str, ...]] = {
     "Kafka": "kafka_",
@@ -45,9 +45,9 @@ def reference() -> str:
     lines = [
         "# Settings",
         "",
-        "Made by `tracker documents` from `streams/settings.py`. Each is an environment variable; or a key of the TOML"
-        " file that `TRACKER_CONFIG` names, in lower case and without the prefix (`redis_url`). The environment wins."
-        " All mistakes are reported at once, at start. `tracker settings` shows what is set.",
+        "Made by `tracker documents` from `streams/ops/settings.py`. Each is an environment variable; or a key of the"
+        " TOML file that `TRACKER_CONFIG` names, in lower case and without the prefix (`redis_url`). The environment"
+        " wins. All mistakes are reported at once, at start. `tracker settings` shows what is set.",
         "",
         "A setting that may hold a secret can come from a file, for example one that a secret store mounts:"
         " `TRACKER_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka` in the place of `TRACKER_KAFKA_SASL_PASSWORD`. The end"

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from commands.console import Failure
-from handlers.catalog import Catalogue
-from handlers.currency import load_rates
-from handlers.intake import Intake
-from handlers.rules import Rules
-from streams.churn import churn_rules
-from streams.redis_store import RedisStore, redis_lines
-from streams.settings import Settings
+from handlers.engine.rules import Rules
+from handlers.intake.exchange import load_rates
+from handlers.intake.transactions import Intake
+from handlers.offers.catalog import Catalogue
+from streams.ops.settings import Settings
+from streams.store.redis_store import RedisStore, redis_lines
+from streams.worker.churn_models import churn_rules
 
 
 def store(settings: Settings) -> RedisStore:

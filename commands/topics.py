@@ -15,11 +15,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from commands import rights
 from commands.console import Failure, out, print_json, settings_with
 from commands.kafka import ANSWER_SECONDS_MAX, admin
-from streams.clients import RECORD_BYTES_MAX
-from streams.retry import GaveUp, Retry
-from streams.rights import Right, is_refusal, lack
-from streams.settings import Settings
-from streams.topics import offers_changelog
+from streams.broker.clients import RECORD_BYTES_MAX
+from streams.broker.rights import Right, is_refusal, lack
+from streams.broker.topics import offers_changelog
+from streams.ops.retry import GaveUp, Retry
+from streams.ops.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The topics in Kafka.")
 

@@ -11,19 +11,19 @@ from commands import rights
 from commands.console import Bar, Failure, err, out, print_json, progress, settings_with
 from commands.kafka import consumer, ends, partitions, to_the_end
 from commands.state import intake, store
-from handlers.batch import Record
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
-from handlers.measures import accounts, profile
-from streams.beside import note_intakes
-from streams.cache import RowCache
-from streams.memory_store import MemoryStore
-from streams.partition import Partition
-from streams.records import record_of
-from streams.redis_store import RedisStore
-from streams.settings import Settings
-from streams.store import Position
-from streams.topics import topics_read
+from handlers.aggregates.evaluate import accounts, profile
+from handlers.engine.engine import Engine, Rules
+from handlers.intake.events import Record
+from handlers.intake.transactions import Intake
+from streams.broker.messages import record_of
+from streams.broker.side_topics import note_intakes
+from streams.broker.topics import topics_read
+from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Position
+from streams.store.redis_store import RedisStore
 
 BATCH = 1_000
 CACHE_BYTES = 64 * 1024 * 1024

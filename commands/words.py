@@ -1,7 +1,7 @@
 """Alerts and figures in words that a bank's employee can read aloud."""
 
-from handlers.currency import EXPONENTS
-from handlers.features import FEATURES, INDEX, Unit
+from handlers.aggregates.features import FEATURES, INDEX, Unit
+from handlers.intake.exchange import EXPONENTS
 from schemas.alert import Alert
 
 MISSING = "–"

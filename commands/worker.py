@@ -13,7 +13,7 @@ def worker() -> None:
     with nothing lost. Needs TRACKER_KAFKA_BOOTSTRAP_SERVERS and TRACKER_REDIS_URL.
     """
     settings = settings_with("kafka_bootstrap_servers", "redis_url")
-    from streams.app import run_worker  # compiles and imports much that no other command needs
+    from streams.worker.app import run_worker  # compiles and imports much that no other command needs
 
     intake(settings)  # a mistake in the file of rates is told before anything starts
     if code := run_worker(settings):

@@ -29,7 +29,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from prometheus_client import CollectorRegistry
 
-from streams.metrics import Metrics
+from streams.ops.metrics import Metrics
 
 FILE = Path(__file__).parent / "grafana" / "dashboard.json"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${source}")

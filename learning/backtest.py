@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from handlers.batch import I8
-from handlers.churn_inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
-from handlers.churn_model import ChurnModel, Leaving, Measured, Scorer
-from handlers.jit import F8
-from handlers.purchase_models import alive, silent
+from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
+from handlers.churn.model import ChurnModel, Leaving, Measured, Scorer
+from handlers.churn.purchase_models import alive, silent
+from handlers.intake.events import I8
+from handlers.kernel.jit import F8
 from learning.churn_training import Trained, shortfall, train
 from learning.detection import Detection, detect
 from learning.history import History, HistoryError

@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from handlers.batch import I8
-from handlers.churn_model import Linear, Trees
-from handlers.churn_weights import carried_rows
-from handlers.jit import F8
+from handlers.churn.model import Linear, Trees
+from handlers.churn.scoring import carried_rows
+from handlers.intake.events import I8
+from handlers.kernel.jit import F8
 from learning.churn_members import (
     SEEDS,
     STAGES,

@@ -8,10 +8,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from handlers.batch import I8
-from handlers.churn_design import BG, COLUMN_NAMES, FIRST_DECLARED, MBG, N_CURVES, N_RATES
-from handlers.churn_model import Linear, Trees, sigmoid
-from handlers.jit import F8
+from handlers.churn.design_matrix import BG, COLUMN_NAMES, FIRST_DECLARED, MBG, N_CURVES, N_RATES
+from handlers.churn.model import Linear, Trees, sigmoid
+from handlers.intake.events import I8
+from handlers.kernel.jit import F8
 
 CLIP = 6.0
 STAGES = (60, 100, 160)
@@ -82,7 +82,7 @@ def logistic(columns: F8, y: F8, wanted: Sequence[int], strength: float) -> Line
 
 
 def linear_logits(line: Linear, columns: F8) -> F8:
-    """The log odds that handlers/churn_model.py computes from the same columns."""
+    """The log odds that handlers/churn/model.py computes from the same columns."""
     places = [COLUMN_NAMES.index(name) for name in line.columns]
     z = np.clip((columns[:, places] - np.array(line.mean)) / np.array(line.spread), -CLIP, CLIP)
     total: F8 = line.intercept + line.offset * purchase_offset(columns) + np.nan_to_num(z) @ np.array(line.weight)

@@ -7,11 +7,11 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from handlers.churn_design import FIRST_DECLARED, design, parameters
-from handlers.churn_inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
-from handlers.churn_model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training
-from handlers.drift import reference
-from handlers.purchase_models import PurchaseModel
+from handlers.churn.design_matrix import FIRST_DECLARED, design, parameters
+from handlers.churn.drift import reference
+from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
+from handlers.churn.model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training
+from handlers.churn.purchase_models import PurchaseModel
 from learning import purchase_fit
 from learning.churn_blend import STRENGTHS, Rows, Shorter, at_level, members, offset_only, purchase_models_at
 from learning.churn_members import logistic

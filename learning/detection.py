@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handlers.churn_inputs import NAMES
-from handlers.churn_model import Scorer
-from handlers.jit import F8
+from handlers.churn.inputs import NAMES
+from handlers.churn.model import Scorer
+from handlers.kernel.jit import F8
 from learning.history import History
 from learning.snapshots import snapshots
 from schemas.units import DAY_MS

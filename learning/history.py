@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.batch import AT, CLOCK, CUSTOMER, I8, NONE, OFFSET, Batch, Events
-from handlers.features import BANK_MADE_TYPES
-from handlers.ids import ids_of
-from handlers.intake import Intake
-from handlers.notes import Note, NoteIntake
-from handlers.seen import Seen
+from handlers.aggregates.features import BANK_MADE_TYPES
+from handlers.intake.customer_records import Note, NoteIntake
+from handlers.intake.dedup import Seen
+from handlers.intake.events import AT, CLOCK, CUSTOMER, I8, NONE, OFFSET, Batch, Events
+from handlers.intake.transactions import Intake
+from handlers.kernel.customer_ids import ids_of
 from learning.chance import B1
 from learning.records import by_topic, record
 from learning.refusals import Refusals

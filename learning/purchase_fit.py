@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
-from handlers.jit import F8
-from handlers.purchase_models import PurchaseModel
+from handlers.churn.purchase_models import PurchaseModel
+from handlers.kernel.jit import F8
 
 _STARTS = ((0.0, 0.0, 0.0, 0.0), (-1.0, -1.5, 0.0, 1.0), (1.0, 1.0, -2.0, 1.0))
 """Logarithms of r, alpha, a and b, in units of the mean age."""

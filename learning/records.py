@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import count, repeat
 
-from handlers.batch import Record
+from handlers.intake.events import Record
 from schemas.line import EVENTS, OUTCOMES, all_transactions, record_kind
 
 _NO_TIMESTAMP = 1 << 60

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from handlers.churn_model import ChurnModel, ModelError, dumps, loads
+from handlers.churn.model import ChurnModel, ModelError, dumps, loads
 
 CHAMPION = "champion"
 """The file that names the model in use; replaced in one step, so a reader sees the old one or the new one."""

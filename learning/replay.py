@@ -7,18 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
-from handlers.arena import Arena
-from handlers.batch import NONE, Batch
-from handlers.bundle import Part, needed_ids
-from handlers.engine import Engine, Outcome, Rules
-from handlers.ids import names_of
-from handlers.intake import Intake
-from handlers.ledger import LEDGER
-from handlers.measures import profile
-from handlers.notes import Note, NoteIntake, placed
-from handlers.rows import Rows
-from handlers.seen import Seen
-from handlers.shadow import Look
+from handlers.aggregates.evaluate import profile
+from handlers.churn.challenger import Look
+from handlers.engine.engine import Engine, Outcome, Rules
+from handlers.engine.step_input import Part, needed_ids
+from handlers.intake.customer_records import Note, NoteIntake, placed
+from handlers.intake.dedup import Seen
+from handlers.intake.events import NONE, Batch
+from handlers.intake.transactions import Intake
+from handlers.kernel.customer_ids import names_of
+from handlers.offers.counts import LEDGER
+from handlers.state.row_arena import Arena
+from handlers.state.row_table import Rows
 from learning.records import by_topic
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent

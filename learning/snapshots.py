@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handlers.batch import I8, NONE
-from handlers.bundle import part_of
-from handlers.churn_inputs import inputs_at
-from handlers.engine import Engine, Rules
-from handlers.jit import F8
-from handlers.ledger import LEDGER
+from handlers.churn.inputs import inputs_at
+from handlers.engine.engine import Engine, Rules
+from handlers.engine.step_input import part_of
+from handlers.intake.events import I8, NONE
+from handlers.kernel.jit import F8
+from handlers.offers.counts import LEDGER
 from learning.history import History
 from schemas.units import DAY_MS
 

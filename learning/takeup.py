@@ -12,9 +12,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from handlers.batch import I8
-from handlers.churn_design import design
-from handlers.jit import F8
+from handlers.churn.design_matrix import design
+from handlers.intake.events import I8
+from handlers.kernel.jit import F8
 from learning.churn_members import Standard, columns_for
 from learning.churn_training import purchase_models
 from learning.history import History

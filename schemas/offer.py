@@ -21,7 +21,7 @@ Trigger = Literal[
     "deposit_maturing",
     "tier_up",
 ]
-"""Moments; handlers/moments.py says when each has come."""
+"""Moments; handlers/offers/triggers.py says when each has come."""
 
 ContactChannel = Literal["counter", "phone", "mobile", "online", "email", "sms", "post"]
 """How an offer reaches the customer."""

@@ -51,7 +51,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ] = 0.0
     context: Annotated[
         dict[Trigger, Annotated[float, Meta(ge=0, le=10)]],
-        Meta(description="How much each moment counts, instead of what handlers/moments.py has."),
+        Meta(description="How much each moment counts, instead of what handlers/offers/triggers.py has."),
     ] = {}
     churn_raise_at: Annotated[
         Probability, Meta(description="With a churn model: an alert is raised when the probability has reached this.")

@@ -1,1 +1,2 @@
-"""What staff and other programs read over HTTP; empty until its first endpoint (the worker's own: streams/web.py)."""
+"""What staff and other programs read over HTTP; empty until its first endpoint (the
+worker's own: streams/worker/web.py)."""

@@ -1,1 +1,4 @@
-"""The river: Kafka in, Redis state, alerts out. One loop (partition.py), owned by a Faust app (app.py)."""
+"""The river: Kafka in, Redis state, alerts out.
+
+One loop (worker/loop.py) over the owned partitions (partition/partition.py), run by a Faust app (worker/app.py).
+"""

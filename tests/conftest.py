@@ -14,7 +14,7 @@ import pytest
 import redis
 from hypothesis import settings
 
-from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from commands.embedded import EmbeddedBroker, EmbeddedRedis
 from tests.live import Bank, OpenBank
 from tests.servers import Kafka, RedisCluster, missing_for
 

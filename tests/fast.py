@@ -8,19 +8,19 @@ from typing import Any
 
 import msgspec
 
-from handlers.batch import Record
-from handlers.bundle import Part, part_of
-from handlers.churn_model import ChurnModel
-from handlers.dealings import Dealings
-from handlers.engine import Engine, Outcome
-from handlers.intake import Intake
-from handlers.ledger import LEDGER, Ledger
-from handlers.measures import known_dealings
-from handlers.notes import NoteIntake, placed
-from handlers.rules import Rules
-from handlers.seen import Seen
-from handlers.shadow import Look
-from handlers.upgrade import current
+from handlers.aggregates.evaluate import known_dealings
+from handlers.churn.challenger import Look
+from handlers.churn.model import ChurnModel
+from handlers.contact.history import Dealings
+from handlers.engine.engine import Engine, Outcome
+from handlers.engine.rules import Rules
+from handlers.engine.step_input import Part, part_of
+from handlers.intake.customer_records import NoteIntake, placed
+from handlers.intake.dedup import Seen
+from handlers.intake.events import Record
+from handlers.intake.transactions import Intake
+from handlers.offers.counts import LEDGER, Ledger
+from handlers.profile.upgrade import current
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer

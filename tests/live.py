@@ -19,13 +19,13 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 from typer.testing import CliRunner, Result
 
+from commands.embedded import TiedProcess
 from commands.kafka import admin, consumer, to_the_end
 from commands.main import run as program
 from commands.state import store
-from streams.embedded import TiedProcess
-from streams.redis_store import RedisStore
-from streams.settings import PREFIX, Settings, variable
-from streams.topics import topics_read
+from streams.broker.topics import topics_read
+from streams.ops.settings import PREFIX, Settings, variable
+from streams.store.redis_store import RedisStore
 from tests.servers import fresh_name
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,7 +1,7 @@
 """A churn model small enough to be worked by hand."""
 
-from handlers.churn_model import FORMAT, ChurnModel, Linear, Training, Trees
-from handlers.purchase_models import PurchaseModel
+from handlers.churn.model import FORMAT, ChurnModel, Linear, Training, Trees
+from handlers.churn.purchase_models import PurchaseModel
 
 HORIZON = 30
 

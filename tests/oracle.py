@@ -16,7 +16,7 @@ from math import ceil, isclose
 from statistics import pstdev
 from typing import Any
 
-from handlers.features import FEATURES, Feature, Measure
+from handlers.aggregates.features import FEATURES, Feature, Measure
 from schemas.transaction import CHANNELS, TYPES
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

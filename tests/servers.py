@@ -20,10 +20,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.embedded import START_SECONDS_MAX, TiedProcess, free_port
-from streams.redis_lines import Lines
-from streams.redis_store import redis_lines
-from streams.settings import Settings
+from commands.embedded import START_SECONDS_MAX, TiedProcess, free_port
+from streams.ops.settings import Settings
+from streams.store.redis_store import redis_lines
+from streams.store.routing import Lines
 
 FETCH_AND_START_SECONDS_MAX = 240
 ANSWER_SECONDS_MAX = 15

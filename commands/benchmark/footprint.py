@@ -10,14 +10,14 @@ import numpy as np
 from commands.benchmark.servers import stored_bytes
 from commands.benchmark.stage import Stage
 from commands.benchmark.workload import CHANNELS, EVENT, HISTORIES, PAYEE, START_MS, TYPES, customer_id
-from handlers.batch import Record
-from handlers.bundle import part_of
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
-from handlers.seen import Seen
+from handlers.engine.engine import Engine, Rules
+from handlers.engine.step_input import part_of
+from handlers.intake.dedup import Seen
+from handlers.intake.events import Record
+from handlers.intake.transactions import Intake
 from learning.chance import Chance
 from schemas.units import DAY_MS, HOUR_MS
-from streams.store import Changes
+from streams.store.port import Changes
 
 DAYS, ACTIVE_DAYS = 90, 30
 """One active day in every three, on any of them: nobody is a case of churn."""

@@ -21,7 +21,7 @@ from commands.benchmark.stage import Stage
 from commands.benchmark.workload import Part, event_number, partition_of
 from commands.console import Failure
 from commands.kafka import ANSWER_SECONDS_MAX, DELIVERY_SECONDS_MAX, client, partitions
-from streams.settings import load_settings
+from streams.ops.settings import load_settings
 
 SILENCE_SECONDS_MAX = 20.0
 _TURN_SECONDS = 0.001

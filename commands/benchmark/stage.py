@@ -22,14 +22,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from commands.benchmark.servers import Cpu, cpu_seconds, listening_process, machine_seconds, redis_cpu_seconds
 from commands.benchmark.workload import CATALOGUE
 from commands.console import Failure
+from commands.embedded import EmbeddedError, TiedProcess
 from commands.kafka import ANSWER_SECONDS_MAX, admin
 from commands.offers import publish_offers
 from commands.state import store
 from commands.topics import make_topics, wanted_topics
-from streams.embedded import EmbeddedError, TiedProcess
-from streams.redis_store import RedisStore, redis_client
-from streams.settings import Settings, load_settings, variable
-from streams.topics import faust_id
+from streams.broker.topics import faust_id
+from streams.ops.settings import Settings, load_settings, variable
+from streams.store.redis_store import RedisStore, redis_client
 
 READY_SECONDS_MAX = 120.0
 STALLED_SECONDS_MAX = 120.0

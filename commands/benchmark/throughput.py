@@ -10,11 +10,11 @@ from commands.benchmark.stage import Stage, Worker
 from commands.benchmark.workload import CATALOGUE, Part, Workload, partition_of
 from commands.console import Failure
 from commands.kafka import producer
-from handlers.engine import Rules
-from handlers.intake import Intake
+from handlers.engine.engine import Rules
+from handlers.intake.transactions import Intake
 from learning.replay import Replay
 from schemas.alert import Kind
-from streams.metrics import Step
+from streams.ops.metrics import Step
 
 _FULL_WAIT_SECONDS = 0.05
 _REPLAY_BATCH = 8_000

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commands.offers import SHIPPED, catalogue
-from handlers.catalog import Catalogue
+from handlers.offers.catalog import Catalogue
 from learning.chance import B1, F8, I8, Chance
 from schemas.offer import Offer
 from schemas.policy import Policy

@@ -21,10 +21,10 @@ from rich.table import Table
 
 from commands.benchmark.workload import CATALOGUE, Workload
 from commands.offers import SHIPPED, catalogue
-from handlers.catalog import Catalogue
-from handlers.churn_model import ChurnModel
-from handlers.intake import Intake
-from handlers.rules import Rules
+from handlers.churn.model import ChurnModel
+from handlers.engine.rules import Rules
+from handlers.intake.transactions import Intake
+from handlers.offers.catalog import Catalogue
 from learning.churn_training import train
 from learning.history import read
 from learning.replay import Replay

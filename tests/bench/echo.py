@@ -12,7 +12,7 @@ import orjson
 from confluent_kafka import Consumer, Producer
 
 from commands.kafka import client
-from streams.settings import load_settings
+from streams.ops.settings import load_settings
 
 SALARY = b'"type":"salary"'
 POLL_RECORDS, POLL_SECONDS = 500, 0.005

@@ -15,7 +15,7 @@ from typing import Any
 import faust
 import orjson
 
-from streams.settings import load_settings
+from streams.ops.settings import load_settings
 
 TILES = {"five": (300_000, 12), "hour": (3_600_000, 168), "day": (86_400_000, 90)}
 """Length in ms, and how many are kept."""

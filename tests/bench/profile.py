@@ -15,7 +15,7 @@ from commands.benchmark.recovery import start
 from commands.benchmark.stage import Stage
 from commands.benchmark.throughput import from_backlog
 from commands.benchmark.workload import Workload
-from streams.embedded import EmbeddedRedis
+from commands.embedded import EmbeddedRedis
 from tests.servers import Kafka
 
 PICTURE = Path("var/bench/worker.svg")

@@ -14,7 +14,7 @@ from commands.benchmark.run import RATES
 from commands.benchmark.stage import Stage
 from commands.benchmark.throughput import publish
 from commands.benchmark.workload import Workload
-from streams.embedded import TiedProcess
+from commands.embedded import TiedProcess
 
 START_SECONDS_MAX = 60
 FAUST_SECONDS_MAX = 600

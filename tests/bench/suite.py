@@ -23,7 +23,7 @@ from rich.table import Table
 from commands.benchmark.run import Findings, Measure, Plan, run
 from commands.benchmark.stage import Stage
 from commands.benchmark.workload import Workload
-from streams.embedded import EmbeddedRedis
+from commands.embedded import EmbeddedRedis
 from tests.bench import decisions, rulers
 from tests.servers import Kafka, missing_for
 

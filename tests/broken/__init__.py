@@ -7,7 +7,7 @@ file, the words that are replaced (they must be there exactly once), the words p
     Mistake(
         "a-sentence-of-a-few-words",
         "A declined offer is made again before its time.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "at < until",
         "at > until",
         "tests/unit/test_policy.py::test_a_declined_offer_rests",

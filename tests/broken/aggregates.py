@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "reversal-count",
         "A reversal counts as one more transaction.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "life[COUNT] += sign",
         "life[COUNT] += 1",
         "tests/unit/test_measures.py::test_a_reversal_takes_its_original_back_where_that_was",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "reversal-when",
         "A reversal is taken off where it was booked, not where its original was.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "when = undoes_at if reversal else at",
         "when = at",
         "tests/unit/test_measures.py::test_a_reversal_takes_its_original_back_where_that_was",
@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "reversal-own",
         "A day of which all was reversed stays an active day.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "day[DAY_OWN] += sign",
         "day[DAY_OWN] += 1",
         "tests/unit/test_measures.py::test_a_reversal_takes_its_original_back_where_that_was",
@@ -30,7 +30,7 @@ MISTAKES = (
     Mistake(
         "late-bit",
         "An event of 180 days ago lands in a day that is no longer kept.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "when // DAY_MS <= newest // DAY_MS - DAY_KEPT:",
         "when // DAY_MS < newest // DAY_MS - DAY_KEPT:",
         "tests/unit/test_measures.py::test_a_late_event_lands_in_its_own_day_or_in_lifetime_only",
@@ -38,7 +38,7 @@ MISTAKES = (
     Mistake(
         "accounts-16",
         "A customer's sixteenth account is forgotten.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "if n + 1 > ACCOUNTS_MAX:",
         "if n + 1 >= ACCOUNTS_MAX:",
         "tests/unit/test_measures.py::test_the_account_heard_of_longest_ago_is_dropped_from_seventeen",
@@ -46,7 +46,7 @@ MISTAKES = (
     Mistake(
         "accounts-oldest",
         "Of seventeen accounts the newest is dropped.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "if s.accounts[k, ACCOUNT_AT] < s.accounts[oldest, ACCOUNT_AT]:",
         "if s.accounts[k, ACCOUNT_AT] > s.accounts[oldest, ACCOUNT_AT]:",
         "tests/unit/test_measures.py::test_the_account_heard_of_longest_ago_is_dropped_from_seventeen",
@@ -54,7 +54,7 @@ MISTAKES = (
     Mistake(
         "balance-tie",
         "Of two balances at one moment the first counts.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "elif at >= s.accounts[place, ACCOUNT_AT]:",
         "elif at > s.accounts[place, ACCOUNT_AT]:",
         "tests/unit/test_measures.py::test_of_two_balances_at_one_moment_the_later_in_the_stream_counts",
@@ -62,7 +62,7 @@ MISTAKES = (
     Mistake(
         "reversal-moment",
         "The reversal of a debit is a large credit.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "on_time = not reversal and at >= life[NEWEST]",
         "on_time = at >= life[NEWEST]",
         "tests/unit/test_small_print.py::test_a_debit_that_is_taken_back_is_no_credit",
@@ -70,7 +70,7 @@ MISTAKES = (
     Mistake(
         "reversal-largest",
         "The reversal of a debit is the largest credit.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "        if not reversal:\n            day[DAY_LARGEST]",
         "        if True:\n            day[DAY_LARGEST]",
         "tests/unit/test_small_print.py::test_a_debit_that_is_taken_back_is_no_credit",
@@ -78,7 +78,7 @@ MISTAKES = (
     Mistake(
         "reversal-mix",
         "What was reversed stays among the shares of types.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "day[DAY_MIX + CHANNEL_COUNT + kind] += sign",
         "day[DAY_MIX + CHANNEL_COUNT + kind] += 1",
         "tests/unit/test_small_print.py::test_what_is_taken_back_leaves_the_shares_of_types_and_channels",

@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "cost",
         "An offer's cost is not taken off its value.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "return offer.value_minor - offer.cost_minor",
         "return offer.value_minor",
         "tests/unit/test_offers.py::test_priority_is_the_product_of_its_factors_and_the_highest_wins",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "context-policy",
         "The policy's own context of a moment is not used.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "given.get(name, MOMENTS[name].context)",
         "MOMENTS[name].context",
         "tests/unit/test_offers.py::test_priority_is_the_product_of_its_factors_and_the_highest_wins",
@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "valid-from",
         "An offer is made before its time beside others.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "one.since <= at < one.until",
         "at < one.until",
         "tests/unit/test_arbitration.py::"
@@ -31,7 +31,7 @@ MISTAKES = (
     Mistake(
         "valid-to",
         "An offer is made after its time beside others.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "one.since <= at < one.until",
         "one.since <= at",
         "tests/unit/test_arbitration.py::"
@@ -40,7 +40,7 @@ MISTAKES = (
     Mistake(
         "valid-to-inclusive",
         "An offer is still made at the very moment at which its time is over.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "one.since <= at < one.until",
         "one.since <= at <= one.until",
         "tests/unit/test_arbitration.py::"
@@ -49,7 +49,7 @@ MISTAKES = (
     Mistake(
         "runners-up-3",
         "An alert tells four runners-up.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "RUNNERS_UP_MAX = 3",
         "RUNNERS_UP_MAX = 4",
         "tests/unit/test_arbitration.py::test_of_the_offers_that_lost_the_nearest_three_are_told",
@@ -57,7 +57,7 @@ MISTAKES = (
     Mistake(
         "kept-back-worth",
         "Where all are kept back, the first by name is noted.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "key=lambda one: (-_worth(one.offer) * one.offer.weight, one.offer.offer_id)",
         "key=lambda one: one.offer.offer_id",
         "tests/unit/test_arbitration.py::"
@@ -66,7 +66,7 @@ MISTAKES = (
     Mistake(
         "reasons-eligibility",
         "Who may have an offer is told as a reason for it.",
-        "handlers/offers.py",
+        "handlers/offers/alerts.py",
         ' if check.group != "eligibility"]',
         "]",
         "tests/unit/test_arbitration.py::test_who_may_have_an_offer_is_no_reason_for_it",
@@ -74,7 +74,7 @@ MISTAKES = (
     Mistake(
         "above",
         "A condition 'above' holds at its limit.",
-        "handlers/conditions.py",
+        "handlers/offers/conditions.py",
         '"above": operator.gt',
         '"above": operator.ge',
         "tests/unit/test_arbitration.py::test_each_operator_holds_on_its_side_of_the_limit",
@@ -82,7 +82,7 @@ MISTAKES = (
     Mistake(
         "at-most",
         "A condition 'at most' does not hold at its limit.",
-        "handlers/conditions.py",
+        "handlers/offers/conditions.py",
         '"at_most": operator.le',
         '"at_most": operator.lt',
         "tests/unit/test_arbitration.py::test_each_operator_holds_on_its_side_of_the_limit",
@@ -90,7 +90,7 @@ MISTAKES = (
     Mistake(
         "groups-order",
         "An offer that fails eligibility is said to fail applicability.",
-        "handlers/conditions.py",
+        "handlers/offers/conditions.py",
         '    yield "eligibility", offer.eligibility\n    yield "applicability", offer.applicability\n',
         '    yield "applicability", offer.applicability\n    yield "eligibility", offer.eligibility\n',
         "tests/unit/test_arbitration.py::test_the_first_group_that_fails_is_told_eligibility_before_the_others",
@@ -98,7 +98,7 @@ MISTAKES = (
     Mistake(
         "missing-holds",
         "A condition over a figure that is not known holds.",
-        "handlers/conditions.py",
+        "handlers/offers/conditions.py",
         "if value is None or limit is None or not check",
         "if value is not None and limit is not None and not check",
         "tests/unit/test_arbitration.py::test_each_operator_holds_on_its_side_of_the_limit",
@@ -106,7 +106,7 @@ MISTAKES = (
     Mistake(
         "tie",
         "Which of two offers of the same priority wins depends on the catalogue's order.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "        one.offer.offer_id,\n    )",
         '        "",\n    )',
         "tests/unit/test_arbitration.py::test_of_two_offers_of_the_same_priority_the_first_by_name_wins",
@@ -114,7 +114,7 @@ MISTAKES = (
     Mistake(
         "weight",
         "An offer's weight does not count.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "likely * context * value * offer.weight)",
         "likely * context * value)",
         "tests/unit/test_offers.py::test_priority_is_the_product_of_its_factors_and_the_highest_wins",
@@ -122,7 +122,7 @@ MISTAKES = (
     Mistake(
         "context-max",
         "Of several moments the first counts, not the strongest.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         "    return max(found)",
         "    return found[0]",
         "tests/unit/test_offers.py::test_the_moment_that_speaks_most_for_an_offer_counts",
@@ -130,7 +130,7 @@ MISTAKES = (
     Mistake(
         "no-uplift",
         "An offer that helps nobody is made.",
-        "handlers/arbitration.py",
+        "handlers/offers/arbitration.py",
         '("no_uplift" if likely == 0 and unasked(counts) > 0 else None)',
         "None",
         "tests/unit/test_propensity.py::test_an_offer_that_helps_nobody_is_held_back",
@@ -138,7 +138,7 @@ MISTAKES = (
     Mistake(
         "in-answer-to",
         "An offer answers a churn alert that was never sent.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "due, alert.alert_id if alerts else None",
         "due, alert.alert_id",
         "tests/unit/test_small_print.py::test_an_offer_to_stay_answers_the_churn_alert_only_if_that_was_sent",
@@ -146,7 +146,7 @@ MISTAKES = (
     Mistake(
         "unfitting",
         "A moment that no offer waits for is counted as one that none fitted.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "self.unfitting += bool(found)",
         "self.unfitting += 1",
         "tests/unit/test_small_print.py::test_a_moment_that_no_offer_waits_for_is_not_counted_as_one_that_none_fitted",
@@ -154,7 +154,7 @@ MISTAKES = (
     Mistake(
         "alert-id-offer",
         "An alert's id depends on the partition.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "alert = alert_id(customer, next_best_offer.RULE, name)",
         'alert = alert_id(customer, next_best_offer.RULE, f"{name} {self._partition}")',
         "tests/unit/test_small_print.py::test_an_offer_has_the_same_id_in_any_partition",

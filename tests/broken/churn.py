@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "returned-late",
         "A late transaction of before the silence takes the churn alert back.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "if own and at > life[LAST_OWN]:",
         "if own:",
         "tests/unit/test_run_off.py::test_a_late_transaction_of_before_the_silence_takes_no_alert_back",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "income-stop",
         "A salary of 35 days ago still counts as come lately.",
-        "handlers/run_off.py",
+        "handlers/churn/run_off.py",
         "LATELY_DAYS, KNOWN_DAYS = 35, 90",
         "LATELY_DAYS, KNOWN_DAYS = 36, 90",
         "tests/unit/test_run_off.py::test_lately_is_the_last_35_days_and_before_that_the_55_up_to_90",
@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "runoff-balance",
         "A balance halved exactly is no run-off.",
-        "handlers/run_off.py",
+        "handlers/churn/run_off.py",
         "2 * balance <= balance - net",
         "2 * balance < balance - net",
         "tests/unit/test_run_off.py::test_a_balance_of_exactly_half_of_what_it_was_30_days_ago_makes_it_run_off",
@@ -30,7 +30,7 @@ MISTAKES = (
     Mistake(
         "runoff-quiet",
         "A second run-off alert does not wait for the cooldown of the first.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]",
         "s.life[RAISED_DUE] != 0",
         "tests/unit/test_run_off.py::test_after_a_run_off_alert_another_waits_for_the_end_of_its_cooldown",
@@ -38,7 +38,7 @@ MISTAKES = (
     Mistake(
         "raise-cooldown",
         "A second churn alert comes within the cooldown of the first.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS",
         "s.life[QUIET_UNTIL] = s.life[DUE]",
         "tests/unit/test_rhythm.py::test_a_second_silence_within_thirty_days_of_the_first_alert_waits_for_their_end",
@@ -46,7 +46,7 @@ MISTAKES = (
     Mistake(
         "bank-own",
         "A fee that the bank books breaks a silence.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "own = kind != _BANK_MADE_A and kind != _BANK_MADE_B",
         "own = kind != _BANK_MADE_A",
         "tests/unit/test_rhythm.py::test_interest_and_fees_do_not_break_a_silence",
@@ -54,7 +54,7 @@ MISTAKES = (
     Mistake(
         "quantile",
         "The quantile of own gaps is one gap too low.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "rank = (tenths * n + 9) // 10",
         "rank = tenths * n // 10",
         "tests/unit/test_rhythm.py::test_the_quantile_is_the_inverse_of_the_distribution_function",
@@ -62,7 +62,7 @@ MISTAKES = (
     Mistake(
         "due-strict",
         "A due time is reached a millisecond late.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "if due != 0 and due <= clock:",
         "if due != 0 and due < clock:",
         "tests/unit/test_rhythm.py::"
@@ -71,7 +71,7 @@ MISTAKES = (
     Mistake(
         "holds-level",
         "An alert is taken back as soon as the number is under the band that raises it.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "return reaches(s, churn, s.life[NEWEST], room, churn.hold_above)",
         "return reaches(s, churn, s.life[NEWEST], room, churn.raise_at)",
         "tests/unit/test_churn_alerts.py::test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low",
@@ -79,7 +79,7 @@ MISTAKES = (
     Mistake(
         "holds-expired",
         "An alert that has expired stands on.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "    if at >= raised + VALID_DAYS * DAY_MS:\n        return False\n",
         "",
         "tests/unit/test_churn_alerts.py::test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low",
@@ -87,7 +87,7 @@ MISTAKES = (
     Mistake(
         "known-from",
         "Customers younger than any that the model has seen are judged.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "if horizon != 0 and due < known_from(s, churn):",
         "if False:",
         "tests/unit/test_churn_alerts.py::"
@@ -96,7 +96,7 @@ MISTAKES = (
     Mistake(
         "model-gone",
         "A look that a model has set raises an alert once the model is taken away.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "if own == 0 or own > due:",
         "if False:",
         "tests/unit/test_churn_alerts.py::test_where_the_model_is_taken_away_own_rhythm_goes_on",
@@ -104,7 +104,7 @@ MISTAKES = (
     Mistake(
         "runoff-week",
         "Run-off is asked with every transaction.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         " or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:",
         ":",
         "tests/unit/test_churn_alerts.py::test_run_off_is_noticed_while_the_customer_still_pays_with_the_card",
@@ -112,7 +112,7 @@ MISTAKES = (
     Mistake(
         "runoff-facts",
         "One thing alone is run-off.",
-        "handlers/run_off.py",
+        "handlers/churn/run_off.py",
         "return facts > 1",
         "return facts > 0",
         "tests/unit/test_churn_alerts.py::test_one_thing_alone_is_no_run_off",
@@ -120,7 +120,7 @@ MISTAKES = (
     Mistake(
         "runoff-mark",
         "Run-off at midnight is taken for a silence.",
-        "handlers/run_off.py",
+        "handlers/churn/run_off.py",
         "return at if at % DAY_MS != 0 else at + 1",
         "return at",
         "tests/unit/test_small_print.py::test_run_off_at_midnight_is_told_from_a_silence",
@@ -128,7 +128,7 @@ MISTAKES = (
     Mistake(
         "runoff-cooldown",
         "A run-off alert has no cooldown.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS",
         "s.life[QUIET_UNTIL] = last",
         "tests/unit/test_run_off.py::test_after_a_run_off_alert_another_waits_for_the_end_of_its_cooldown",

@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "consent-required",
         "Where one channel needs a consent, every channel does.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "(consent == 0 and offer.channel in policy.consent_required)",
         "(consent == 0 and bool(policy.consent_required))",
         "tests/unit/test_contact_history.py::test_only_the_channels_that_need_a_consent_wait_for_one",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "control-share",
         "The control group is twice as large as set.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "< rules.policy.control_share * 2.0**64",
         "< rules.policy.control_share * 2.0**63",
         "tests/unit/test_policy.py::test_the_control_group_gets_no_offers_and_what_it_would_have_got_is_known",
@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "control-churn",
         "Churn alerts are kept from the control group.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         '{"churn_risk": DRY if "churn_risk" in dry else SENT,',
         '{"churn_risk": DRY if "churn_risk" in dry else offers,',
         "tests/unit/test_policy.py::test_churn_alerts_of_the_control_group_are_sent_without_an_offer",
@@ -30,7 +30,7 @@ MISTAKES = (
     Mistake(
         "control-dry-order",
         "In a dry run there is no control group.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         'CONTROL if in_control(customer_id, rules) else DRY if "next_best_offer" in dry else SENT',
         'DRY if "next_best_offer" in dry else CONTROL if in_control(customer_id, rules) else SENT',
         "tests/unit/test_contact_history.py::test_in_a_dry_run_the_control_group_is_still_the_control_group",
@@ -38,7 +38,7 @@ MISTAKES = (
     Mistake(
         "control-unkeyed",
         "The control group does not depend on the key.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "key=rules.control_key, digest_size=8",
         "digest_size=8",
         "tests/unit/test_policy.py::test_the_control_group_sticks_grows_with_its_share_and_depends_on_the_key",
@@ -46,7 +46,7 @@ MISTAKES = (
     Mistake(
         "control-spends",
         "What the control group would have got is counted as sent.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "control=mode == CONTROL, catalogue",
         "control=False, catalogue",
         "tests/unit/test_policy.py::test_the_control_group_gets_no_offers_and_what_it_would_have_got_is_known",
@@ -54,7 +54,7 @@ MISTAKES = (
     Mistake(
         "kill-churn",
         "Churn alerts that are switched off are sent.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         '    if "churn_risk" in rules.policy.kill:\n        return "kill_switch"\n',
         "",
         "tests/unit/test_policy.py::test_a_kind_that_is_killed_or_dry_sends_nothing_and_tells_so",
@@ -62,7 +62,7 @@ MISTAKES = (
     Mistake(
         "kill-offer",
         "Offers that are switched off are sent.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         '    if "next_best_offer" in policy.kill:\n        return "kill_switch"\n',
         "",
         "tests/unit/test_policy.py::test_a_kind_that_is_killed_or_dry_sends_nothing_and_tells_so",
@@ -70,7 +70,7 @@ MISTAKES = (
     Mistake(
         "same-mode",
         "What was only recorded in a dry run holds real offers back.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "c.offer_id == offer.offer_id and c.mode == mode]",
         "c.offer_id == offer.offer_id]",
         "tests/unit/test_policy.py::test_a_dry_run_leaves_nothing_that_holds_real_offers_back",
@@ -78,7 +78,7 @@ MISTAKES = (
     Mistake(
         "dry-spends",
         "An offer of a dry run is sent and spends the budget.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "        if mode == DRY:\n"
         '            self._suppress(dealings, at, "dry_run", best.offer_id)\n'
         "            return []\n"
@@ -89,7 +89,7 @@ MISTAKES = (
     Mistake(
         "returned-dry",
         "A churn alert of a dry run is taken back.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "if contact.churn_due != due or contact.mode != SENT:",
         "if contact.churn_due != due:",
         "tests/unit/test_policy.py::test_a_kind_that_is_killed_or_dry_sends_nothing_and_tells_so",
@@ -97,7 +97,7 @@ MISTAKES = (
     Mistake(
         "churn-full",
         "A churn alert is added to a history that is full.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         'return "cap"\n    return "contacts_full" if dealings.full else None\n\n\ndef offer_blocked',
         'return "cap"\n    return None\n\n\ndef offer_blocked',
         "tests/unit/test_contact_history.py::"
@@ -106,7 +106,7 @@ MISTAKES = (
     Mistake(
         "offer-full",
         "An offer is added to a history that is full.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         'return "budget"\n    return "contacts_full" if dealings.full else None',
         'return "budget"\n    return None',
         "tests/unit/test_contact_history.py::"
@@ -124,7 +124,7 @@ MISTAKES = (
     Mistake(
         "cooldown-boundary",
         "An offer rests a moment longer than its cooldown.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         'return "cooldown" if last > at - offer',
         'return "cooldown" if last >= at - offer',
         "tests/unit/test_policy.py::test_a_cap_counts_over_any_so_many_days_back_from_the_moment_of_contact",
@@ -132,7 +132,7 @@ MISTAKES = (
     Mistake(
         "declined-boundary",
         "A declined offer rests a moment too long.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "contact.answered_at > declined_since",
         "contact.answered_at >= declined_since",
         "tests/unit/test_policy.py::test_an_offer_that_was_declined_is_not_made_again_for_so_many_days",
@@ -140,7 +140,7 @@ MISTAKES = (
     Mistake(
         "ignored-any",
         "One ignored offer among several is enough.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "all(c.answer == IGNORED for c in last)",
         "any(c.answer == IGNORED for c in last)",
         "tests/unit/test_policy.py::test_an_offer_that_was_ignored_often_enough_in_a_row_is_not_made_again",
@@ -148,7 +148,7 @@ MISTAKES = (
     Mistake(
         "ignored-boundary",
         "An ignored offer rests a moment too long.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "at - last[-1].answered_at < policy",
         "at - last[-1].answered_at <= policy",
         "tests/unit/test_policy.py::test_an_offer_that_was_ignored_often_enough_in_a_row_is_not_made_again",
@@ -156,7 +156,7 @@ MISTAKES = (
     Mistake(
         "cap-boundary",
         "A cap counts a contact that is a whole period old.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "c.at > since and c.mode",
         "c.at >= since and c.mode",
         "tests/unit/test_policy.py::test_a_cap_counts_over_any_so_many_days_back_from_the_moment_of_contact",
@@ -164,7 +164,7 @@ MISTAKES = (
     Mistake(
         "cap-made-at",
         "A cap counts by the decision, not by when the quiet hours let it out.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "c.at > since and c.mode",
         "c.made_at > since and c.mode",
         "tests/unit/test_contact_history.py::test_a_cap_counts_a_contact_by_when_its_quiet_hours_end",
@@ -172,7 +172,7 @@ MISTAKES = (
     Mistake(
         "cap-mode",
         "A cap counts what was only recorded in a dry run.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "c.at > since and c.mode == modes[c.kind] and",
         "c.at > since and",
         "tests/unit/test_policy.py::test_a_dry_run_leaves_nothing_that_holds_real_offers_back",
@@ -180,7 +180,7 @@ MISTAKES = (
     Mistake(
         "cap-channel-churn",
         "A churn alert counts under the cap of a channel.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "_under(cap, c.kind, c.channel if c.offer_id else None)",
         "_under(cap, c.kind, c.channel)",
         "tests/unit/test_contact_history.py::test_a_churn_alert_counts_under_no_cap_of_a_channel",
@@ -188,7 +188,7 @@ MISTAKES = (
     Mistake(
         "layout-1-cooling",
         "A cooldown of a row of layout 1 is forgotten.",
-        "handlers/policy.py",
+        "handlers/contact/rules.py",
         "if dealings.cooling and dealings.cooling.get(hash_1(offer), 0) > at:",
         "if False:",
         "tests/unit/test_compatibility.py::test_a_row_of_layout_1_keeps_its_figures_its_cooldown_and_its_alert",
@@ -196,7 +196,7 @@ MISTAKES = (
     Mistake(
         "forget-early",
         "A contact is forgotten after 60 days.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "MEMORY_DAYS_MIN = 90",
         "MEMORY_DAYS_MIN = 60",
         "tests/unit/test_contact_history.py::test_a_contact_is_remembered_as_long_as_a_rule_can_ask_for_it",
@@ -204,7 +204,7 @@ MISTAKES = (
     Mistake(
         "forget-declined",
         "A declined offer is forgotten before its rest is over.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "    if contact.answer == DECLINED:\n        days = max(days, policy.decline_days)\n    elif",
         "    if",
         "tests/unit/test_contact_history.py::test_a_contact_is_remembered_as_long_as_a_rule_can_ask_for_it",
@@ -212,7 +212,7 @@ MISTAKES = (
     Mistake(
         "forget-ignored",
         "An ignored offer is forgotten before its rest is over.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "    elif contact.answer == IGNORED:\n        days = max(days, policy.ignored_days)\n",
         "",
         "tests/unit/test_contact_history.py::test_a_contact_is_remembered_as_long_as_a_rule_can_ask_for_it",
@@ -220,7 +220,7 @@ MISTAKES = (
     Mistake(
         "forget-cooldown",
         "A contact is forgotten within its offer's cooldown.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "        days = max(days, offers[contact.offer_id].cooldown_days)\n",
         "        pass\n",
         "tests/unit/test_contact_history.py::test_a_contact_is_remembered_as_long_as_a_rule_can_ask_for_it",
@@ -228,7 +228,7 @@ MISTAKES = (
     Mistake(
         "forget-cap",
         "A contact is forgotten while a cap still counts it.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "days = max([MEMORY_DAYS_MIN, *(cap.days for cap in policy.caps)])",
         "days = MEMORY_DAYS_MIN",
         "tests/unit/test_contact_history.py::test_a_contact_is_remembered_as_long_as_a_rule_can_ask_for_it",
@@ -236,7 +236,7 @@ MISTAKES = (
     Mistake(
         "forget-standing",
         "A contact is forgotten while its alert stands.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         " or contact.expires_at > at\n",
         "\n",
         "tests/unit/test_contact_history.py::test_a_contact_is_remembered_as_long_as_a_rule_can_ask_for_it",
@@ -244,7 +244,7 @@ MISTAKES = (
     Mistake(
         "forget-churn",
         "A churn alert that stands is forgotten and can't be taken back.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "    if not contact.offer_id and contact.answer == OPEN:\n"
         "        return True  # the churn alert stands until the customer is back\n",
         "",
@@ -253,7 +253,7 @@ MISTAKES = (
     Mistake(
         "forget-never",
         "A history never forgets and is full for good.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "        dealings.forget(at, rules.policy, self._offers)\n",
         "",
         "tests/unit/test_policy.py::test_a_history_that_is_full_holds_back_rather_than_forget_what_caps_count",
@@ -261,7 +261,7 @@ MISTAKES = (
     Mistake(
         "products-full",
         "A customer's products grow without bound.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "        if len(self.products) >= PRODUCTS_MAX:\n"
         "            del self.products[min(self.products, key=lambda name: (abs(self.products[name]), "
         "name))]\n",
@@ -271,7 +271,7 @@ MISTAKES = (
     Mistake(
         "suppressions-3",
         "The first three alerts that were not sent are remembered, not the last three.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "del self.suppressions[:-SUPPRESSIONS_MAX]",
         "del self.suppressions[SUPPRESSIONS_MAX:]",
         "tests/unit/test_contact_history.py::test_the_last_three_that_were_not_sent_are_remembered_oldest_first",

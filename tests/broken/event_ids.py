@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "seen-million",
         "Less than the promised million of event ids is remembered.",
-        "handlers/seen.py",
+        "handlers/intake/dedup.py",
         "EVENTS_MIN = 16 * SEGMENT",
         "EVENTS_MIN = 15 * SEGMENT",
         "tests/laws/test_event_horizon.py::"
@@ -15,7 +15,7 @@ MISTAKES = (
     Mistake(
         "seen-horizon",
         "Event ids of the last 12 hours are remembered, not of the last 24.",
-        "handlers/seen.py",
+        "handlers/intake/dedup.py",
         "HORIZON_MS = DAY_MS",
         "HORIZON_MS = DAY_MS // 2",
         "tests/laws/test_event_horizon.py::"
@@ -24,7 +24,7 @@ MISTAKES = (
     Mistake(
         "seen-duplicate-clock",
         "A duplicate moves stream time.",
-        "handlers/seen.py",
+        "handlers/intake/dedup.py",
         "                repeated[at] = True\n                clocks[at] = clock\n",
         "                repeated[at] = True\n                clocks[at] = max(clock, moments[at])\n",
         "tests/laws/test_seen.py::test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same",

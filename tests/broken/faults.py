@@ -3,16 +3,16 @@
 from tests.broken.mistake import Mistake
 
 _SEND = "                done = portion.claim.partition.send(task, outcome)\n"
-_NO_LOOKBACK = ("streams/publisher.py", "if mark.back is not None:", "if False:")
+_NO_LOOKBACK = ("streams/broker/publisher.py", "if mark.back is not None:", "if False:")
 
 MISTAKES = (
     Mistake(
         "offset-apart",
         "The rows are written in one call, the offset and which events were seen in another, after it.",
-        "streams/redis_store.py",
+        "streams/store/redis_store.py",
         "        line.send(commit(partition, at, new, changes))\n",
         "        from dataclasses import replace\n"
-        "        from handlers.seen import SeenChanges\n"
+        "        from handlers.intake.dedup import SeenChanges\n"
         "        stays = at._replace(sequence=new.sequence)\n"
         "        self._call(partition, commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
         "        line.send(commit(partition, stays, new, Changes(seen=changes.seen)))\n",
@@ -27,18 +27,18 @@ MISTAKES = (
         servers=True,
         also=(
             (
-                "streams/partition.py",
+                "streams/partition/partition.py",
                 "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
                 "        self.early(list(enumerate(outbox, before.sequence + 1)))\n"
                 "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
             ),
             (
-                "streams/partition.py",
+                "streams/partition/partition.py",
                 "        self._trimmed = 0\n",
                 "        self._trimmed = 0\n        self.early = lambda entries: None\n",
             ),
             (
-                "streams/loop.py",
+                "streams/worker/loop.py",
                 _SEND,
                 "                def early(entries, claim=portion.claim):\n"
                 "                    at = claim.partition.position\n"

@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "letter-offset",
         "A dead letter names the offset after its record's.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "offset=record.offset,",
         "offset=record.offset + 1,",
         "tests/unit/test_outbox_records.py::"
@@ -15,7 +15,7 @@ MISTAKES = (
     Mistake(
         "letter-timestamp",
         "A dead letter does not say when its record was received.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "timestamp_ms=record.timestamp_ms,",
         "timestamp_ms=0,",
         "tests/unit/test_outbox_records.py::"
@@ -24,7 +24,7 @@ MISTAKES = (
     Mistake(
         "letter-cut",
         "A long dead letter is cut short.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "value=record.value,",
         "value=record.value and record.value[:1_000],",
         "tests/unit/test_outbox_records.py::"
@@ -42,7 +42,7 @@ MISTAKES = (
     Mistake(
         "letter-key",
         "A dead letter has lost its record's key.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "Outgoing(self._dead_letters_topic, letter.key,",
         "Outgoing(self._dead_letters_topic, None,",
         "tests/unit/test_outbox_records.py::"
@@ -91,7 +91,7 @@ MISTAKES = (
     Mistake(
         "key-of-alert",
         "Alerts have no key.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "Outgoing(self._alerts_topic, alert.customer_id.encode(), value,",
         "Outgoing(self._alerts_topic, None, value,",
         "tests/unit/test_outbox_records.py::test_an_alert_is_a_cloud_event_in_binary_mode_keyed_by_its_customer",
@@ -99,7 +99,7 @@ MISTAKES = (
     Mistake(
         "letter-rule",
         "A dead letter names the reason where its rule belongs.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "            rule=self.rule,",
         "            rule=self.reason,",
         "tests/unit/test_outbox_records.py::"

@@ -8,16 +8,16 @@ MISTAKES = (
     Mistake(
         "agent-that-takes-nothing",
         "An agent that hangs, or is gone, is not missed.",
-        "streams/app.py",
+        "streams/worker/app.py",
         "        self._health.handed_over()\n",
         "",
         f"{_HANGS}[agent]",
-        also=(("streams/app.py", "                self._health.worked_off()\n", ""),),
+        also=(("streams/worker/app.py", "                self._health.worked_off()\n", ""),),
     ),
     Mistake(
         "event-loop-that-hangs",
         "An event loop that stands still is not missed.",
-        "streams/app.py",
+        "streams/worker/app.py",
         'self._health.beat("event loop")',
         "pass",
         f"{_HANGS}[event loop]",
@@ -25,7 +25,7 @@ MISTAKES = (
     Mistake(
         "drift-watcher-that-hangs",
         "A drift watcher that hangs is not missed: its figures stay as they were.",
-        "streams/drift.py",
+        "streams/worker/drift_monitor.py",
         'self._health.beat("drift watcher")',
         "pass",
         f"{_HANGS}[drift watcher]",
@@ -33,7 +33,7 @@ MISTAKES = (
     Mistake(
         "consumer-that-hangs",
         "A polling thread that hangs is not missed.",
-        "streams/river.py",
+        "streams/broker/poller.py",
         'self._health.beat("consumer")',
         "pass",
         f"{_HANGS}[consumer]",

@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "rate-digits",
         "A rate of more than 40 digits is taken.",
-        "handlers/currency.py",
+        "handlers/intake/exchange.py",
         '_DIGITS_MAX = Decimal("1e-12"), Decimal("1e12"), 40',
         '_DIGITS_MAX = Decimal("1e-12"), Decimal("1e12"), 400',
         "tests/unit/test_limits.py::test_a_rate_keeps_its_limits",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "earliest-bound",
         "A transaction of the first moment of 1980 is refused.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "EARLIEST <= at <= LATEST",
         "EARLIEST < at <= LATEST",
         "tests/unit/test_limits.py::test_a_field_of_a_transaction_keeps_its_limits",
@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "latest",
         "A transaction of the last moment allowed is refused.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "EARLIEST <= at <= LATEST",
         "EARLIEST <= at < LATEST",
         "tests/unit/test_limits.py::test_the_last_moment_that_can_be_told_is_the_beginning_of_2100",
@@ -30,7 +30,7 @@ MISTAKES = (
     Mistake(
         "ahead",
         "An event exactly a day ahead of its record is refused.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "if at > timestamp_ms + AHEAD_MS_MAX:",
         "if at >= timestamp_ms + AHEAD_MS_MAX:",
         "tests/unit/test_limits.py::test_an_event_may_be_a_day_ahead_of_its_record_and_no_more",
@@ -38,7 +38,7 @@ MISTAKES = (
     Mistake(
         "original-later",
         "A reversal before its original is taken.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "        if original_at > at:\n",
         "        if False:\n",
         "tests/unit/test_limits.py::test_a_reversal_comes_not_before_its_original",
@@ -46,7 +46,7 @@ MISTAKES = (
     Mistake(
         "balance-limit",
         "A balance beyond the limit once it is converted is taken.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         'for name in ("amount_minor", "balance_minor"):',
         'for name in ("amount_minor",):',
         "tests/unit/test_limits.py::test_what_is_converted_keeps_the_limit_in_the_banks_currency",
@@ -54,7 +54,7 @@ MISTAKES = (
     Mistake(
         "value-max",
         "A value of exactly the largest size is refused as too large.",
-        "handlers/decode.py",
+        "handlers/intake/strict_json.py",
         "if len(value) > VALUE_BYTES_MAX:",
         "if len(value) >= VALUE_BYTES_MAX:",
         "tests/unit/test_limits.py::test_a_value_may_have_1048576_bytes_and_nest_64_deep",
@@ -62,7 +62,7 @@ MISTAKES = (
     Mistake(
         "depth",
         "A value that nests exactly 64 deep is refused.",
-        "handlers/decode.py",
+        "handlers/intake/strict_json.py",
         "if depth > DEPTH_MAX:",
         "if depth >= DEPTH_MAX:",
         "tests/unit/test_limits.py::test_a_value_may_have_1048576_bytes_and_nest_64_deep",
@@ -70,7 +70,7 @@ MISTAKES = (
     Mistake(
         "amount-limit",
         "A payment beyond the limit once it is converted is taken.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "abs(exchange.minor(amount, currency)) > AMOUNT_LIMIT",
         "exchange.minor(amount, currency) > AMOUNT_LIMIT",
         "tests/unit/test_limits.py::test_what_is_converted_keeps_the_limit_in_the_banks_currency",
@@ -78,7 +78,7 @@ MISTAKES = (
     Mistake(
         "utf8",
         "A value that is no UTF-8 is taken.",
-        "handlers/decode.py",
+        "handlers/intake/strict_json.py",
         "        value.decode()\n",
         "",
         "tests/unit/test_intake.py::test_a_broken_record_becomes_a_dead_letter_and_its_neighbours_do_not",
@@ -86,7 +86,7 @@ MISTAKES = (
     Mistake(
         "no-rate-words",
         "Of a currency that there is not it is said that its rate is missing.",
-        "handlers/refusal.py",
+        "handlers/intake/validation.py",
         "        if currency not in EXPONENTS:\n",
         "        if False:\n",
         "tests/unit/test_limits.py::test_a_currency_without_a_rate_and_one_that_there_is_not_are_told_apart",
@@ -94,7 +94,7 @@ MISTAKES = (
     Mistake(
         "wrong-key",
         "A record with another customer's key is taken.",
-        "handlers/intake.py",
+        "handlers/intake/transactions.py",
         "if self._keyed and record.key != transaction",
         "if False and record.key != transaction",
         "tests/unit/test_intake.py::test_a_broken_record_becomes_a_dead_letter_and_its_neighbours_do_not",
@@ -102,7 +102,7 @@ MISTAKES = (
     Mistake(
         "heartbeat-future",
         "A heartbeat of the far future moves stream time.",
-        "handlers/intake.py",
+        "handlers/intake/transactions.py",
         'if refusal := refusal_of_moment("heartbeat", told_at, record.timestamp_ms):',
         'if refusal := refusal_of_moment("heartbeat", told_at, 1 << 60):',
         "tests/unit/test_intake.py::"
@@ -111,7 +111,7 @@ MISTAKES = (
     Mistake(
         "half-even",
         "Halves of a minor unit are always rounded up.",
-        "handlers/currency.py",
+        "handlers/intake/exchange.py",
         "(2 * rest == denominator and whole % 2)",
         "2 * rest == denominator",
         "tests/unit/test_currency.py::test_halves_go_to_the_even_neighbour",
@@ -119,7 +119,7 @@ MISTAKES = (
     Mistake(
         "exponents",
         "Yen are converted as if they had cents.",
-        "handlers/currency.py",
+        "handlers/intake/exchange.py",
         "(EXPONENTS[base_currency] - EXPONENTS[code])",
         "0",
         "tests/unit/test_currency.py::test_the_minor_units_of_both_currencies_count",
@@ -127,7 +127,7 @@ MISTAKES = (
     Mistake(
         "base-rate",
         "A rate of the base currency against itself is taken.",
-        "handlers/currency.py",
+        "handlers/intake/exchange.py",
         "if code == base_currency and rate != 1:",
         "if False:",
         "tests/unit/test_currency.py::test_every_mistake_of_a_rates_file_is_told_at_once",
@@ -135,7 +135,7 @@ MISTAKES = (
     Mistake(
         "note-key",
         "An outcome with another customer's key is taken.",
-        "handlers/notes.py",
+        "handlers/intake/customer_records.py",
         "if self._keyed and record.key != read.customer_id.encode():",
         "if False:",
         "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
@@ -143,7 +143,7 @@ MISTAKES = (
     Mistake(
         "note-bought",
         "An outcome that names no alert is taken.",
-        "handlers/notes.py",
+        "handlers/intake/customer_records.py",
         'if outcome.alert_id is None and outcome.outcome != "bought":',
         "if False:",
         "tests/unit/test_answers.py::test_only_bought_can_do_without_an_alert",
@@ -151,7 +151,7 @@ MISTAKES = (
     Mistake(
         "note-future",
         "A customer event of the future is taken.",
-        "handlers/notes.py",
+        "handlers/intake/customer_records.py",
         'refusal = refusal_of_moment("occurred_at", moment_ms(read.occurred_at), record.timestamp_ms)',
         "refusal = None",
         "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
@@ -159,7 +159,7 @@ MISTAKES = (
     Mistake(
         "note-needed",
         "A deposit without its maturity is taken.",
-        "handlers/notes.py",
+        "handlers/intake/customer_records.py",
         '"deposit": ("account_id", "matures_at"),',
         '"deposit": ("account_id",),',
         "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",

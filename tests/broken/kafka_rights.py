@@ -10,7 +10,7 @@ MISTAKES = (
     Mistake(
         "reading-back-not-asked-for",
         "That the outbound topics may not be read is learnt only after the store has gone back.",
-        "streams/rights.py",
+        "streams/broker/rights.py",
         "for topic in (*outbound, settings.topic_offers, offers_changelog(settings))]\n    return",
         "for topic in (settings.topic_offers, offers_changelog(settings))]\n    return",
         _PAGE,
@@ -18,7 +18,7 @@ MISTAKES = (
     Mistake(
         "rights-not-looked-at",
         "A worker starts without the rights that it needs.",
-        "streams/gate.py",
+        "streams/broker/preflight.py",
         "        self._rights.require(self._needed_rights)\n        wrong",
         "        wrong",
         f"{_RIGHTS}::test_a_worker_waits_at_its_start_and_names_each_right_that_is_missing",
@@ -27,7 +27,7 @@ MISTAKES = (
     Mistake(
         "rights-not-watched",
         "A right that is taken from a running worker is named nowhere.",
-        "streams/app.py",
+        "streams/worker/app.py",
         '        Thread(target=self._gate.watch_rights, name="rights", daemon=True).start()\n',
         "",
         _RUNNING,
@@ -36,7 +36,7 @@ MISTAKES = (
     Mistake(
         "offers-not-kept",
         "An offer that the changelog did not take counts as read.",
-        "streams/catalog.py",
+        "streams/worker/offer_table.py",
         "                await sent\n",
         "                pass\n",
         _RUNNING,
@@ -45,7 +45,7 @@ MISTAKES = (
     Mistake(
         "transactional-id-not-named",
         "A worker that may not publish says in librdkafka's words what is wrong, and not to whom.",
-        "streams/publisher.py",
+        "streams/broker/publisher.py",
         "explained(self._settings, error)",
         "str(error)",
         _RUNNING,
@@ -63,7 +63,7 @@ MISTAKES = (
     Mistake(
         "brokers-are-up-after-all",
         "Of a wrong password a command says that the brokers may be down.",
-        "streams/rights.py",
+        "streams/broker/rights.py",
         "                if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):\n",
         "                if error.code() == KafkaError._SSL:\n",
         "tests/secured/test_mutual_tls.py::test_a_wrong_password_is_named_as_what_it_is",

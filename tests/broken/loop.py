@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "retry-longest",
         "The wait between attempts grows without bound.",
-        "streams/retry.py",
+        "streams/ops/retry.py",
         "min(LONGEST_SECONDS, FIRST_SECONDS * 2.0**self._attempts)",
         "FIRST_SECONDS * 2.0**self._attempts",
         "tests/unit/test_retry.py::"
@@ -15,7 +15,7 @@ MISTAKES = (
     Mistake(
         "retry-jitter",
         "All workers try again at the same moment.",
-        "streams/retry.py",
+        "streams/ops/retry.py",
         "random.uniform(longest / 2, longest)",
         "longest",
         "tests/unit/test_retry.py::"
@@ -24,7 +24,7 @@ MISTAKES = (
     Mistake(
         "retry-worked",
         "A success does not end a series of failures.",
-        "streams/retry.py",
+        "streams/ops/retry.py",
         "self._since, self._attempts = None, 0",
         "self._attempts = 0",
         "tests/unit/test_retry.py::test_what_has_worked_once_starts_anew",
@@ -32,7 +32,7 @@ MISTAKES = (
     Mistake(
         "retry-gives-up",
         "An outage is outlived for twice as long as set.",
-        "streams/retry.py",
+        "streams/ops/retry.py",
         "> self._seconds_max:",
         "> 2 * self._seconds_max:",
         "tests/unit/test_retry.py::"
@@ -41,7 +41,7 @@ MISTAKES = (
     Mistake(
         "breaker-equal",
         "A partition stops at exactly the share of refused records that is allowed.",
-        "streams/breaker.py",
+        "streams/partition/poison_breaker.py",
         "self._refused > self._share_max",
         "self._refused >= self._share_max",
         "tests/unit/test_breaker.py::test_exactly_the_share_that_is_allowed_passes_and_one_more_does_not",
@@ -49,7 +49,7 @@ MISTAKES = (
     Mistake(
         "breaker-min",
         "A flood of a hundred refused records is let pass.",
-        "streams/breaker.py",
+        "streams/partition/poison_breaker.py",
         "RECORDS_MIN = 100",
         "RECORDS_MIN = 101",
         "tests/unit/test_breaker.py::test_of_ninety_nine_records_no_share_is_taken",
@@ -57,7 +57,7 @@ MISTAKES = (
     Mistake(
         "breaker-window",
         "The share of refused records is of more than the last thousand.",
-        "streams/breaker.py",
+        "streams/partition/poison_breaker.py",
         "- self._batches[0][0] >= RECORDS:",
         "- self._batches[0][0] > RECORDS:",
         "tests/unit/test_breaker.py::test_the_share_is_of_the_last_thousand_records",
@@ -65,7 +65,7 @@ MISTAKES = (
     Mistake(
         "breaker-stretch",
         "In a large batch a flood hides behind what is good.",
-        "streams/breaker.py",
+        "streams/partition/poison_breaker.py",
         "STRETCH = RECORDS // 2",
         "STRETCH = RECORDS * 100",
         "tests/unit/test_partition.py::test_a_flood_of_refused_records_drains_at_most_1000_however_large_the_batches",
@@ -73,7 +73,7 @@ MISTAKES = (
     Mistake(
         "breaker-off",
         "No flood of refused records stops a partition.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "        self._breaker.watch(records, batch.dead_letters)\n",
         "",
         "tests/unit/test_partition.py::test_a_flood_of_refused_records_drains_at_most_1000_however_large_the_batches",
@@ -81,7 +81,7 @@ MISTAKES = (
     Mistake(
         "cache-put-old",
         "A row that is used often is thrown out of memory with the old ones.",
-        "streams/cache.py",
+        "streams/partition/row_cache.py",
         "            self.put(partition, again)\n",
         "",
         "tests/unit/test_cache.py::test_memory_is_bounded_and_what_was_used_lately_stays",
@@ -89,7 +89,7 @@ MISTAKES = (
     Mistake(
         "cache-drop-old",
         "Of a partition that is given away old rows stay in memory.",
-        "streams/cache.py",
+        "streams/partition/row_cache.py",
         "        self._old.drop(partition)\n",
         "",
         "tests/unit/test_cache.py::test_what_is_held_is_always_the_row_that_was_put_last",
@@ -97,7 +97,7 @@ MISTAKES = (
     Mistake(
         "cache-too-long",
         "A row too long for memory is held as it was before.",
-        "streams/cache.py",
+        "streams/partition/row_cache.py",
         "                self._old.forget(self._old.find(partition, rows.ids[put : put + 1]))\n",
         "",
         "tests/unit/test_cache.py::test_a_row_that_has_grown_too_long_is_not_held_as_it_was",
@@ -105,7 +105,7 @@ MISTAKES = (
     Mistake(
         "cache-clear",
         "Memory for rows grows without bound.",
-        "streams/cache.py",
+        "streams/partition/row_cache.py",
         "            self._young.clear()\n",
         "",
         "tests/unit/test_cache.py::test_memory_is_bounded_and_what_was_used_lately_stays",

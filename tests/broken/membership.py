@@ -9,7 +9,7 @@ MISTAKES = (
     Mistake(
         "fatal-word-unheard",
         "librdkafka's last word is taken for a passing trouble, because its fatal() says False.",
-        "streams/clients.py",
+        "streams/broker/clients.py",
         "return bool(error.fatal()) or error.code() == KafkaError._FATAL",
         "return bool(error.fatal())",
         f"{_MEMBERSHIP}::test_a_consumer_that_is_fenced_on_its_way_in_is_followed_by_another",
@@ -17,7 +17,7 @@ MISTAKES = (
     Mistake(
         "fatal-callback-unheard",
         "A fatal error that comes by callback goes nowhere.",
-        "streams/membership.py",
+        "streams/broker/membership.py",
         "        self._fatal = error\n",
         "        del error\n",
         f"{_MEMBERSHIP}::test_a_fatal_error_that_comes_by_callback_is_met_at_the_next_turn",
@@ -25,7 +25,7 @@ MISTAKES = (
     Mistake(
         "two-of-one-name",
         "Of two workers with one name each fences the other for ever.",
-        "streams/membership.py",
+        "streams/broker/membership.py",
         "if isinstance(error, KafkaError) and _FENCED in error.str() and self.consumer.memberid():",
         "if False:",
         f"{_MEMBERSHIP}::test_a_member_that_is_fenced_ends_with_the_setting_that_is_wrong",
@@ -33,7 +33,7 @@ MISTAKES = (
     Mistake(
         "spare-and-no-member",
         "A worker that was thrown out of its group takes itself for spare, and is ready.",
-        "streams/membership.py",
+        "streams/broker/membership.py",
         "here = self.consumer.memberid() in group.members",
         "here = True",
         f"{_MEMBERSHIP}::test_who_owns_none_is_spare_where_others_own_all_and_only_as_a_member",
@@ -41,7 +41,7 @@ MISTAKES = (
     Mistake(
         "unowned-partitions-ignored",
         "A worker that owns nothing is ready although partitions have no owner.",
-        "streams/membership.py",
+        "streams/broker/membership.py",
         "if here and not group.unowned:",
         "if here:",
         f"{_MEMBERSHIP}::test_who_owns_none_is_spare_where_others_own_all_and_only_as_a_member",
@@ -49,7 +49,7 @@ MISTAKES = (
     Mistake(
         "out-for-ever",
         "A worker that is out of its group says nothing on /healthz and never joins anew.",
-        "streams/membership.py",
+        "streams/broker/membership.py",
         "long = self._out_since is not None and self._clock() - self._out_since > seconds",
         "long = False",
         f"{_MEMBERSHIP}::test_who_is_out_for_long_says_so_and_joins_anew_until_it_is_in_or_has_tried_too_long",
@@ -57,7 +57,7 @@ MISTAKES = (
     Mistake(
         "ready-once-ready-for-ever",
         "A worker that has lost its group stays ready.",
-        "streams/health.py",
+        "streams/ops/health.py",
         "self._met.discard(need)",
         "pass",
         "tests/unit/test_health.py::test_it_is_ready_while_all_that_it_needs_is_there",
@@ -65,7 +65,7 @@ MISTAKES = (
     Mistake(
         "ready-before-it-is-worked-off",
         "A worker is ready as soon as it has fetched what waits, before anything of it is in Redis.",
-        "streams/claim.py",
+        "streams/broker/ownership.py",
         "return all(end is not None and end[0] <= at for end, at in zip(self.ends, reached, strict=True))",
         "return all(end is not None for end, at in zip(self.ends, reached, strict=True))",
         f"{_CLAIM}::test_all_is_read_once_every_topic_was_read_to_its_end_and_that_is_worked_off",
@@ -73,7 +73,7 @@ MISTAKES = (
     Mistake(
         "lag-without-open-transactions",
         "Where the readable end of the log is reached lag is 0, however much an open transaction holds back.",
-        "streams/claim.py",
+        "streams/broker/ownership.py",
         "behind = max(0, self.high - at)",
         "behind = 0 if self.at_end is not None else max(0, self.high - at)",
         f"{_CLAIM}::test_what_can_not_be_read_is_held_back_since_it_was_seen_at_the_same_place",
@@ -81,7 +81,7 @@ MISTAKES = (
     Mistake(
         "age-of-the-last-committed",
         "A new record after a quiet night is told as hours old.",
-        "streams/claim.py",
+        "streams/broker/ownership.py",
         "oldest = next((first for last, first in self.waiting if last >= at), self.seen_ms)",
         "oldest = self.seen_ms",
         f"{_CLAIM}::test_lag_counts_to_the_end_of_the_log_from_what_is_committed_and_ages_by_the_oldest_that_is_not",
@@ -89,7 +89,7 @@ MISTAKES = (
     Mistake(
         "group-told-of-the-last-record",
         "Behind a transaction's marker the group stays one short of the end for ever.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "offsets = portion.claim.acknowledged(done.position.offsets)",
         "offsets = done.position.offsets",
         "tests/river/test_open_transactions.py::test_at_rest_a_lag_tool_shows_nothing_waiting_behind_a_transaction",
@@ -98,7 +98,7 @@ MISTAKES = (
     Mistake(
         "outage-without-end",
         "However long an outage lasts, the worker waits.",
-        "streams/retry.py",
+        "streams/ops/retry.py",
         "if self._clock() - self._since > self._seconds_max:",
         "if False:",
         "tests/unit/test_health.py::test_attempts_come_later_and_later_and_end_with_the_time",
@@ -106,7 +106,7 @@ MISTAKES = (
     Mistake(
         "crash-that-exits-0",
         "A worker that has crashed ends as if it had been told to.",
-        "streams/app.py",
+        "streams/worker/app.py",
         "        self.code = 1\n        self._health.crashed(error)\n",
         "        self._health.crashed(error)\n",
         "tests/river/test_worker_life.py::test_a_crash_ends_the_process_and_is_not_healthy",

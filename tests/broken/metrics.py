@@ -8,7 +8,7 @@ MISTAKES = (
     Mistake(
         "late-never-counted",
         "Late transactions are never counted.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "            (metrics.late_events, done.late),\n",
         "",
         f"{COUNTED}test_transactions_are_counted_by_what_was_unusual_of_them",
@@ -16,7 +16,7 @@ MISTAKES = (
     Mistake(
         "types-and-channels-swapped",
         "Unknown types are counted as unknown channels.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "(metrics.unknown_types, done.unknown_types)",
         "(metrics.unknown_types, done.unknown_channels)",
         f"{COUNTED}test_transactions_are_counted_by_what_was_unusual_of_them",
@@ -24,7 +24,7 @@ MISTAKES = (
     Mistake(
         "events-counted-with-duplicates",
         "Duplicates are counted as transactions.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "(metrics.events, done.events)",
         "(metrics.events, done.events + done.duplicates)",
         f"{COUNTED}test_transactions_are_counted_by_what_was_unusual_of_them",
@@ -32,7 +32,7 @@ MISTAKES = (
     Mistake(
         "none-fitting-never-counted",
         "Moments at which no offer fitted are never counted.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "            (metrics.offers_none_fitting, done.unfitting),\n",
         "",
         f"{COUNTED}test_moments_at_which_no_offer_fitted_are_counted",
@@ -40,7 +40,7 @@ MISTAKES = (
     Mistake(
         "unmatched-never-counted",
         "Outcomes of alerts that are not known are never counted, and the rule about them never fires.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "            (metrics.outcomes_unmatched, done.unmatched),\n",
         "",
         f"{COUNTED}test_outcomes_are_counted_by_kind_and_those_of_no_known_alert_beside",
@@ -48,7 +48,7 @@ MISTAKES = (
     Mistake(
         "outcomes-counted-once-a-batch",
         "However many outcomes of a kind a batch holds, one is counted.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "metrics.outcomes[outcome].inc(count)",
         "metrics.outcomes[outcome].inc()",
         f"{COUNTED}test_outcomes_are_counted_by_kind_and_those_of_no_known_alert_beside",
@@ -56,7 +56,7 @@ MISTAKES = (
     Mistake(
         "customer-events-never-counted",
         "Customer events are never counted.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "            (metrics.customer_events, done.customer_events),\n",
         "",
         f"{COUNTED}test_customer_events_are_counted",
@@ -64,7 +64,7 @@ MISTAKES = (
     Mistake(
         "suppressed-counted-once-a-batch",
         "However many alerts of a batch a rule keeps back, one is counted.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "metrics.alerts_suppressed[rule].inc(count)",
         "metrics.alerts_suppressed[rule].inc()",
         f"{COUNTED}test_alerts_that_were_not_sent_are_counted_by_their_rule[control_group]",
@@ -72,7 +72,7 @@ MISTAKES = (
     Mistake(
         "letters-counted-twice",
         "Each refused record is counted twice, and the rule about a surge fires too early.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "metrics.dead_letters[letter.reason].inc()",
         "metrics.dead_letters[letter.reason].inc(2)",
         f"{COUNTED}test_refused_records_of_every_topic_are_counted_by_their_reason",
@@ -80,7 +80,7 @@ MISTAKES = (
     Mistake(
         "alerts-counted-as-raised",
         "Retractions are counted as alerts that were raised.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "metrics.alerts[alert.kind, alert.status].inc()",
         'metrics.alerts[alert.kind, "raised"].inc()',
         f"{COUNTED}test_alerts_are_counted_by_kind_and_status",
@@ -88,7 +88,7 @@ MISTAKES = (
     Mistake(
         "looks-never-counted",
         "What a challenger says is never counted.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "metrics.churn_looks[bands].inc(count)",
         "pass",
         f"{COUNTED}test_silences_that_two_models_judge_are_counted_by_what_each_said",
@@ -96,7 +96,7 @@ MISTAKES = (
     Mistake(
         "refusals-never-counted",
         "Commits that Redis refuses are never counted, and the rule about them never fires.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "self._metrics.commits_refused[reason].inc()",
         "pass",
         f"{COUNTED}test_a_refused_commit_is_counted_by_its_reason_and_nothing_of_its_batch_is[fenced-failure0]",
@@ -104,7 +104,7 @@ MISTAKES = (
     Mistake(
         "ticks-counted-as-commits",
         "A tick is counted as a commit: a worker that does nothing seems to work.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "        if not portion.empty:\n            metrics.commits.inc()",
         "        metrics.commits.inc()",
         f"{COUNTED}test_each_batch_is_one_commit_and_counts_its_records_a_tick_that_changes_nothing_is_none",
@@ -112,7 +112,7 @@ MISTAKES = (
     Mistake(
         "due-and-outbox-swapped",
         "The gauges of customers due and of entries waiting show each other's number.",
-        "streams/loop.py",
+        "streams/worker/loop.py",
         "due, outbox = self._store.depths(number)",
         "outbox, due = self._store.depths(number)",
         f"{COUNTED}test_what_is_measured_of_a_partition_is_what_stands_in_the_store",
@@ -120,7 +120,7 @@ MISTAKES = (
     Mistake(
         "gauges-of-a-partition-stay",
         "The gauges of a partition that was given away stay on as they were.",
-        "streams/metrics.py",
+        "streams/ops/metrics.py",
         "                gauge.remove(number)",
         "                pass",
         "tests/unit/test_metrics.py::test_a_partition_that_is_given_away_leaves_no_figures_behind",
@@ -128,7 +128,7 @@ MISTAKES = (
     Mistake(
         "created-series",
         "A fifth of all series tell when a counter was made.",
-        "streams/metrics.py",
+        "streams/ops/metrics.py",
         "        disable_created_metrics()  # type: ignore[no-untyped-call]\n",
         "",
         "tests/unit/test_metrics.py::test_no_series_tells_when_a_counter_was_made",
@@ -136,7 +136,7 @@ MISTAKES = (
     Mistake(
         "never-overdue",
         "Nobody is ever overdue, however long nothing is worked off.",
-        "streams/river.py",
+        "streams/broker/poller.py",
         'due = claim.next_due if self._settings.clock == "wall" else None',
         "due = None",
         "tests/unit/test_river.py::test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_scrape",
@@ -144,7 +144,7 @@ MISTAKES = (
     Mistake(
         "no-lag-where-nothing-is-done",
         "The lag of a partition that can't be worked on stays as it was when that began.",
-        "streams/river.py",
+        "streams/broker/poller.py",
         "for claim in [*owned, *self._claims.ended]:",
         "for claim in owned:",
         "tests/unit/test_river.py::test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting",
@@ -152,7 +152,7 @@ MISTAKES = (
     Mistake(
         "traceback-with-its-text",
         "A crash is logged with the text of the exception, which may hold a customer.",
-        "streams/logs.py",
+        "streams/ops/logs.py",
         'yield f"{type(error).__name__}: {error}\\n" if _is_known(error) else f"{type(error).__name__}\\n"',
         'yield f"{type(error).__name__}: {error}\\n"',
         "tests/unit/test_logs.py::test_a_traceback_names_kind_and_place_of_the_error_and_its_causes_and_not_their_text",
@@ -160,7 +160,7 @@ MISTAKES = (
     Mistake(
         "message-with-the-text-of-an-exception",
         "An exception in a message of a library is logged with its text.",
-        "streams/logs.py",
+        "streams/ops/logs.py",
         "shown.args = tuple(map(_shown, shown.args))",
         "pass",
         "tests/unit/test_logs.py::test_an_exception_inside_a_message_is_shown_by_its_kind_whoever_logs_it",
@@ -168,7 +168,7 @@ MISTAKES = (
     Mistake(
         "password-in-an-error",
         "A password that is set wrongly is repeated in the error.",
-        "streams/settings.py",
+        "streams/ops/settings.py",
         "given is None or setting in SECRETS",
         "given is None",
         "tests/commands/test_errors_tell_nothing.py::"

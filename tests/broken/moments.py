@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "tier-window",
         "For a tier the money of 91 days counts.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "if s.day[k, TILE] <= day - 90:\n            break",
         "if s.day[k, TILE] < day - 90:\n            break",
         "tests/unit/test_moments.py::test_for_a_tier_the_money_of_ninety_days_counts_and_no_older",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "earliest",
         "A deposit is not looked at while a silence is due later.",
-        "handlers/advance.py",
+        "handlers/engine/advance.py",
         "return int(min(s.life[DUE], s.life[LOOK]))",
         "return int(s.life[DUE])",
         "tests/unit/test_run_off.py::test_a_deposit_is_looked_at_before_a_silence_that_is_due_later",
@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "card-tenths",
         "A card is near its limit when it has been reached.",
-        "handlers/notes.py",
+        "handlers/intake/customer_records.py",
         "-(said.limit_minor * CARD_TENTHS // 10)",
         "-said.limit_minor",
         "tests/unit/test_moments.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",
@@ -30,7 +30,7 @@ MISTAKES = (
     Mistake(
         "large-window",
         "A credit is compared with 60 days only.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "if day - 90 < s.day[k, TILE] <= day:",
         "if day - 60 < s.day[k, TILE] <= day:",
         "tests/unit/test_moments.py::test_a_credit_is_large_at_twice_the_largest_of_ninety_days",
@@ -38,7 +38,7 @@ MISTAKES = (
     Mistake(
         "tier-90",
         "A new customer moves up a tier.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "s.life[FIRST] <= at - 90 * DAY_MS)",
         "s.life[FIRST] <= at)",
         "tests/unit/test_moments.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
@@ -46,7 +46,7 @@ MISTAKES = (
     Mistake(
         "tier-equal",
         "A tier begins above its limit.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "money >= tiers[tier - 1]",
         "money > tiers[tier - 1]",
         "tests/unit/test_moments.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
@@ -54,7 +54,7 @@ MISTAKES = (
     Mistake(
         "tier-down-up",
         "A fall is taken for a rise.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "before != 0 and tier > before and",
         "before != 0 and tier != before and",
         "tests/unit/test_moments.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
@@ -62,7 +62,7 @@ MISTAKES = (
     Mistake(
         "remits-window",
         "Remittances count however old.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "if s.day[k, TILE] > day - 90:",
         "if True:",
         "tests/unit/test_moments.py::test_the_third_remittance_in_ninety_days_and_those_after_it_are_a_pattern",
@@ -70,7 +70,7 @@ MISTAKES = (
     Mistake(
         "card-again",
         "A card near its limit is told of with every payment.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "balance <= level and (not known or before > level)",
         "balance <= level",
         "tests/unit/test_moments.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",
@@ -78,7 +78,7 @@ MISTAKES = (
     Mistake(
         "maturing-14",
         "A deposit is looked at thirteen days before it matures.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "MATURING_DAYS = 14",
         "MATURING_DAYS = 13",
         "tests/unit/test_moments.py::test_a_deposit_is_looked_at_two_weeks_before_it_matures_also_when_nothing_happens",
@@ -86,7 +86,7 @@ MISTAKES = (
     Mistake(
         "watches-max",
         "Where nine products are watched the newest is dropped.",
-        "handlers/moments.py",
+        "handlers/offers/triggers.py",
         "            for k in range(1, kept):\n                copy(s.watches, k - 1, k)\n            kept -= 1",
         "            kept -= 1",
         "tests/unit/test_moments.py::test_what_is_watched_is_bounded_and_the_oldest_gives_way",
@@ -94,7 +94,7 @@ MISTAKES = (
     Mistake(
         "late-moments",
         "A late event is a moment for an offer.",
-        "handlers/fold.py",
+        "handlers/aggregates/fold.py",
         "on_time = not reversal and at >= life[NEWEST]",
         "on_time = not reversal",
         "tests/unit/test_offers.py::test_late_events_and_reversals_are_no_moments",

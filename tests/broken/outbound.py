@@ -8,7 +8,7 @@ MISTAKES = (
     Mistake(
         "alerts-without-a-key",
         "Alerts and dead letters are published without a key.",
-        "streams/transactions.py",
+        "streams/broker/transactions.py",
         "producer.produce(outgoing.topic, outgoing.value, outgoing.key, headers=headers)",
         "producer.produce(outgoing.topic, outgoing.value, None, headers=headers)",
         _ROW,
@@ -17,7 +17,7 @@ MISTAKES = (
     Mistake(
         "entries-in-reverse-order",
         "The entries of a transaction are published in reverse order.",
-        "streams/publisher.py",
+        "streams/broker/publisher.py",
         "for _, outgoing in entries:",
         "for _, outgoing in reversed(entries):",
         _ROW,
@@ -26,7 +26,7 @@ MISTAKES = (
     Mistake(
         "letter-cut-short",
         "A dead letter holds only the first bytes of the refused record.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "letter.key, letter.value, dead_letter_headers(letter)",
         "letter.key, letter.value and letter.value[:8], dead_letter_headers(letter)",
         _ROW,
@@ -51,7 +51,7 @@ MISTAKES = (
     Mistake(
         "ledger-count-lost",
         "What the partition's ledger has counted is not written.",
-        "streams/redis_commands.py",
+        "streams/store/commands.py",
         "Rows.of(changes.rows), DueTimes",
         'Rows.of({name: row for name, row in changes.rows.items() if name != "\\0ledger"}), DueTimes',
         _ROW,
@@ -60,7 +60,7 @@ MISTAKES = (
     Mistake(
         "event-ids-not-stored",
         "Which events were seen is remembered in memory only.",
-        "streams/redis_commands.py",
+        "streams/store/commands.py",
         "pieces, forgotten = changes.seen.pieces, changes.seen.forgotten",
         "pieces, forgotten = [], changes.seen.forgotten",
         _ROW,

@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "retract-expired-consent",
         "An offer that has expired is retracted when consent is withdrawn.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "c.offer_id and c.channel == channel and c.stands(at)]",
         "c.offer_id and c.channel == channel]",
         "tests/unit/test_policy.py::test_what_stands_is_taken_back_when_consent_is_withdrawn",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "retract-expired-taken",
         "An offer that no longer stands is retracted when the product is taken.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         '        if contact.stands(at):\n            alerts.append(withdrawn(customer, contact, at, cause, "taken"))',
         '        if contact.mode == SENT:\n            alerts.append(withdrawn(customer, contact, at, cause, "taken"))',
         "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "retract-expired-returned",
         "An offer that has expired is retracted when the customer returns.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "elif contact.stands(at):",
         "else:",
         "tests/unit/test_contact_history.py::"
@@ -31,7 +31,7 @@ MISTAKES = (
     Mistake(
         "stands-boundary",
         "An alert still stands at the very moment at which it expires.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "and at < self.expires_at",
         "and at <= self.expires_at",
         "tests/unit/test_answers.py::test_a_product_taken_after_the_alert_expired_does_not_count_as_its_doing",
@@ -39,7 +39,7 @@ MISTAKES = (
     Mistake(
         "zone-older-wins",
         "A time zone told late replaces one that holds from later on.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "and at >= dealings.zone_at",
         "",
         "tests/unit/test_answers.py::test_an_event_of_a_customer_never_seen_makes_a_row",
@@ -47,7 +47,7 @@ MISTAKES = (
     Mistake(
         "consent-older-wins",
         "A consent told late undoes a later withdrawal.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "        if abs(dealings.consents.get(channel, 0)) > at:\n            return []\n",
         "",
         "tests/unit/test_policy.py::test_consent_is_needed_where_it_is_required_and_a_withdrawal_always_counts",
@@ -55,7 +55,7 @@ MISTAKES = (
     Mistake(
         "consent-other-channel",
         "Consent withdrawn for one channel takes back offers of every channel.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "c.offer_id and c.channel == channel and c.stands(at)",
         "c.offer_id and c.stands(at)",
         "tests/unit/test_contact_history.py::"
@@ -64,7 +64,7 @@ MISTAKES = (
     Mistake(
         "outcome-any-contact",
         "An outcome counts for every alert of its offer.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "if contact.offer_id == outcome.offer_id and contact.mode == SENT and contact.alert_id == outcome.alert_id:",
         "if contact.offer_id == outcome.offer_id and contact.mode == SENT:",
         "tests/unit/test_answers.py::"
@@ -73,7 +73,7 @@ MISTAKES = (
     Mistake(
         "outcome-of-another-offer",
         "An outcome that names another offer than its alert's counts.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "if contact.offer_id == outcome.offer_id and contact.mode == SENT and contact.alert_id == outcome.alert_id:",
         "if contact.mode == SENT and contact.alert_id == outcome.alert_id:",
         "tests/unit/test_answers.py::"
@@ -82,7 +82,7 @@ MISTAKES = (
     Mistake(
         "outcome-control",
         "An outcome counts for an alert that the control group never got.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "and contact.mode == SENT and contact.alert_id == outcome.alert_id:",
         "and contact.alert_id == outcome.alert_id:",
         "tests/unit/test_contact_history.py::test_an_outcome_of_an_alert_that_the_control_group_never_got_is_unknown",
@@ -90,7 +90,7 @@ MISTAKES = (
     Mistake(
         "shown-after",
         "'Shown' told late undoes a weightier answer.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         " or (answer == SHOWN and was != OPEN)",
         "",
         "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
@@ -98,7 +98,7 @@ MISTAKES = (
     Mistake(
         "bought-overwritten",
         "A bought product becomes an ignored offer by a later outcome.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "was in (answer, BOUGHT)",
         "was == answer",
         "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
@@ -106,7 +106,7 @@ MISTAKES = (
     Mistake(
         "accepted-overwritten",
         "An accepted offer becomes a declined one by a later outcome.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         " or (was == ACCEPTED and answer != BOUGHT)",
         "",
         "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
@@ -114,7 +114,7 @@ MISTAKES = (
     Mistake(
         "taken-counted-twice",
         "An offer that is accepted and then bought counts as taken twice.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "if answer in (ACCEPTED, BOUGHT) and was != ACCEPTED:",
         "if answer in (ACCEPTED, BOUGHT):",
         "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
@@ -122,7 +122,7 @@ MISTAKES = (
     Mistake(
         "taken-not-learned",
         "An accepted offer teaches nothing.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "if answer in (ACCEPTED, BOUGHT) and was",
         "if answer == BOUGHT and was",
         "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
@@ -130,7 +130,7 @@ MISTAKES = (
     Mistake(
         "control-expired",
         "What the control group takes counts for an offer that would have expired.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "and contact.answer == OPEN and at < contact.expires_at:",
         "and contact.answer == OPEN:",
         "tests/unit/test_contact_history.py::"
@@ -139,7 +139,7 @@ MISTAKES = (
     Mistake(
         "control-twice",
         "What the control group takes counts again each time.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "contact.mode == CONTROL and contact.answer == OPEN and",
         "contact.mode == CONTROL and",
         "tests/unit/test_contact_history.py::"
@@ -148,7 +148,7 @@ MISTAKES = (
     Mistake(
         "answer-time",
         "The rest after a declined offer is counted from the offer, not from the answer.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "contact.answer, contact.answered_at = answer, at",
         "contact.answer, contact.answered_at = answer, contact.made_at",
         "tests/unit/test_policy.py::test_an_offer_that_was_declined_is_not_made_again_for_so_many_days",
@@ -156,7 +156,7 @@ MISTAKES = (
     Mistake(
         "product-closed-ignored",
         "A product that was closed still counts as held.",
-        "handlers/answers.py",
+        "handlers/offers/responses.py",
         "dealings.note_product(event.product, at, taken=False)",
         "pass",
         "tests/unit/test_answers.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
@@ -164,7 +164,7 @@ MISTAKES = (
     Mistake(
         "unmatched",
         "Outcomes of known alerts are counted as unmatched.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "self.unmatched += not known",
         "self.unmatched += known",
         "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
@@ -172,7 +172,7 @@ MISTAKES = (
     Mistake(
         "product-older-wins",
         "A product event told late undoes a later one.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "        if abs(self.products.get(code, 0)) > at:\n            return False\n",
         "",
         "tests/unit/test_answers.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
@@ -180,7 +180,7 @@ MISTAKES = (
     Mistake(
         "holds-closed",
         "A closed product counts as held.",
-        "handlers/dealings.py",
+        "handlers/contact/history.py",
         "return self.products.get(code, 0) > 0",
         "return self.products.get(code, 0) != 0",
         "tests/unit/test_answers.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
@@ -188,7 +188,7 @@ MISTAKES = (
     Mistake(
         "note-cause-topic",
         "A retraction names the wrong topic as its cause.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         '{**self._where, "topic": note.topic, "offset": note.offset}',
         '{**self._where, "offset": note.offset}',
         "tests/unit/test_policy.py::test_what_stands_is_taken_back_when_consent_is_withdrawn",
@@ -196,7 +196,7 @@ MISTAKES = (
     Mistake(
         "returned-other-due",
         "A return takes back churn alerts that were taken back before.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "if contact.churn_due != due or contact.mode != SENT:",
         "if contact.mode != SENT:",
         "tests/unit/test_ledger.py::test_a_return_takes_back_the_alert_of_this_silence_and_not_an_older_one_again",
@@ -204,7 +204,7 @@ MISTAKES = (
     Mistake(
         "churn-due-lost",
         "The offer made for a churn alert is not taken back when the customer is back.",
-        "handlers/decisions.py",
+        "handlers/engine/decisions.py",
         "mode, segment, churn_due=churn_due",
         "mode, segment",
         "tests/unit/test_policy.py::test_what_was_sent_is_taken_back_though_its_kind_has_been_killed_since",
@@ -212,7 +212,7 @@ MISTAKES = (
     Mistake(
         "outcome-moves-clock",
         "An outcome told of the future makes its customer look silent.",
-        "handlers/notes.py",
+        "handlers/intake/customer_records.py",
         "entries[:, CLOCK] = [note.clock for note in ordered]",
         "entries[:, CLOCK] = [max(note.clock, note.at) for note in ordered]",
         "tests/unit/test_answers.py::test_neither_an_outcome_nor_a_customer_event_makes_anybody_look_silent",
@@ -220,7 +220,7 @@ MISTAKES = (
     Mistake(
         "retract-expires",
         "A retraction expires at once.",
-        "handlers/offers.py",
+        "handlers/offers/alerts.py",
         "expires_at=rfc3339(contact.expires_at),",
         "expires_at=rfc3339(at),",
         "tests/unit/test_small_print.py::test_a_retraction_expires_with_the_alert_that_it_takes_back",

@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "outbox-order",
         "The alerts of a batch leave in reverse order.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "[self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]",
         "[self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts][::-1]",
         "tests/unit/test_outbox_records.py::"
@@ -15,7 +15,7 @@ MISTAKES = (
     Mistake(
         "crowd-entries",
         "The alerts of a crowd beyond one commit are never handed to the publisher.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "entries, outcomes = self._crowd_entries + sent_with_it,",
         "entries, outcomes = sent_with_it,",
         "tests/unit/test_crowd.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
@@ -23,7 +23,7 @@ MISTAKES = (
     Mistake(
         "crowd-alerts",
         "The alerts of a crowd beyond one commit are not counted.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "[alert for one in outcomes for alert in one.alerts]",
         "list(outcome.alerts)",
         "tests/unit/test_crowd.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
@@ -31,7 +31,7 @@ MISTAKES = (
     Mistake(
         "crowd-again",
         "Of a crowd beyond two commits some are left out.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "            due = self._store.due(self.number, until, DUE_MAX + len(present))\n        return due",
         "            break\n        return due",
         "tests/unit/test_crowd.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
@@ -39,7 +39,7 @@ MISTAKES = (
     Mistake(
         "crowd-present",
         "Of a crowd, whoever makes a transaction in the same batch is judged before it.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "absent = [(customer, at) for customer, at in due if customer not in present]",
         "absent = list(due)",
         "tests/unit/test_crowd.py::test_of_a_crowd_whoever_comes_before_they_are_due_is_not_silent",
@@ -47,7 +47,7 @@ MISTAKES = (
     Mistake(
         "crowd-suppressed",
         "What is kept back of a crowd is not counted.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "        for one in outcomes:\n            suppressed.update(one.suppressed)",
         "        suppressed.update(outcome.suppressed)",
         "tests/unit/test_crowd.py::test_what_is_kept_back_of_a_crowd_is_counted_for_each",
@@ -55,7 +55,7 @@ MISTAKES = (
     Mistake(
         "crowd-clock",
         "The first commit of a crowd moves stream time beyond those who are still to be looked at.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "            batch.clock_end = max(batch.clock_end, absent[-1][1])\n",
         "            batch.clock_end = until\n",
         "tests/unit/test_crowd.py::test_a_crowd_moves_stream_time_no_further_than_those_who_have_been_looked_at",
@@ -63,7 +63,7 @@ MISTAKES = (
     Mistake(
         "claim-cache",
         "A partition claimed again goes on with rows of before, which another owner has changed.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "        self._cache.drop(self.number)\n",
         "",
         "tests/unit/test_claimed_again.py::test_rows_that_another_owner_has_written_meanwhile_are_read_anew",
@@ -71,7 +71,7 @@ MISTAKES = (
     Mistake(
         "claim-seen",
         "A new owner does not know the last event ids.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "range(oldest, events // SEGMENT + 1)) if events else {}",
         "range(oldest, events // SEGMENT)) if events else {}",
         "tests/unit/test_claimed_again.py::test_event_ids_that_another_owner_has_seen_are_known",
@@ -79,7 +79,7 @@ MISTAKES = (
     Mistake(
         "claim-due",
         "A new owner does not know who is due.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "        self._next_due = self._store.next_due(self.number)\n        events",
         "        events",
         "tests/unit/test_claimed_again.py::test_whoever_was_due_under_the_owner_before_is_looked_at",
@@ -87,7 +87,7 @@ MISTAKES = (
     Mistake(
         "clock-now",
         "The clock on the wall moves stream time back.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "            batch.clock_end = max(batch.clock_end, now)\n",
         "            batch.clock_end = now\n",
         "tests/unit/test_claimed_again.py::test_the_wall_clock_moves_stream_time_on_and_never_back",
@@ -95,7 +95,7 @@ MISTAKES = (
     Mistake(
         "next-due-earlier",
         "A due time earlier than those before is missed.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "earliest < self._next_due",
         "earliest > self._next_due",
         "tests/unit/test_claimed_again.py::test_an_earlier_due_time_is_not_missed_for_a_later_one",
@@ -103,7 +103,7 @@ MISTAKES = (
     Mistake(
         "next-due-again",
         "After the first who was due nobody is.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "            self._next_due = self._store.next_due(self.number)\n        return list",
         "            self._next_due = None\n        return list",
         "tests/unit/test_claimed_again.py::test_an_earlier_due_time_is_not_missed_for_a_later_one",
@@ -111,7 +111,7 @@ MISTAKES = (
     Mistake(
         "published-moves",
         "What is published during a commit is never removed from the outbox.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "        self._trimmed = published\n",
         "        self._trimmed = self.published\n",
         "tests/unit/test_partition.py::test_what_is_published_during_a_commit_is_removed_at_rest",
@@ -119,7 +119,7 @@ MISTAKES = (
     Mistake(
         "trim-at-rest",
         "At rest what is published stays in the outbox.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "and self.published <= self._trimmed:",
         "and True:",
         "tests/unit/test_partition.py::test_what_is_published_during_a_commit_is_removed_at_rest",
@@ -127,7 +127,7 @@ MISTAKES = (
     Mistake(
         "ahead-stale",
         "A row asked for ahead is used though a commit has changed it since.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "                del self._ahead[customer]\n",
         "                pass\n",
         "tests/unit/test_partition.py::test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory",
@@ -135,7 +135,7 @@ MISTAKES = (
     Mistake(
         "sequence-min",
         "After the store has gone back numbers of the outbox are given a second time.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "outbox, published, self.sequence_min, seen, *beside)",
         "outbox, published, 0, seen, *beside)",
         "tests/unit/test_claimed_again.py::test_numbers_given_before_the_store_went_back_are_not_given_again",
@@ -143,7 +143,7 @@ MISTAKES = (
     Mistake(
         "ahead-upgrade",
         "A row of an older layout that was asked for ahead is read as if it were of this one.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "[_as_of_now(name, ahead[name]) for _, name in told]",
         '[ahead[name] or b"" for _, name in told]',
         "tests/unit/test_claimed_again.py::test_a_row_of_an_older_layout_that_was_asked_for_ahead_is_upgraded",

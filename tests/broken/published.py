@@ -8,7 +8,7 @@ MISTAKES = (
     Mistake(
         "group-forgot",
         "Where the group's offsets say nothing, the whole outbox is published.",
-        "streams/claim.py",
+        "streams/broker/ownership.py",
         "if mark is None and position.version > 0:",
         "if mark is None and position.version < 0:",
         _TESTS + "test_without_the_group_s_word_nothing_is_published_again",
@@ -17,7 +17,7 @@ MISTAKES = (
     Mistake(
         "numbers-again",
         "After the store has gone back the numbers of published entries are given again.",
-        "streams/claim.py",
+        "streams/broker/ownership.py",
         "        partition.sequence_min = mark.published\n",
         "",
         _TESTS + "test_after_the_store_has_gone_back_numbers_are_not_given_twice_and_nothing_is_published_twice",
@@ -26,7 +26,7 @@ MISTAKES = (
     Mistake(
         "transactions-reversed",
         "The entries of a transaction leave in reverse order.",
-        "streams/publisher.py",
+        "streams/broker/publisher.py",
         "            for _, outgoing in entries:\n                if",
         "            for _, outgoing in entries[::-1]:\n                if",
         _TESTS + "test_entries_leave_in_the_order_of_their_sequence_with_key_value_and_headers",
@@ -34,7 +34,7 @@ MISTAKES = (
     Mistake(
         "no-key",
         "Alerts leave without their key.",
-        "streams/transactions.py",
+        "streams/broker/transactions.py",
         "producer.produce(outgoing.topic, outgoing.value, outgoing.key, headers=headers)",
         "producer.produce(outgoing.topic, outgoing.value, headers=headers)",
         _TESTS + "test_entries_leave_in_the_order_of_their_sequence_with_key_value_and_headers",
@@ -42,7 +42,7 @@ MISTAKES = (
     Mistake(
         "letter-cut-on-its-way",
         "A dead letter is published cut short.",
-        "streams/transactions.py",
+        "streams/broker/transactions.py",
         "producer.produce(outgoing.topic, outgoing.value, outgoing.key, headers=headers)",
         "producer.produce(outgoing.topic, (outgoing.value or b'')[:1000], outgoing.key, headers=headers)",
         _TESTS + "test_a_dead_letter_comes_whole",
@@ -50,7 +50,7 @@ MISTAKES = (
     Mistake(
         "hidden-by-open",
         "What is read back ends where somebody's open transaction begins.",
-        "streams/lookback.py",
+        "streams/broker/published_scan.py",
         "if (message.offset() or 0) >= ends[place]:",
         "if (message.offset() or 0) >= 0:",
         _TESTS + "test_a_transaction_of_another_producer_hides_nothing_that_is_published",
@@ -59,7 +59,7 @@ MISTAKES = (
     Mistake(
         "back-too-soon",
         "A store that has gone back counts as healed before the ticks that it forgot have come again.",
-        "streams/publisher.py",
+        "streams/broker/publisher.py",
         "clock = max(mark.back.clock, backlog.said.due)",
         "clock = mark.back.clock",
         _TESTS + "test_after_the_store_has_gone_back_numbers_are_not_given_twice_and_nothing_is_published_twice",
@@ -68,7 +68,7 @@ MISTAKES = (
     Mistake(
         "oldest-entry",
         "What is read back begins where the store stands, after entries of its outbox were published.",
-        "streams/lookback.py",
+        "streams/broker/published_scan.py",
         "            since = min(since, _moment_of(oldest))\n",
         "            since = max(since, 0)\n",
         _TESTS + "test_the_read_back_begins_before_the_oldest_entry_that_is_left",
@@ -77,7 +77,7 @@ MISTAKES = (
     Mistake(
         "stop-unpublished",
         "A publisher that is told to stop publishes nothing more.",
-        "streams/publisher.py",
+        "streams/broker/publisher.py",
         "picked = self._pick() if group is not None else []",
         "picked = self._pick() if group is not None and not self._stopping.is_set() else []",
         "tests/river/test_worker_life.py::test_told_to_leave_at_work_it_publishes_first_what_it_has_decided",
@@ -86,7 +86,7 @@ MISTAKES = (
     Mistake(
         "stop-short",
         "A worker that is told to end gives up publishing while most of its five seconds are left.",
-        "streams/app.py",
+        "streams/worker/app.py",
         "_PUBLISH_UNTIL_SECONDS = 4.0",
         "_PUBLISH_UNTIL_SECONDS = 1.5",
         "tests/river/test_worker_life.py::test_told_to_leave_it_has_the_time_that_its_work_leaves_to_publish",
@@ -95,7 +95,7 @@ MISTAKES = (
     Mistake(
         "stop-generation",
         "A publisher that stops does not hear of the group's new generation.",
-        "streams/publisher.py",
+        "streams/broker/publisher.py",
         "if self._group_old and consumer is not None and consumer.memberid():",
         "if self._group_old and consumer is not None and not consumer:",
         _TESTS + "test_a_worker_that_stops_in_a_rebalance_publishes_all_the_same",

@@ -10,7 +10,7 @@ MISTAKES = (
     Mistake(
         "segments-stay",
         "Event ids that are forgotten stay in Redis for ever.",
-        "streams/commit.lua",
+        "streams/store/commit.lua",
         "redis.call('DEL', keys[3 + pieces + i])",
         "redis.call('STRLEN', keys[3 + pieces + i])",
         f"{_STORE}test_event_ids_are_remembered_and_forgotten_with_the_commit[embedded]",
@@ -18,7 +18,7 @@ MISTAKES = (
     Mistake(
         "outbox-grows",
         "What is published stays in the outbox.",
-        "streams/commit.lua",
+        "streams/store/commit.lua",
         "if args[COUNTS] ~= '0' then",
         "if args[COUNTS] == '-' then",
         f"{_STORE}test_published_entries_leave_the_outbox_with_the_next_commit[embedded]",
@@ -26,7 +26,7 @@ MISTAKES = (
     Mistake(
         "outbox-trimmed-too-far",
         "An outbox entry that is not published yet is removed with those that are.",
-        "streams/redis_commands.py",
+        "streams/store/commands.py",
         "keep = changes.published + 1 if",
         "keep = changes.published + 2 if",
         f"{_STORE}test_published_entries_leave_the_outbox_with_the_next_commit[embedded]",
@@ -34,7 +34,7 @@ MISTAKES = (
     Mistake(
         "due-stays",
         "A customer who is no longer due stays in the due set.",
-        "streams/commit.lua",
+        "streams/store/commit.lua",
         "in_spans('ZREM', due, args, leave_at + 1, piece_at)",
         "in_spans('ZREM', due, args, leave_at + 2, piece_at)",
         f"{_STORE}test_who_is_due_comes_by_time_then_by_customer[embedded]",
@@ -42,7 +42,7 @@ MISTAKES = (
     Mistake(
         "ids-written-one-byte-later",
         "A commit's event ids overwrite those of the commit before by their last byte.",
-        "streams/commit.lua",
+        "streams/store/commit.lua",
         "redis.call('SETRANGE', keys[3 + i], args[piece_at + 2 * i - 1],",
         "redis.call('SETRANGE', keys[3 + i], math.max(0, args[piece_at + 2 * i - 1] - 1),",
         f"{_STORE}test_event_ids_are_remembered_and_forgotten_with_the_commit[embedded]",
@@ -50,7 +50,7 @@ MISTAKES = (
     Mistake(
         "version-alone-compared",
         "After a failover two owners may count to the same version, and one writes over the other.",
-        "streams/commit.lua",
+        "streams/store/commit.lua",
         "for i = 1, #FIELDS do\n    if (stored",
         "for i = 1, 2 do\n    if (stored",
         "tests/contract/test_store.py::"
@@ -59,7 +59,7 @@ MISTAKES = (
     Mistake(
         "outbox-numbers-given-twice",
         "After the store has gone back outbox entries get numbers that were published before.",
-        "streams/store.py",
+        "streams/store/port.py",
         "max(at.sequence, changes.sequence_min) + len(changes.outbox)",
         "at.sequence + len(changes.outbox)",
         "tests/contract/test_store.py::"
@@ -68,7 +68,7 @@ MISTAKES = (
     Mistake(
         "offsets-beside-go-back",
         "A commit without outcomes forgets how far they were read.",
-        "streams/store.py",
+        "streams/store/port.py",
         "max(at.outcomes, changes.outcomes)",
         "changes.outcomes",
         "tests/contract/test_store.py::"
@@ -77,7 +77,7 @@ MISTAKES = (
     Mistake(
         "memory-keeps-forgotten-ids",
         "The store in memory keeps event ids that are forgotten.",
-        "streams/memory_store.py",
+        "streams/store/memory_store.py",
         "state.seen.pop(segment, None)",
         "state.seen.get(segment, None)",
         f"{_STORE}test_event_ids_are_remembered_and_forgotten_with_the_commit[memory]",
@@ -85,7 +85,7 @@ MISTAKES = (
     Mistake(
         "memory-numbers-from-the-start",
         "The store in memory numbers outbox entries from where it stands, whatever was given before.",
-        "streams/memory_store.py",
+        "streams/store/memory_store.py",
         "enumerate(changes.outbox, sequence + 1)",
         "enumerate(changes.outbox, at.sequence + 1)",
         f"{_STORE}test_outbox_numbers_go_on_after_those_that_were_given_before_the_store_went_back[memory]",
@@ -93,7 +93,7 @@ MISTAKES = (
     Mistake(
         "ahead-of-another-question",
         "Rows that were asked for ahead come as the answer to the commit before.",
-        "streams/redis_line.py",
+        "streams/store/connection.py",
         "self._take(commands, self._aside)",
         "self._take(commands, self._early)",
         "tests/contract/test_store.py::"
@@ -102,7 +102,7 @@ MISTAKES = (
     Mistake(
         "cluster-error-ends-the-worker",
         "An error of redis-py that is no RedisError ends the worker.",
-        "streams/redis_line.py",
+        "streams/store/connection.py",
         "    exceptions.RedisClusterException,\n",
         "",
         "tests/unit/test_redis_errors.py::test_an_error_while_an_answer_is_awaited_is_an_answer",
@@ -110,7 +110,7 @@ MISTAKES = (
     Mistake(
         "cluster-nodes-forgotten",
         "A worker whose named node dies asks only that one where its partitions are.",
-        "streams/redis_lines.py",
+        "streams/store/routing.py",
         "list(dict.fromkeys([*self._given, *named]))",
         "list(self._given)",
         "tests/secured/test_redis_cluster.py::test_the_death_of_the_node_that_was_named_is_outlived",
@@ -119,7 +119,7 @@ MISTAKES = (
     Mistake(
         "cluster-not-asked-again",
         "A worker goes on asking the node that had the partition before it moved.",
-        "streams/redis_lines.py",
+        "streams/store/routing.py",
         "self._slots, self._lines, self._of = [], {}, {}",
         "self._lines, self._of = {}, {}",
         "tests/contract/test_cluster.py::test_a_slot_that_moves_holds_the_partition_up_and_loses_nothing[3]",
@@ -128,7 +128,7 @@ MISTAKES = (
     Mistake(
         "unsafe-redis-written-to",
         "A Redis that loses every commit at a restart is written to.",
-        "streams/redis_safety.py",
+        "streams/store/redis_safety.py",
         "    raise UnsafeRedis(",
         "    return\n    raise UnsafeRedis(",
         _ACL + "test_a_redis_that_would_lose_commits_at_a_restart_is_not_written_to[user default off]",
@@ -137,7 +137,7 @@ MISTAKES = (
     Mistake(
         "safe-redis-refused",
         "A Redis that keeps no append-only file is refused for losing what would be in it.",
-        "streams/redis_safety.py",
+        "streams/store/redis_safety.py",
         'b"aof_enabled:0" not in',
         'b"aof_enabled:9" not in',
         f"{_KEEPS}[redis-server-user default off-no]",
@@ -146,7 +146,7 @@ MISTAKES = (
     Mistake(
         "right-found-missing-late",
         "That a worker lacks the right to read stored event ids shows when partitions move, not at start.",
-        "streams/redis_commands.py",
+        "streams/store/commands.py",
         'command(b"GET", key + b"seen:0")),\n',
         'command(b"HMGET", key + b"pos", b"epoch")),\n',
         _ACL + "test_each_right_of_a_worker_that_is_taken_away_is_named_before_anything_is_written[+get]",
@@ -155,7 +155,7 @@ MISTAKES = (
     Mistake(
         "write-right-found-missing-late",
         "A claim does not ask for the rights that a commit needs.",
-        "streams/commit.lua",
+        "streams/store/commit.lua",
         "  if refusal then return refusal end\n  redis.call('HINCRBY'",
         "  redis.call('HINCRBY'",
         _ACL + "test_each_right_of_a_worker_that_is_taken_away_is_named_before_anything_is_written[+xadd]",
@@ -164,7 +164,7 @@ MISTAKES = (
     Mistake(
         "sentinel-password-unsent",
         "Sentinels are asked without their user and password.",
-        "streams/redis_options.py",
+        "streams/store/redis_options.py",
         "    if secret is not None:\n",
         "    if secret is ...:\n",
         "tests/secured/test_redis_tls.py::test_sentinels_with_users_and_tls_say_where_redis_is_also_after_a_failover",
@@ -173,7 +173,7 @@ MISTAKES = (
     Mistake(
         "any-authority",
         "A Redis is talked to whoever has signed its certificate: the file of authorities is not used.",
-        "streams/redis_options.py",
+        "streams/store/redis_options.py",
         '"ssl_ca_certs": settings.redis_ssl_ca_location,',
         '"ssl_cert_reqs": "none",',
         "tests/secured/test_redis_tls.py::test_a_server_that_an_authority_unknown_to_us_has_signed_is_not_talked_to",
@@ -182,7 +182,7 @@ MISTAKES = (
     Mistake(
         "last-segment-not-read-back",
         "A new owner does not know the event ids of the segment that is not full.",
-        "streams/partition.py",
+        "streams/partition/partition.py",
         "range(oldest, events // SEGMENT + 1)) if events",
         "range(oldest, events // SEGMENT)) if events",
         "tests/laws/test_seen.py::test_a_claim_reads_a_million_event_ids_back_whole",

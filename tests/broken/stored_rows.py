@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "no-fence",
         "A commit is taken whoever owns the partition and wherever it stands.",
-        "streams/commit.lua",
+        "streams/store/commit.lua",
         "if verdict ~= 'OK' then return verdict end",
         "",
         "tests/contract/test_store.py::test_an_owner_that_was_overtaken_is_fenced_and_writes_nothing[embedded]",
@@ -14,7 +14,7 @@ MISTAKES = (
     Mistake(
         "any-layout",
         "Rows of a layout that is not known are read as if it were.",
-        "handlers/upgrade.py",
+        "handlers/profile/upgrade.py",
         "if row and row[0] == VERSION:",
         "if row and row[0] >= VERSION:",
         "tests/unit/test_partition.py::test_a_row_of_another_version_is_refused_and_nothing_written",

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from tests.broken.mistake import Change, broken
 
+COMPILED = ("handlers", "streams")
+"""Folders with kernels."""
+
 
 class Said(NamedTuple):
     """What became of a run: by the id of each test its outcome (passed, failed, error, skipped) and its last words."""
@@ -92,11 +95,15 @@ class Tree:
 
     def _take_kernels(self) -> None:
         """Copies what Numba has compiled: it keeps a directory's kernels under a hash of the directory's path."""
+        folders = {
+            file.parent.relative_to(self._root) for part in COMPILED for file in (self._root / part).rglob("*.py")
+        }
         for kernels in (self._root / "handlers/__pycache__").glob("kernels-*"):
             copy = self.path / kernels.relative_to(self._root)
-            known, here = (_numbas_name(of / "handlers") for of in (self._root, self.path))
-            if (kernels / known).is_dir():
-                shutil.copytree(kernels / known, copy / here, dirs_exist_ok=True)
+            for folder in sorted(folders):
+                known, here = (_numbas_name(of / folder) for of in (self._root, self.path))
+                if (kernels / known).is_dir():
+                    shutil.copytree(kernels / known, copy / here, dirs_exist_ok=True)
 
     def _copied(self, name: str) -> None:
         source, copy = self._root / name, self.path / name

@@ -6,8 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from streams.embedded import EmbeddedRedis, free_port
-from streams.settings import SECRETS, variable
+from commands.embedded import EmbeddedRedis, free_port
+from streams.ops.settings import SECRETS, variable
 from tests.live import outside, tracker
 from tests.river.test_metrics_day import booked
 

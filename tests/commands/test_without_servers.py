@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from commands.embedded import free_port
 from commands.offers import SHIPPED, catalogue
-from handlers.churn_model import dumps
-from streams.embedded import free_port
-from streams.settings import variable
+from handlers.churn.model import dumps
+from streams.ops.settings import variable
 from tests.live import BERKA, outside, tracker
 from tests.models import by_hand
 

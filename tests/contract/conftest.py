@@ -6,10 +6,10 @@ from itertools import count
 import pytest
 import redis
 
-from streams.memory_store import MemoryStore
-from streams.redis_lines import OneServer
-from streams.redis_store import RedisStore, redis_client
-from streams.store import Store
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Store
+from streams.store.redis_store import RedisStore, redis_client
+from streams.store.routing import OneServer
 from tests.secured.redis_page import WORKER, rules_of
 
 _partitions = count()

@@ -7,7 +7,7 @@ import orjson
 import redis
 from confluent_kafka.admin import AdminClient
 
-from streams.embedded import EmbeddedRedis
+from commands.embedded import EmbeddedRedis
 from tests.servers import Kafka
 
 PROMISED = {

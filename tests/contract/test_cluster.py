@@ -5,8 +5,8 @@ from itertools import count
 
 import pytest
 
-from streams.redis_store import RedisStore
-from streams.store import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
+from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable
+from streams.store.redis_store import RedisStore
 from tests.servers import RedisCluster
 
 _partitions = count(500_000)

@@ -1,4 +1,4 @@
-"""tracker_profile, as any Redis client calls it, says what handlers.measures says, to the last bit."""
+"""tracker_profile, as any Redis client calls it, says what handlers.aggregates.evaluate says, to the last bit."""
 
 import random
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import redis
 
-from handlers import layout
-from handlers.dealings import Dealings
-from handlers.features import FEATURES
-from handlers.measures import profile
-from handlers.row import (
+from handlers.aggregates.evaluate import profile
+from handlers.aggregates.features import FEATURES
+from handlers.contact.history import Dealings
+from handlers.state import codec
+from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
     ACCOUNTS,
@@ -47,10 +47,10 @@ from handlers.row import (
     new_scratch,
 )
 from schemas.units import DAY_MS, HOUR_MS
-from streams.profile import EDITION, supersedes
-from streams.redis_lines import OneServer
-from streams.redis_store import RedisStore, redis_client
-from streams.store import Changes, Position
+from streams.store.port import Changes, Position
+from streams.store.profile_library import EDITION, supersedes
+from streams.store.redis_store import RedisStore, redis_client
+from streams.store.routing import OneServer
 
 START = 1_700_000_000_000
 EXACT = 2**53
@@ -122,7 +122,7 @@ def drawn(chance: random.Random) -> tuple[bytes, int]:
     fill_tiles(chance, s, DAYS, newest // DAY_MS, DAY_KEPT)
     buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
     dealings = chance.choice((b"", Dealings(consents={1: newest}).encoded()))
-    return buffer[: layout.encode(s, buffer, 0)].tobytes() + dealings, newest
+    return buffer[: codec.encode(s, buffer, 0)].tobytes() + dealings, newest
 
 
 def served(flat: list[str | None]) -> dict[str, int | float | None]:
@@ -157,7 +157,7 @@ def test_whole_numbers_are_right_up_to_two_to_the_53rd(store: RedisStore, reader
         s.accounts[0] = 1
         s.accounts[0, ACCOUNT_BALANCE] = value
         buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
-        rows[name] = buffer[: layout.encode(s, buffer, 0)].tobytes()
+        rows[name] = buffer[: codec.encode(s, buffer, 0)].tobytes()
     store.commit(partition, store.claim(partition), 1, 0, Changes(rows))
     for name, row in rows.items():
         flat = reader.fcall_ro("tracker_profile", 1, f"{{{partition}}}:c:{name}", START, "balance", "in_life")
@@ -197,7 +197,7 @@ def test_a_wrong_question_is_told_what_is_wrong(
 
 def test_a_row_of_another_layout_is_refused(store: RedisStore, reader: redis.Redis, partition: int) -> None:
     row, newest = drawn(random.Random(3))
-    other = bytes([layout.VERSION + 1]) + row[1:]
+    other = bytes([codec.VERSION + 1]) + row[1:]
     store.commit(partition, store.claim(partition), 1, 0, Changes({"c": other}))
     with pytest.raises(redis.ResponseError, match="a later layout version"):
         reader.fcall_ro("tracker_profile", 1, f"{{{partition}}}:c:c", newest)
@@ -217,6 +217,6 @@ def test_an_older_library_gives_way_when_a_worker_starts(
 
 
 def test_a_library_of_a_later_layout_stays() -> None:
-    assert supersedes(f"{layout.VERSION}:other")
+    assert supersedes(f"{codec.VERSION}:other")
     assert not supersedes(EDITION)
-    assert not supersedes(f"{layout.VERSION + 1}:other")
+    assert not supersedes(f"{codec.VERSION + 1}:other")

@@ -8,24 +8,24 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
+from handlers.engine.engine import Engine, Rules
+from handlers.intake.transactions import Intake
 from schemas.units import DAY_MS, HOUR_MS, rfc3339
-from streams.beside import note_intakes
-from streams.cache import RowCache
-from streams.claim import Claim, take
-from streams.health import Health
-from streams.lookback import Lookback
-from streams.mark import Back, Mark
-from streams.memory_store import MemoryStore
-from streams.metrics import Metrics
-from streams.partition import Partition
-from streams.publisher import Publisher
-from streams.records import headers_of
-from streams.river import consumer_config
-from streams.settings import Settings
-from streams.store import Changes, Offsets, Outgoing, Position
-from streams.topics import topics_read
+from streams.broker.messages import headers_of
+from streams.broker.ownership import Claim, take
+from streams.broker.poller import consumer_config
+from streams.broker.progress import Back, Mark
+from streams.broker.published_scan import Lookback
+from streams.broker.publisher import Publisher
+from streams.broker.side_topics import note_intakes
+from streams.broker.topics import topics_read
+from streams.ops.health import Health
+from streams.ops.metrics import Metrics
+from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes, Offsets, Outgoing, Position
 from tests.live import until
 from tests.servers import Kafka, fresh_name
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 import redis
 
-from streams.embedded import EmbeddedRedis
-from streams.redis_lines import OneServer
-from streams.redis_store import RedisStore, redis_client
-from streams.store import Changes, Moved, Outgoing, Position, StoreUnavailable
+from commands.embedded import EmbeddedRedis
+from streams.store.port import Changes, Moved, Outgoing, Position, StoreUnavailable
+from streams.store.redis_store import RedisStore, redis_client
+from streams.store.routing import OneServer
 
 SECRET = "hidden-customer"
 PAYLOAD = b"hidden-payload"

@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from handlers.ledger import LEDGER
-from handlers.seen import Piece, SeenChanges
-from streams.memory_store import MemoryStore
-from streams.store import Changes, Fenced, Moved, Outgoing, Position, Store
+from handlers.intake.dedup import Piece, SeenChanges
+from handlers.offers.counts import LEDGER
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, Store
 from tests.contract.conftest import KINDS
 from tests.live import until
 

@@ -11,15 +11,15 @@ import msgspec
 from confluent_kafka import Consumer
 
 from commands.kafka import client, consumer, from_the_start, partitions, to_the_end
-from handlers.batch import Record
-from handlers.engine import Rules
-from handlers.ledger import LEDGER
-from handlers.measures import profile
-from handlers.seen import SEGMENT
-from streams.records import headers_of, record_of
-from streams.redis_store import RedisStore
-from streams.settings import Settings
-from streams.store import Changes, Position
+from handlers.aggregates.evaluate import profile
+from handlers.engine.engine import Rules
+from handlers.intake.dedup import SEGMENT
+from handlers.intake.events import Record
+from handlers.offers.counts import LEDGER
+from streams.broker.messages import headers_of, record_of
+from streams.ops.settings import Settings
+from streams.store.port import Changes, Position
+from streams.store.redis_store import RedisStore
 from tests.faults.expected import Answers, Expected, Outbound, Place, recomputed
 
 

@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 import msgspec
 
 from commands.state import intake
-from handlers.batch import Record
-from handlers.engine import Engine, Rules
-from handlers.ledger import LEDGER
-from handlers.seen import SEGMENT, Seen
+from handlers.engine.engine import Engine, Rules
+from handlers.intake.dedup import SEGMENT, Seen
+from handlers.intake.events import Record
+from handlers.offers.counts import LEDGER
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
-from streams.beside import note_intakes
-from streams.cache import RowCache
-from streams.memory_store import MemoryStore
-from streams.partition import Partition
-from streams.settings import Settings
-from streams.store import Changes, Offsets, Position
+from streams.broker.side_topics import note_intakes
+from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes, Offsets, Position
 from tests.faults.workload import event_id
 
 BATCH = 500

@@ -8,7 +8,7 @@ from dataclasses import replace
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams.topics import topics_read
+from streams.broker.topics import topics_read
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.scene import ANSWER_SECONDS_MAX, BROKER, Scene

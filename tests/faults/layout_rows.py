@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from handlers.layout import VERSION, decode
-from handlers.row import DUE, new_scratch
-from handlers.upgrade import current
-from streams.store import Changes
+from handlers.profile.upgrade import current
+from handlers.state.codec import VERSION, decode
+from handlers.state.row import DUE, new_scratch
+from streams.store.port import Changes
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.steps import Kill

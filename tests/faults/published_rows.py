@@ -7,7 +7,7 @@ from functools import partial
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams.mark import Mark
+from streams.broker.progress import Mark
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.scene import ANSWER_SECONDS_MAX, REST_SECONDS_MAX, Scene

@@ -16,13 +16,13 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from commands.state import store
-from handlers.engine import Rules
+from handlers.engine.engine import Rules
 from schemas.alert import Alert
-from streams.mark import Mark
-from streams.redis_store import redis_of
-from streams.settings import Settings, variable
-from streams.store import Changes, Offsets, StoreUnavailable
-from streams.topics import offers_changelog, topics_read
+from streams.broker.progress import Mark
+from streams.broker.topics import offers_changelog, topics_read
+from streams.ops.settings import Settings, variable
+from streams.store.port import Changes, Offsets, StoreUnavailable
+from streams.store.redis_store import redis_of
 from tests.fast import OFFERS
 from tests.faults import steps
 from tests.faults.audit import Figures, History, audit, outbound

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaException
 
-from streams.rights import worker_rights
+from streams.broker.rights import worker_rights
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.scene import Scene

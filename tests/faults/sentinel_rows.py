@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from streams.embedded import TiedProcess, free_port
+from commands.embedded import TiedProcess, free_port
 from tests.faults.audit import Figures
 from tests.faults.redis_rows import KNOWN
 from tests.faults.scene import WENT_BACK, Scene

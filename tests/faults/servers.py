@@ -15,7 +15,7 @@ import orjson
 import redis
 import urllib3
 
-from streams.embedded import TiedProcess, free_port
+from commands.embedded import TiedProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS_MAX = 30

@@ -20,18 +20,18 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
-import streams.app
-import streams.partition
-import streams.publisher
-import streams.transactions
-from handlers.bundle import part_of
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
-from handlers.seen import Seen
-from streams.lookback import Lookback
-from streams.redis_line import Line
-from streams.redis_store import RedisStore
-from streams.settings import load_settings
+import streams.broker.publisher
+import streams.broker.transactions
+import streams.partition.partition
+import streams.worker.app
+from handlers.engine.engine import Engine, Rules
+from handlers.engine.step_input import part_of
+from handlers.intake.dedup import Seen
+from handlers.intake.transactions import Intake
+from streams.broker.published_scan import Lookback
+from streams.ops.settings import load_settings
+from streams.store.connection import Line
+from streams.store.redis_store import RedisStore
 from tests.faults.servers import ask_to_cut
 
 STEPS = (
@@ -117,18 +117,18 @@ def forked(
     assert parent is not None
     Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
     os.environ.update(environment)
-    put(streams.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
+    put(streams.broker.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
     if small_transactions:
-        put(streams.publisher, "ENTRIES_MAX", ENTRIES_MAX)
+        put(streams.broker.publisher, "ENTRIES_MAX", ENTRIES_MAX)
     if clock is not None:
         put_wrong(clock)
     if kill is not None:
         arm(kill)
     settings = load_settings()
-    told = streams.transactions.producer_config(settings, lambda _: None)["transaction.timeout.ms"]
+    told = streams.broker.transactions.producer_config(settings, lambda _: None)["transaction.timeout.ms"]
     if told != TRANSACTION_SECONDS_MAX * 1_000:
         raise ValueError(f"a producer's transactions may last {told} ms: what was put is read by nobody")
-    code = streams.app.run_worker(settings)
+    code = streams.worker.app.run_worker(settings)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -172,16 +172,16 @@ def put_wrong(clock: Path) -> None:
 
     parts: Any = time
     parts.time = wrong
-    parts = streams.publisher
+    parts = streams.broker.publisher
     parts.Producer = Publishing
 
 
 def arm(kill: Kill | Cut) -> None:
     """Wraps the parts of the worker that is about to be made in this process."""
     hit = _Countdown(kill)
-    parts: Any = streams.app
+    parts: Any = streams.worker.app
     parts.Consumer = _consumer(parts.Consumer, hit)
-    publishing: Any = streams.publisher
+    publishing: Any = streams.broker.publisher
     publishing.Producer = _producer(publishing.Producer, hit)
     _after(Intake, "batches", lambda batches: hit("after decode") if any(map(len, batches)) else None)
     _after(RedisStore, "load_all", lambda found: hit("after load") if found else None)

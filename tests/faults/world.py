@@ -32,7 +32,7 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
-from streams.embedded import free_port
+from commands.embedded import free_port
 from tests.faults.audit import Figures
 from tests.faults.scene import BROKER, Scene
 from tests.faults.servers import TOXIPROXY, Proxies, RedisServer

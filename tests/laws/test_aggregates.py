@@ -9,9 +9,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.ledger import LEDGER
-from handlers.measures import accounts as known_accounts
-from handlers.measures import profile
+from handlers.aggregates.evaluate import accounts as known_accounts
+from handlers.aggregates.evaluate import profile
+from handlers.offers.counts import LEDGER
 from tests import oracle
 from tests.fast import Fast
 from tests.streams_of_events import START, Transaction, crowds, histories, newest_moment, sample
@@ -119,7 +119,8 @@ def test_the_kernels_give_the_same_interpreted_as_compiled() -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
     # warnings of an overflow are errors, as compiled code overflows without a word; a hash is meant to overflow
     hashing = [
-        f"-Wignore:overflow encountered in scalar multiply:RuntimeWarning:handlers.{name}" for name in ("seen", "ids")
+        f"-Wignore:overflow encountered in scalar multiply:RuntimeWarning:handlers.{name}"
+        for name in ("intake.dedup", "kernel.customer_ids")
     ]
     command = [sys.executable, "-W", "error::RuntimeWarning", *hashing, "-c", SAMPLE]
     interpreted = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
@@ -129,7 +130,7 @@ def test_the_kernels_give_the_same_interpreted_as_compiled() -> None:
 def test_each_kernel_is_tried_inside_its_arrays_before_a_worker_works() -> None:
     """Compiled code reads beyond an array's end without a word; interpreted, it is an error."""
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", "handlers"], env=environment, cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "streams"], env=environment, cwd=ROOT, check=True)
 
 
 def test_the_sample_holds_every_kind_of_decision() -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
-from handlers.features import FEATURES
-from handlers.ledger import LEDGER
-from handlers.measures import profile
+from handlers.aggregates.evaluate import profile
+from handlers.aggregates.features import FEATURES
+from handlers.offers.counts import LEDGER
 from learning.berka import transactions
 from schemas.transaction import CHANNELS, TYPES
 from tests.fast import Fast

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.churn_design import logit
-from handlers.churn_inputs import inputs_at, new_room
-from handlers.churn_model import ChurnModel, Scorer
-from handlers.churn_watch import next_look, watch_of
-from handlers.found import NOTES_MAX
-from handlers.layout import decode
-from handlers.row import LAST_OWN, new_scratch
+from handlers.churn.design_matrix import logit
+from handlers.churn.inputs import inputs_at, new_room
+from handlers.churn.model import ChurnModel, Scorer
+from handlers.churn.schedule import next_look, watch_of
+from handlers.engine.findings import NOTES_MAX
+from handlers.state.codec import decode
+from handlers.state.row import LAST_OWN, new_scratch
 from learning.simulator import START, simulate
 from schemas.policy import Policy
 from schemas.units import DAY_MS

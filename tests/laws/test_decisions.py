@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.engine import Engine
-from handlers.intake import Intake
-from handlers.ledger import LEDGER
-from handlers.rules import Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
+from handlers.intake.transactions import Intake
+from handlers.offers.counts import LEDGER
 from learning.replay import Replay
 from learning.simulator import simulate
 from schemas.alert import Alert

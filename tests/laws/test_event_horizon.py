@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from handlers.batch import I8, NONE
-from handlers.seen import Seen
+from handlers.intake.dedup import Seen
+from handlers.intake.events import I8, NONE
 
 HOUR = 3_600_000
 

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.batch import ACCOUNT_WORDS
-from handlers.day import open_day
-from handlers.days import open_days
-from handlers.layout import decode, encode
-from handlers.row import (
+from handlers.intake.events import ACCOUNT_WORDS
+from handlers.state.codec import decode, encode
+from handlers.state.day_codec import open_day
+from handlers.state.day_list import open_days
+from handlers.state.row import (
     ACCOUNTS,
     ACCOUNTS_MAX,
     CHANGED,

@@ -6,11 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.batch import ACCOUNT_WORDS
-from handlers.days import open_days
-from handlers.dealings import dealings_of, sent_churn
-from handlers.layout import decode
-from handlers.row import (
+from handlers.contact.history import dealings_of, sent_churn
+from handlers.intake.events import ACCOUNT_WORDS
+from handlers.profile.upgrade import current
+from handlers.state.codec import decode
+from handlers.state.day_list import open_days
+from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
     ACCOUNTS,
@@ -42,7 +43,6 @@ from handlers.row import (
     Scratch,
     new_scratch,
 )
-from handlers.upgrade import current
 from schemas.units import DAY_MS, HOUR_MS
 from tests.laws.test_layout import _contents, opened_rows
 from tests.unit.test_numbers import varint

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from commands.offers import SHIPPED, catalogue
-from handlers.intake import Intake
-from handlers.rules import Rules
+from handlers.engine.rules import Rules
+from handlers.intake.transactions import Intake
 from learning.replay import Replay
 from learning.simulator import simulate
 from schemas.alert import Alert

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.batch import NONE
-from handlers.conditions import failing
-from handlers.features import FEATURES, INDEX
-from handlers.moments import LARGE_CREDIT, SALARY
-from handlers.screen import MAY_FIT, NOT_ASKED, UNFITTING, screen_of, screened
-from handlers.snapshot import Snapshot
-from handlers.waiting import waiting_of
+from handlers.aggregates.features import FEATURES, INDEX
+from handlers.aggregates.snapshot import Snapshot
+from handlers.intake.events import NONE
+from handlers.offers.candidates import waiting_of
+from handlers.offers.conditions import failing
+from handlers.offers.prefilter import MAY_FIT, NOT_ASKED, UNFITTING, screen_of, screened
+from handlers.offers.triggers import LARGE_CREDIT, SALARY
 from schemas.offer import Condition
 from tests.bank import START, offer
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers import seen as memory
-from handlers.batch import NONE, Record
-from handlers.engine import Engine
-from handlers.intake import Intake
-from handlers.notes import NoteIntake
-from handlers.rules import Rules
-from handlers.seen import Seen, event_hashes
-from streams.cache import RowCache
-from streams.memory_store import MemoryStore
-from streams.partition import NoteIntakes, Partition
-from streams.store import Changes
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
+from handlers.intake import dedup as memory
+from handlers.intake.customer_records import NoteIntake
+from handlers.intake.dedup import Seen, event_hashes
+from handlers.intake.events import NONE, Record
+from handlers.intake.transactions import Intake
+from streams.partition.partition import NoteIntakes, Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes
 from tests.fast import PUBLISHED_AT, TOPIC, TOPICS, Fast
 from tests.streams_of_events import Transaction, crowds
 
@@ -28,7 +28,7 @@ SEGMENT, MIN_SEGMENTS, MAX_SEGMENTS, HORIZON = 4, 2, 4, 10
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A horizon that a short stream gets over: the numbers of handlers/seen.py made small."""
+    """A horizon that a short stream gets over: the numbers of handlers/intake/dedup.py made small."""
     monkeypatch.setattr(memory, "SEGMENT", SEGMENT)
     monkeypatch.setattr(memory, "EVENTS_MIN", MIN_SEGMENTS * SEGMENT)
     monkeypatch.setattr(memory, "EVENTS_MAX", MAX_SEGMENTS * SEGMENT)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.row import HOURS, SIZES, TILE, TILE_COUNT, TILE_FIELDS, forget, tile_at
+from handlers.state.row import HOURS, SIZES, TILE, TILE_COUNT, TILE_FIELDS, forget, tile_at
 
 KEPT = 6
 STALE = 42

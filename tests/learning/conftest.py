@@ -6,7 +6,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from handlers.intake import Intake
+from handlers.intake.transactions import Intake
 from learning.churn_training import Trained, train
 from learning.history import History, read
 from learning.simulator import simulate

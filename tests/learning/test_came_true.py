@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from commands.main import run
-from handlers.churn_model import dumps
+from handlers.churn.model import dumps
 from schemas.units import DAY_MS, parse_rfc3339, rfc3339
 from tests.models import by_hand
 

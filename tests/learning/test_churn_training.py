@@ -5,12 +5,12 @@ import numpy as np
 import orjson
 import pytest
 
-from handlers.churn_design import design, logit
-from handlers.churn_inputs import NAMES
-from handlers.churn_model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid, weights_of
-from handlers.churn_weights import new_columns, reach, score_rows
-from handlers.drift import psi, reference
-from handlers.purchase_models import PurchaseModel
+from handlers.churn.design_matrix import design, logit
+from handlers.churn.drift import psi, reference
+from handlers.churn.inputs import NAMES
+from handlers.churn.model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid, weights_of
+from handlers.churn.purchase_models import PurchaseModel
+from handlers.churn.scoring import new_columns, reach, score_rows
 from learning.backtest import LeakError, backtest, predictions
 from learning.churn_members import boosted, columns_for, exported, linear_logits, tree_places
 from learning.churn_training import Trained, train

@@ -5,7 +5,7 @@ import orjson
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from handlers.churn_model import Scorer
+from handlers.churn.model import Scorer
 from learning.backtest import backtest
 from learning.churn_training import Trained
 from learning.detection import detect

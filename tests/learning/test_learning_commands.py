@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from commands.main import run
-from handlers.churn_model import Scorer, loads
+from handlers.churn.model import Scorer, loads
 from learning.churn_training import Trained
 from learning.registry import CHAMPION
 

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from commands.main import run
-from handlers.batch import NONE
-from handlers.churn_inputs import NAMES
-from handlers.churn_model import Leaving, dumps, loads
+from handlers.churn.inputs import NAMES
+from handlers.churn.model import Leaving, dumps, loads
+from handlers.intake.events import NONE
 from learning.backtest import LeakError, backtest
 from learning.churn_training import train
 from learning.history import History, HistoryError

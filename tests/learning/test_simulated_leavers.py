@@ -11,9 +11,9 @@ from statistics import median
 import orjson
 import pytest
 
-from handlers.engine import Rules
-from handlers.features import BANK_MADE_TYPES
-from handlers.intake import Intake
+from handlers.aggregates.features import BANK_MADE_TYPES
+from handlers.engine.engine import Rules
+from handlers.intake.transactions import Intake
 from learning.churn_training import train
 from learning.replay import Replay
 from learning.simulator import START, Truth, ground_truth, simulate

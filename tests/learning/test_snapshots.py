@@ -4,11 +4,11 @@ import numpy as np
 import orjson
 import pytest
 
-from handlers.churn_inputs import DECLARED, NAMES, inputs_of
-from handlers.layout import decode
-from handlers.ledger import LEDGER
-from handlers.measures import profile
-from handlers.row import new_scratch
+from handlers.aggregates.evaluate import profile
+from handlers.churn.inputs import DECLARED, NAMES, inputs_of
+from handlers.offers.counts import LEDGER
+from handlers.state.codec import decode
+from handlers.state.row import new_scratch
 from learning.history import History, HistoryError
 from learning.label_plan import plan
 from learning.snapshots import silent_within, snapshots

@@ -1,8 +1,8 @@
 """`make mutants`: changes the code a little, many times, and looks whether a test notices.
 
-ARGS="--seed 7 --count 200" draws others; ARGS="--only handlers/fold.py:60" makes all those of a file, or of a line.
-Prints each change that no test noticed. Fails where more than one in twenty is neither noticed nor argued to change
-nothing (equivalent.toml).
+ARGS="--seed 7 --count 200" draws others; ARGS="--only handlers/aggregates/fold.py:60" makes all those of a file, or
+of a line. Prints each change that no test noticed. Fails where more than one in twenty is neither
+noticed nor argued to change nothing (equivalent.toml).
 """
 
 import argparse

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from streams.embedded import START_SECONDS_MAX, TiedProcess, free_port
+from commands.embedded import START_SECONDS_MAX, TiedProcess, free_port
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"
 

@@ -24,8 +24,8 @@ from ruamel.yaml import YAML
 
 from commands.kafka import ANSWER_SECONDS_MAX, admin, producer
 from learning.simulator import simulate
-from streams.memory_store import MemoryStore
-from streams.redis_store import redis_client
+from streams.store.memory_store import MemoryStore
+from streams.store.redis_store import redis_client
 from tests.fast import Fast
 from tests.live import Bank, Json, OpenBank, Worker, until
 from tests.prometheus.server import RULES, Prometheus, quicker

@@ -7,7 +7,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from streams.embedded import free_port
+from commands.embedded import free_port
 
 CHUNK_BYTES = 65_536
 

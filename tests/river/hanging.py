@@ -10,19 +10,19 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import streams.app
-import streams.health
-import streams.publisher
-from streams.catalog import Catalog
-from streams.drift import Drift
-from streams.loop import Loop
-from streams.settings import load_settings
+import streams.broker.publisher
+import streams.ops.health
+import streams.worker.app
+from streams.ops.settings import load_settings
+from streams.worker.drift_monitor import Drift
+from streams.worker.loop import Loop
+from streams.worker.offer_table import Catalog
 
 STALL_SECONDS = 4.0
 
 SEAMS: dict[str, tuple[type, str]] = {
-    "consumer": (streams.app.Consumer, "consume"),
-    "publisher": (streams.publisher.Producer, "commit_transaction"),
+    "consumer": (streams.worker.app.Consumer, "consume"),
+    "publisher": (streams.broker.publisher.Producer, "commit_transaction"),
     "agent": (Loop, "work"),
     "event loop": (Catalog, "refresh"),
     "drift watcher": (Drift, "measure"),
@@ -37,7 +37,7 @@ def hung(environment: Mapping[str, str], part: str, when: Path, log: Path, secon
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ.update(environment)
-    health: Any = streams.health
+    health: Any = streams.ops.health
     health.STALL_SECONDS = STALL_SECONDS
     watch: Any = Drift.watch
     watch.__defaults__ = (0.5,)
@@ -55,7 +55,10 @@ def hung(environment: Mapping[str, str], part: str, when: Path, log: Path, secon
         setattr(home, owner.__name__, type(owner.__name__, (owner,), {method: hangs}))
     else:
         setattr(owner, method, hangs)
-    os._exit(streams.app.run_worker(load_settings()))
+    os._exit(streams.worker.app.run_worker(load_settings()))
 
 
-_IN_C: dict[type, Any] = {streams.app.Consumer: streams.app, streams.publisher.Producer: streams.publisher}
+_IN_C: dict[type, Any] = {
+    streams.worker.app.Consumer: streams.worker.app,
+    streams.broker.publisher.Producer: streams.broker.publisher,
+}

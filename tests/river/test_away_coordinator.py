@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from streams.bounded import Bounded
-from streams.settings import Settings
-from streams.transactions import producer_config, send_offsets
+from streams.broker.bounded import Bounded
+from streams.broker.transactions import producer_config, send_offsets
+from streams.ops.settings import Settings
 from tests.servers import Kafka, fresh_name
 
 

@@ -15,7 +15,7 @@ from commands.publish import Feed
 from learning.simulator import simulate
 from schemas.dead_letter import DeadLetter, Reason, dead_letter_of
 from schemas.transaction import AMOUNT_LIMIT
-from streams.records import headers_of
+from streams.broker.messages import headers_of
 from tests.live import Bank, Json, OpenBank, Worker
 
 EVENTS = 3_000

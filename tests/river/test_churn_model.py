@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from commands.offers import SHIPPED
-from handlers.churn_model import dumps
-from handlers.shadow import BANDS
+from handlers.churn.challenger import BANDS
+from handlers.churn.model import dumps
 from tests.live import Bank, OpenBank, tracker, until
 from tests.models import by_hand
 

@@ -12,7 +12,7 @@ import pytest
 
 from commands.demo import DIRECTORY
 from learning.simulator import CURRENCY
-from streams.settings import variable
+from streams.ops.settings import variable
 from tests.live import BERKA, Bank, Json, OpenBank, outside, tracker, until
 
 DEMO_SECONDS_MAX = 120

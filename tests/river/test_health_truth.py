@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
-from handlers.churn_model import dumps
-from streams.embedded import EmbeddedBroker, EmbeddedRedis
-from streams.topics import needed_topics
+from commands.embedded import EmbeddedBroker, EmbeddedRedis
+from handlers.churn.model import dumps
+from streams.broker.topics import needed_topics
 from tests.bank import booked
 from tests.faults.worker import CONTEXT
 from tests.faults.worker import Worker as Forked

@@ -7,7 +7,7 @@ from time import monotonic
 from confluent_kafka import Consumer
 
 from commands.kafka import admin
-from streams.membership import LOOK_SECONDS
+from streams.broker.membership import LOOK_SECONDS
 from tests.live import ANSWER_SECONDS_MAX, Bank, OpenBank, Worker, until
 
 AT_ONCE_SECONDS = 10

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from commands.kafka import consumer, ends, from_the_start, partitions, producer, to_the_end
 from schemas.units import DAY_MS
-from streams.metrics import Metrics, Step
-from streams.records import headers_of
+from streams.broker.messages import headers_of
+from streams.ops.metrics import Metrics, Step
 from tests.live import ANSWER_SECONDS_MAX, WORK_SECONDS_MAX, Bank, Json, OpenBank, Worker
 from tests.river.feeds import written
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from commands.offers import SHIPPED
-from streams.bounded import Bounded
-from streams.topics import topics_read
-from streams.transactions import producer_config, send_offsets
+from streams.broker.bounded import Bounded
+from streams.broker.topics import topics_read
+from streams.broker.transactions import producer_config, send_offsets
 from tests.live import ANSWER_SECONDS_MAX, START_SECONDS_MAX, Bank, OpenBank, tracker
 
 SESSION_MS = 4 * START_SECONDS_MAX * 1_000

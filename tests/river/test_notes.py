@@ -12,7 +12,7 @@ from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from commands.kafka import admin
-from handlers.ledger import LEDGER, Ledger
+from handlers.offers.counts import LEDGER, Ledger
 from schemas.units import DAY_MS
 from tests.live import ANSWER_SECONDS_MAX, Bank, Json, OpenBank, Worker
 from tests.river.feeds import written

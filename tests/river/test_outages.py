@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from learning.simulator import simulate
-from streams.redis_store import redis_client
-from streams.settings import Settings
+from streams.ops.settings import Settings
+from streams.store.redis_store import redis_client
 from tests.live import Answer, Bank, Json, OpenBank, Worker
 from tests.river.feeds import written
 from tests.river.gateway import Gateway

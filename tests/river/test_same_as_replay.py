@@ -10,8 +10,8 @@ import pytest
 
 from commands.offers import SHIPPED
 from commands.state import claimed_partitions
-from handlers.measures import profile
-from streams.settings import variable
+from handlers.aggregates.evaluate import profile
+from streams.ops.settings import variable
 from tests.live import BERKA, Bank, Json, OpenBank, outside, tracker
 
 EVENTS = 3_000

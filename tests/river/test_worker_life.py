@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from commands.kafka import ANSWER_SECONDS_MAX, admin, client, producer
 from schemas.units import DAY_MS, rfc3339
-from streams.mark import Mark
+from streams.broker.progress import Mark
 from tests.faults.worker import CONTEXT
 from tests.faults.worker import Worker as Forked
 from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank, Worker, until

@@ -27,7 +27,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from confluent_kafka.cimpl import NewTopic
 
-from streams.embedded import TiedProcess, free_port
+from commands.embedded import TiedProcess, free_port
 from tests.faults.servers import ROOT, until
 from tests.secured.certificates import Authority, Certificate
 from tests.servers import ANSWER_SECONDS_MAX, FETCH_AND_START_SECONDS_MAX

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from streams.embedded import START_SECONDS_MAX, TiedProcess, free_port
+from commands.embedded import START_SECONDS_MAX, TiedProcess, free_port
 from tests.secured.certificates import Authority, Certificate
 from tests.secured.redis_page import SENTINEL, WORKER, default_user, rules_of
 

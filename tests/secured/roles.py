@@ -15,8 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from commands import rights
-from streams.rights import Right, worker_rights
-from streams.settings import Settings
+from streams.broker.rights import Right, worker_rights
+from streams.ops.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 MARKETING_GROUP = "marketing"

@@ -17,16 +17,16 @@ import pytest
 import redis
 from confluent_kafka import Consumer, Producer
 
+from commands.embedded import EmbeddedRedis
 from commands.kafka import client, consumer, from_the_start, to_the_end
 from commands.offers import SHIPPED
-from streams.embedded import EmbeddedRedis
-from streams.gate import Gate
-from streams.health import Health
-from streams.retry import GaveUp
-from streams.rights import Right
-from streams.river import consumer_config
-from streams.settings import Settings
-from streams.topics import offers_changelog
+from streams.broker.poller import consumer_config
+from streams.broker.preflight import Gate
+from streams.broker.rights import Right
+from streams.broker.topics import offers_changelog
+from streams.ops.health import Health
+from streams.ops.retry import GaveUp
+from streams.ops.settings import Settings
 from tests.live import ANSWER_SECONDS_MAX, Bank, Worker, tracker
 from tests.secured.cluster import SecuredKafka
 from tests.secured.roles import KINDS, MARKETING_GROUP, bindings, roles, table, typed

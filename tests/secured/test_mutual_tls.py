@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from commands import rights
-from streams.embedded import EmbeddedRedis
-from streams.rights import worker_rights
+from commands.embedded import EmbeddedRedis
+from streams.broker.rights import worker_rights
 from tests.live import Bank
 from tests.secured.cluster import SecuredKafka
 from tests.secured.roles import bindings

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import redis
 
-from streams.embedded import START_SECONDS_MAX, EmbeddedRedis, TiedProcess, free_port
-from streams.redis_lines import OneServer
-from streams.redis_safety import UnsafeRedis
-from streams.redis_store import RedisStore, redis_client
-from streams.store import Changes, Outgoing, StoreUnavailable
+from commands.embedded import START_SECONDS_MAX, EmbeddedRedis, TiedProcess, free_port
+from streams.store.port import Changes, Outgoing, StoreUnavailable
+from streams.store.redis_safety import UnsafeRedis
+from streams.store.redis_store import RedisStore, redis_client
+from streams.store.routing import OneServer
 from tests.secured.redis_page import READER, WORKER, default_user, rules_of
 from tests.servers import missing_for
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.redis_store import RedisStore, redis_lines
-from streams.settings import Settings
-from streams.store import Changes, Position, StoreUnavailable
+from streams.ops.settings import Settings
+from streams.store.port import Changes, Position, StoreUnavailable
+from streams.store.redis_store import RedisStore, redis_lines
 from tests.live import until
 from tests.secured.redis_page import WORKER
 from tests.secured.redis_servers import PASSWORD, Secured

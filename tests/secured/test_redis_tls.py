@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from streams.redis_store import RedisStore, redis_lines
-from streams.settings import Settings
-from streams.store import Changes, StoreUnavailable
+from streams.ops.settings import Settings
+from streams.store.port import Changes, StoreUnavailable
+from streams.store.redis_store import RedisStore, redis_lines
 from tests.live import until
 from tests.secured.certificates import Authority
 from tests.secured.redis_page import SENTINEL, rules_of

@@ -17,9 +17,9 @@ from confluent_kafka import Producer
 
 from commands.examples import EXAMPLES
 from schemas.alert import Alert, cloud_event_headers
-from streams.settings import Settings
-from streams.store import Outgoing
-from streams.transactions import produce, producer_config
+from streams.broker.transactions import produce, producer_config
+from streams.ops.settings import Settings
+from streams.store.port import Outgoing
 from tests.live import ROOT
 from tests.servers import Kafka, fresh_name
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from handlers.batch import Record
-from handlers.dealings import ACCEPTED, BOUGHT, DECLINED, IGNORED, RETRACTED, SHOWN
-from handlers.notes import Note, NoteIntake
-from handlers.policy import in_control
+from handlers.contact.history import ACCEPTED, BOUGHT, DECLINED, IGNORED, RETRACTED, SHOWN
+from handlers.contact.rules import in_control
+from handlers.intake.customer_records import Note, NoteIntake
+from handlers.intake.events import Record
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.outcome import AlertOutcome

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handlers.dealings import RULES
+from handlers.contact.history import RULES
 from schemas.offer import Condition
 from schemas.policy import Policy
 from tests.bank import booked, day, offer, offered, salary

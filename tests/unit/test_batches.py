@@ -9,8 +9,8 @@ from typing import cast
 
 import faust
 
-from streams.batches import Batches
-from streams.claim import Portion
+from streams.broker.ownership import Portion
+from streams.worker.handoff import Batches
 
 BATCHES = 3_000
 SECONDS_MAX = 60

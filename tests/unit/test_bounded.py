@@ -5,7 +5,7 @@ from threading import enumerate as threads
 
 import pytest
 
-from streams.bounded import Bounded
+from streams.broker.bounded import Bounded
 
 
 def test_a_call_is_made_once_and_its_error_is_raised() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.breaker import RECORDS, RECORDS_MIN, Breaker, PoisonFlood
+from streams.partition.poison_breaker import RECORDS, RECORDS_MIN, Breaker, PoisonFlood
 
 
 def test_a_few_refused_records_pass() -> None:

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.arena import HEAD
-from handlers.ids import ids_of
-from handlers.ledger import LEDGER
-from handlers.rows import Rows
-from handlers.words import WORD
-from streams.cache import RowCache
+from handlers.kernel.customer_ids import ids_of
+from handlers.kernel.text import WORD
+from handlers.offers.counts import LEDGER
+from handlers.state.row_arena import HEAD
+from handlers.state.row_table import Rows
+from streams.partition.row_cache import RowCache
 
 NAMES = ["a", "b", "C-0000000001", "x" * 64, "x" * 63, LEDGER]
 

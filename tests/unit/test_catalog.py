@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from handlers.catalog import CatalogError, catalogue_of, read_catalog, record_mistake
+from handlers.offers.catalog import CatalogError, catalogue_of, read_catalog, record_mistake
 from schemas.offer import OFFERS_MAX
 from schemas.policy import Policy
 

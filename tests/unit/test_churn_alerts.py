@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from handlers.churn_inputs import NAMES
-from handlers.churn_model import ChurnModel, dumps
-from handlers.churn_reasons import REASONS_MAX, reasons
-from handlers.features import FEATURES, INDEX
-from handlers.rules import Rules
-from handlers.run_off import FIGURES, GROUPS
-from handlers.snapshot import Snapshot
+from handlers.aggregates.features import FEATURES, INDEX
+from handlers.aggregates.snapshot import Snapshot
+from handlers.churn.inputs import NAMES
+from handlers.churn.model import ChurnModel, dumps
+from handlers.churn.reasons import REASONS_MAX, reasons
+from handlers.churn.run_off import FIGURES, GROUPS
+from handlers.engine.rules import Rules
 from schemas.alert import Alert
 from schemas.policy import Policy
 from schemas.units import rfc3339
-from streams.churn import churn_rules
-from streams.settings import Settings, SettingsError
+from streams.ops.settings import Settings, SettingsError
+from streams.worker.churn_models import churn_rules
 from tests.fast import Fast
 from tests.models import HORIZON, by_hand
 from tests.unit.test_rhythm import NOON, day, every_second_day, paid

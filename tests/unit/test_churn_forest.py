@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.churn_forest import Forest, forest_of, leaf_moves, leaf_sum
-from handlers.churn_model import ChurnModel, ModelError, Trees, dumps, loads
-from handlers.jit import F8
+from handlers.churn.forest import Forest, forest_of, leaf_moves, leaf_sum
+from handlers.churn.model import ChurnModel, ModelError, Trees, dumps, loads
+from handlers.kernel.jit import F8
 from tests.models import by_hand
 
 COLUMNS = 3

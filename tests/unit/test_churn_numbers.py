@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from handlers.churn_design import BG, COLUMN_NAMES, LOGIT_MAX, MBG, design, logit
-from handlers.churn_inputs import NAMES, RHYTHM, inputs_at
-from handlers.churn_model import Linear, Scorer
-from handlers.churn_weights import carried, standard
-from handlers.purchase_models import PurchaseModel, p_comes, p_silent
+from handlers.churn.design_matrix import BG, COLUMN_NAMES, LOGIT_MAX, MBG, design, logit
+from handlers.churn.inputs import NAMES, RHYTHM, inputs_at
+from handlers.churn.model import Linear, Scorer
+from handlers.churn.purchase_models import PurchaseModel, p_comes, p_silent
+from handlers.churn.scoring import carried, standard
 from schemas.policy import Policy
 from tests.fast import Fast
 from tests.models import by_hand

@@ -2,16 +2,16 @@
 
 import pytest
 
-from handlers.batch import Record
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
-from streams.beside import note_intakes
-from streams.cache import RowCache
-from streams.claim import Claim
-from streams.memory_store import MemoryStore
-from streams.partition import Partition
-from streams.settings import Settings
-from streams.store import Offsets
+from handlers.engine.engine import Engine, Rules
+from handlers.intake.events import Record
+from handlers.intake.transactions import Intake
+from streams.broker.ownership import Claim
+from streams.broker.side_topics import note_intakes
+from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Offsets
 
 
 @pytest.fixture

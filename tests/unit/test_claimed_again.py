@@ -1,9 +1,9 @@
 """What a partition knows when it is claimed: what the store has, never what memory held before."""
 
-from handlers.layout import VERSION
-from handlers.measures import profile
-from streams.memory_store import MemoryStore
-from streams.store import Changes
+from handlers.aggregates.evaluate import profile
+from handlers.state.codec import VERSION
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes
 from tests.bank import booked, day, salary
 from tests.unit.test_compatibility import ROW_1
 from tests.unit.test_partition import opened, record

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from handlers.batch import NONE, Record
-from handlers.dealings import DECLINED, dealings_of
-from handlers.intake import Intake
-from handlers.layout import VERSION
-from handlers.ledger import Counts, Ledger
-from handlers.measures import profile
-from handlers.seen import Seen
+from handlers.aggregates.evaluate import profile
+from handlers.contact.history import DECLINED, dealings_of
+from handlers.intake.dedup import Seen
+from handlers.intake.events import NONE, Record
+from handlers.intake.transactions import Intake
+from handlers.offers.counts import Counts, Ledger
+from handlers.state.codec import VERSION
 from schemas.alert import Alert
 from schemas.dead_letter import dead_letter_of
 from schemas.offer import Offer

@@ -2,8 +2,8 @@
 
 import pytest
 
-from handlers.dealings import CONTROL, DECLINED, IGNORED, OPEN, RETRACTED, RULES, SENT, Contact, Dealings
-from handlers.policy import in_control
+from handlers.contact.history import CONTROL, DECLINED, IGNORED, OPEN, RETRACTED, RULES, SENT, Contact, Dealings
+from handlers.contact.rules import in_control
 from schemas.offer import CONTACT_CHANNELS, Offer
 from schemas.policy import Cap, Policy
 from schemas.units import DAY_MS

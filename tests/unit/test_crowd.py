@@ -2,16 +2,16 @@
 
 import msgspec
 
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
+from handlers.engine.engine import Engine, Rules
+from handlers.intake.transactions import Intake
 from schemas.policy import Policy
 from schemas.units import parse_rfc3339
-from streams.beside import note_intakes
-from streams.cache import RowCache
-from streams.memory_store import MemoryStore
-from streams.partition import DUE_MAX, Partition
-from streams.settings import Settings
-from streams.store import Changes, Position
+from streams.broker.side_topics import note_intakes
+from streams.ops.settings import Settings
+from streams.partition.partition import DUE_MAX, Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes, Position
 from tests.bank import booked, day, salary
 from tests.fast import Fast
 from tests.unit.test_partition import record

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.currency import EXPONENTS, Exchange, load_rates
+from handlers.intake.exchange import EXPONENTS, Exchange, load_rates
 from schemas.transaction import AMOUNT_LIMIT
 
 

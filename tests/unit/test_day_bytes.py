@@ -1,13 +1,13 @@
-"""The bytes of a day as handlers/day.py describes them: rows outlive the program that wrote them, and profile.lua reads
-the same bytes."""
+"""The bytes of a day as handlers/state/day_codec.py describes them: rows outlive the program that wrote them, and
+profile.lua reads the same bytes."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from handlers.day import open_day, own_as_stored, put_day, stays_as_stored
-from handlers.row import (
+from handlers.state.day_codec import open_day, own_as_stored, put_day, stays_as_stored
+from handlers.state.row import (
     CHANNEL_COUNT,
     CLOSED,
     DAY_END,

@@ -1,7 +1,7 @@
 """What `make bench` says of the cost of deciding is of the same stream under each set of rules."""
 
 from commands.benchmark.workload import CATALOGUE, Workload
-from handlers.rules import Rules
+from handlers.engine.rules import Rules
 from tests.bench.decisions import costs, table
 
 

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 
 from commands.main import run as program
 from deploy import dashboard
-from streams.metrics import Metrics
-from streams.settings import PREFIX, Settings
+from streams.ops.metrics import Metrics
+from streams.ops.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from commands.documents import SCHEMAS, WRITTEN, rendered, schema
 from commands.examples import EXAMPLES
-from handlers.features import FEATURES
+from handlers.aggregates.features import FEATURES
 from schemas.alert import Alert, Cause, Model, Reason, alert_id, cloud_event_headers
 from schemas.transaction import HEARTBEAT_HEADER
 

@@ -7,18 +7,18 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from handlers.churn_inputs import NAMES, inputs_at
-from handlers.churn_model import Scorer
-from handlers.drift import reference
-from handlers.layout import VERSION
-from handlers.ledger import LEDGER
+from handlers.churn.drift import reference
+from handlers.churn.inputs import NAMES, inputs_at
+from handlers.churn.model import Scorer
+from handlers.offers.counts import LEDGER
+from handlers.state.codec import VERSION
 from learning.simulator import START, simulate
 from schemas.units import DAY_MS
-from streams.drift import SAMPLE_MIN, Drift
-from streams.health import Health
-from streams.memory_store import MemoryStore
-from streams.metrics import Metrics
-from streams.store import Changes, Position, StoreUnavailable
+from streams.ops.health import Health
+from streams.ops.metrics import Metrics
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes, Position, StoreUnavailable
+from streams.worker.drift_monitor import SAMPLE_MIN, Drift
 from tests.fast import Fast
 from tests.models import by_hand
 

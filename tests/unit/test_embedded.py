@@ -12,7 +12,7 @@ import pytest
 import redis
 from confluent_kafka import Producer
 
-from streams.embedded import EmbeddedBroker, EmbeddedError, EmbeddedRedis
+from commands.embedded import EmbeddedBroker, EmbeddedError, EmbeddedRedis
 
 
 def test_a_topic_cannot_be_created_twice() -> None:
@@ -45,7 +45,7 @@ def test_redis_answers_appends_every_second_and_is_gone_with_its_files() -> None
 
 
 def test_redis_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
-    program = "from streams.embedded import EmbeddedRedis; s = EmbeddedRedis(); print(s.url, flush=True); input()"
+    program = "from commands.embedded import EmbeddedRedis; s = EmbeddedRedis(); print(s.url, flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:

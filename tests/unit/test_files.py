@@ -13,7 +13,7 @@ import pytest
 
 from commands.console import Failure
 from commands.lines import reading
-from handlers.intake import Intake
+from handlers.intake.transactions import Intake
 from learning.history import read
 from tests.live import tracker
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.dealings import (
+from handlers.contact.history import (
     DECLINED,
     IGNORED,
     OPEN,
@@ -15,7 +15,7 @@ from handlers.dealings import (
     Dealings,
     sent_churn,
 )
-from handlers.ledger import OFFERS_KNOWN_MAX, Ledger
+from handlers.offers.counts import OFFERS_KNOWN_MAX, Ledger
 from schemas.policy import Cap, Policy
 from schemas.units import DAY_MS
 from tests.bank import booked, day, event, offer, salary

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer
 
+from commands.embedded import EmbeddedBroker
 from commands.topics import wanted_topics
-from streams.embedded import EmbeddedBroker
-from streams.gate import Gate
-from streams.health import Health
-from streams.retry import GaveUp
-from streams.river import consumer_config
-from streams.settings import Settings
+from streams.broker.poller import consumer_config
+from streams.broker.preflight import Gate
+from streams.ops.health import Health
+from streams.ops.retry import GaveUp
+from streams.ops.settings import Settings
 from tests.servers import fresh_name
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.health import STALL_SECONDS, Health
-from streams.retry import LONGEST_SECONDS, GaveUp, Retry
+from streams.ops.health import STALL_SECONDS, Health
+from streams.ops.retry import LONGEST_SECONDS, GaveUp, Retry
 
 
 class Clock:

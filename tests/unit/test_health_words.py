@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from streams.health import Need, Part
+from streams.ops.health import Need, Part
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ NOT_YET = {"offer catalogue"}
 def told_to_health() -> set[str]:
     """The first words of every `trouble` that the program can tell."""
     found = set()
-    for file in (ROOT / "streams").glob("*.py"):
+    for file in (ROOT / "streams").rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "trouble":
                 what = call.args[0]

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.batch import Batch, Record
-from handlers.intake import Intake, Unread
-from handlers.seen import Seen
+from handlers.intake.dedup import Seen
+from handlers.intake.events import Batch, Record
+from handlers.intake.transactions import Intake, Unread
 from schemas.units import DAY_MS, rfc3339
 
 NOW = 1_800_000_000_000

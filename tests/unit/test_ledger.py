@@ -1,6 +1,6 @@
 """What one partition has offered, and how often it was taken."""
 
-from handlers.ledger import Ledger, share_of_budget
+from handlers.offers.counts import Ledger, share_of_budget
 from tests.bank import booked, day, offer, outcome, salary
 from tests.fast import Fast
 

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from handlers.batch import Record
-from handlers.catalog import offer_mistakes, policy_mistakes, read_catalog
-from handlers.currency import Exchange
-from handlers.intake import Intake
-from handlers.seen import Seen
+from handlers.intake.dedup import Seen
+from handlers.intake.events import Record
+from handlers.intake.exchange import Exchange
+from handlers.intake.transactions import Intake
+from handlers.offers.catalog import offer_mistakes, policy_mistakes, read_catalog
 from schemas.dead_letter import DeadLetter
-from streams.settings import Settings, SettingsError, load_settings, variable
+from streams.ops.settings import Settings, SettingsError, load_settings, variable
 
 NOON = 1_709_208_000_000
 """2024-02-29T12:00:00Z, when every record was received."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from handlers.layout import LayoutError
-from streams.logs import DiscreetFormatter
-from streams.retry import GaveUp
-from streams.store import StoreUnavailable
+from handlers.state.codec import LayoutError
+from streams.ops.logs import DiscreetFormatter
+from streams.ops.retry import GaveUp
+from streams.store.port import StoreUnavailable
 
 READ = "customer-4711"
 """What was being worked on."""

@@ -6,20 +6,20 @@ from typing import Any, cast
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from handlers.batch import Record
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
-from streams.beside import note_intakes
-from streams.cache import RowCache
-from streams.claim import Claim, Portion
-from streams.health import Health
-from streams.loop import Loop
-from streams.memory_store import MemoryStore
-from streams.metrics import Metrics
-from streams.partition import Partition
-from streams.publisher import Publisher
-from streams.settings import Settings
-from streams.store import Fenced
+from handlers.engine.engine import Engine, Rules
+from handlers.intake.events import Record
+from handlers.intake.transactions import Intake
+from streams.broker.ownership import Claim, Portion
+from streams.broker.publisher import Publisher
+from streams.broker.side_topics import note_intakes
+from streams.ops.health import Health
+from streams.ops.metrics import Metrics
+from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Fenced
+from streams.worker.loop import Loop
 from tests.bank import salary
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from schemas.dead_letter import DeadLetter, dead_letter_headers
-from streams.lookback import Lookback
-from streams.mark import Back, Mark
-from streams.settings import Settings
-from streams.store import Offsets, Outgoing
+from streams.broker.progress import Back, Mark
+from streams.broker.published_scan import Lookback
+from streams.ops.settings import Settings
+from streams.store.port import Offsets, Outgoing
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
-from streams.clients import LastWord, is_fatal
-from streams.embedded import EmbeddedBroker
-from streams.health import Health
-from streams.membership import LOOK_SECONDS, OUT_SECONDS, SPARE_SECONDS, Group, Membership, OutOfGroup, owned
-from streams.metrics import Metrics
-from streams.retry import GaveUp
-from streams.river import consumer_config
-from streams.settings import Settings
+from commands.embedded import EmbeddedBroker
+from streams.broker.clients import LastWord, is_fatal
+from streams.broker.membership import LOOK_SECONDS, OUT_SECONDS, SPARE_SECONDS, Group, Membership, OutOfGroup, owned
+from streams.broker.poller import consumer_config
+from streams.ops.health import Health
+from streams.ops.metrics import Metrics
+from streams.ops.retry import GaveUp
+from streams.ops.settings import Settings
 from tests.servers import fresh_name
 
 JOIN_GROUP, HEARTBEAT = 11, 12

@@ -6,10 +6,10 @@ from typing import get_args
 import pytest
 from prometheus_client import CollectorRegistry
 
-from handlers.shadow import BANDS
+from handlers.churn.challenger import BANDS
 from schemas.dead_letter import Reason
 from schemas.outcome import OutcomeKind
-from streams.metrics import Metrics
+from streams.ops.metrics import Metrics
 
 
 def test_every_reason_and_kind_is_there_at_zero_from_the_start() -> None:

@@ -10,30 +10,30 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from handlers.batch import Record
-from handlers.dealings import RULES
-from handlers.engine import Engine
-from handlers.intake import Intake
-from handlers.ledger import LEDGER, Ledger
-from handlers.policy import in_control
-from handlers.rules import Rules
-from handlers.shadow import BANDS
+from handlers.churn.challenger import BANDS
+from handlers.contact.history import RULES
+from handlers.contact.rules import in_control
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
+from handlers.intake.events import Record
+from handlers.intake.transactions import Intake
+from handlers.offers.counts import LEDGER, Ledger
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
 from schemas.offer import Condition
 from schemas.outcome import OutcomeKind
 from schemas.policy import CONTACTS_MAX, Cap, Policy
-from streams.beside import note_intakes
-from streams.cache import RowCache
-from streams.claim import Claim, Portion
-from streams.health import Health
-from streams.loop import Loop
-from streams.memory_store import MemoryStore
-from streams.metrics import Metrics
-from streams.partition import Partition
-from streams.publisher import Publisher
-from streams.settings import Settings
-from streams.store import Changes, Fenced, Moved, StoreUnavailable
+from streams.broker.ownership import Claim, Portion
+from streams.broker.publisher import Publisher
+from streams.broker.side_topics import note_intakes
+from streams.ops.health import Health
+from streams.ops.metrics import Metrics
+from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes, Fenced, Moved, StoreUnavailable
+from streams.worker.loop import Loop
 from tests.bank import booked, day, event, offer, outcome, salary
 from tests.models import by_hand
 

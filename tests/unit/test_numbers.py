@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.fixed import get_fixed, put_fixed, width, width_of
-from handlers.row import MINOR_LIMIT, add
-from handlers.varint import get, put
+from handlers.kernel.fixed import get_fixed, put_fixed, width, width_of
+from handlers.kernel.varint import get, put
+from handlers.state.row import MINOR_LIMIT, add
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 whole = st.one_of(

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from handlers.batch import Record
-from streams.memory_store import MemoryStore
+from handlers.intake.events import Record
+from streams.store.memory_store import MemoryStore
 from tests.bank import event, salary
 from tests.unit.test_partition import opened, record
 

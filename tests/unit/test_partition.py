@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.batch import Record
-from handlers.engine import Engine, Rules
-from handlers.intake import Intake
-from handlers.layout import VERSION, LayoutError
-from streams.beside import note_intakes
-from streams.breaker import PoisonFlood
-from streams.cache import RowCache
-from streams.memory_store import MemoryStore
-from streams.partition import Partition
-from streams.settings import Settings
-from streams.store import Changes, Offsets, Position, Store
+from handlers.engine.engine import Engine, Rules
+from handlers.intake.events import Record
+from handlers.intake.transactions import Intake
+from handlers.state.codec import VERSION, LayoutError
+from streams.broker.side_topics import note_intakes
+from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.poison_breaker import PoisonFlood
+from streams.partition.row_cache import RowCache
+from streams.store.memory_store import MemoryStore
+from streams.store.port import Changes, Offsets, Position, Store
 from tests.bank import event, offer, outcome, salary
 
 NOTES = note_intakes(Settings())

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from handlers.batch import AT, NONE
-from handlers.columns import Columns
-from handlers.currency import Exchange
-from handlers.decode import alone
-from handlers.json_scan import NOT_PLAIN, value
-from handlers.refusal import EARLIEST, LATEST, Refusal, refusal_of
-from handlers.rfc3339 import moment
-from handlers.words import PADDING, text_of
+from handlers.intake.event_table import Columns
+from handlers.intake.events import AT, NONE
+from handlers.intake.exchange import Exchange
+from handlers.intake.json_scanner import NOT_PLAIN, value
+from handlers.intake.rfc3339_scanner import moment
+from handlers.intake.strict_json import alone
+from handlers.intake.validation import EARLIEST, LATEST, Refusal, refusal_of
+from handlers.kernel.text import PADDING, text_of
 from schemas.transaction import Transaction
 from schemas.units import parse_rfc3339
 from tests.unit.test_intake_laws import GOOD, KEYS, NOW, PLAIN, VALUES, changed

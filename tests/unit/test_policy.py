@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from handlers.dealings import RULES
-from handlers.ledger import share_of_budget
-from handlers.policy import in_control
-from handlers.rules import Rules
-from handlers.zones import after_quiet
+from handlers.contact.history import RULES
+from handlers.contact.quiet_hours import after_quiet
+from handlers.contact.rules import in_control
+from handlers.engine.rules import Rules
+from handlers.offers.counts import share_of_budget
 from schemas.alert import Alert
 from schemas.policy import CONTACTS_MAX, Cap, Policy
 from schemas.units import parse_rfc3339, rfc3339

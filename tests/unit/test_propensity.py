@@ -5,10 +5,10 @@ from statistics import fmean, pvariance
 import numpy as np
 import pytest
 
-from handlers.features import FEATURES, INDEX
-from handlers.ledger import LEDGER, Counts, Ledger
-from handlers.propensity import CONTROL_MIN, beta, propensity, segment_of, unasked
-from handlers.snapshot import Snapshot
+from handlers.aggregates.features import FEATURES, INDEX
+from handlers.aggregates.snapshot import Snapshot
+from handlers.offers.counts import LEDGER, Counts, Ledger
+from handlers.offers.propensity import CONTROL_MIN, beta, propensity, segment_of, unasked
 from schemas.policy import Policy
 from tests.bank import offer, offered, outcome, salary
 from tests.fast import Fast

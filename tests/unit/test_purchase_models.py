@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.purchase_models import PurchaseModel, alive, silent
+from handlers.churn.purchase_models import PurchaseModel, alive, silent
 from learning import cdnow
 from learning.purchase_fit import fit, log_likelihood
 from schemas.units import DAY_MS, parse_rfc3339

@@ -9,11 +9,11 @@ import redis.cluster
 from redis import exceptions
 from redis.connection import ConnectionPool
 
-from streams.redis_line import KeyRefused, Line, RightMissing, Unreachable, unavailable
-from streams.redis_lines import ClusterNodes, Node, OneServer
-from streams.redis_safety import see_that_it_keeps_writes
-from streams.redis_store import RedisStore, redis_client
-from streams.store import Changes, Position, StoreUnavailable
+from streams.store.connection import KeyRefused, Line, RightMissing, Unreachable, unavailable
+from streams.store.port import Changes, Position, StoreUnavailable
+from streams.store.redis_safety import see_that_it_keeps_writes
+from streams.store.redis_store import RedisStore, redis_client
+from streams.store.routing import ClusterNodes, Node, OneServer
 
 AT = Position(1, 0, 0, 0, 0, 0, 0)
 

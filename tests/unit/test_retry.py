@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.retry import GaveUp, Retry
+from streams.ops.retry import GaveUp, Retry
 
 
 class Clock:

@@ -8,17 +8,17 @@ from typing import Any, cast
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from handlers.batch import Record
-from streams.beside import Beside
-from streams.claim import Claim
-from streams.embedded import EmbeddedBroker
-from streams.health import Health
-from streams.membership import Membership
-from streams.metrics import Metrics
-from streams.river import River, consumer_config
-from streams.settings import Settings
-from streams.store import Offsets, Position
-from streams.topics import topics_read
+from commands.embedded import EmbeddedBroker
+from handlers.intake.events import Record
+from streams.broker.membership import Membership
+from streams.broker.ownership import Claim
+from streams.broker.poller import River, consumer_config
+from streams.broker.side_topics import Beside
+from streams.broker.topics import topics_read
+from streams.ops.health import Health
+from streams.ops.metrics import Metrics
+from streams.ops.settings import Settings
+from streams.store.port import Offsets, Position
 from tests.servers import fresh_name
 
 

@@ -1,4 +1,4 @@
-"""The bytes of a row as handlers/layout.py describes them, put together by hand from the figures."""
+"""The bytes of a row as handlers/state/codec.py describes them, put together by hand from the figures."""
 
 from typing import Any
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.arena import Arena
-from handlers.ids import distinct, ids_of, names_of
-from handlers.resp import change
-from handlers.rows import DueTimes, Rows
+from handlers.kernel.customer_ids import distinct, ids_of, names_of
+from handlers.state.row_arena import Arena
+from handlers.state.row_table import DueTimes, Rows
+from streams.store.resp import change
 
 names = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64)
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handlers.layout import decode
-from handlers.measures import profile
-from handlers.row import new_scratch
-from handlers.run_off import BEFORE, FIGURES, GROUPS, INCOME, LATELY, SINCE, run_off, stopped
+from handlers.aggregates.evaluate import profile
+from handlers.churn.run_off import BEFORE, FIGURES, GROUPS, INCOME, LATELY, SINCE, run_off, stopped
+from handlers.state.codec import decode
+from handlers.state.row import new_scratch
 from schemas.units import rfc3339
 from tests.fast import Fast
 from tests.unit.test_churn_alerts import run

@@ -10,7 +10,7 @@ import pytest
 import redis
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from streams.embedded import EmbeddedBroker, EmbeddedRedis
+from commands.embedded import EmbeddedBroker, EmbeddedRedis
 from tests.servers import Kafka, fresh_name
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ import pytest
 from redis.connection import SSLConnection
 
 from commands.settings import SECTIONS, reference
-from streams.redis_options import nodes, options_of
-from streams.settings import SECRETS, Settings, SettingsError, load_settings, variable
+from streams.ops.settings import SECRETS, Settings, SettingsError, load_settings, variable
+from streams.store.redis_options import nodes, options_of
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from commands.offers import SHIPPED, catalogue
-from handlers.dealings import CONTROL, alert_bytes
-from handlers.ledger import LEDGER
-from handlers.policy import in_control
+from handlers.contact.history import CONTROL, alert_bytes
+from handlers.contact.rules import in_control
+from handlers.offers.counts import LEDGER
 from learning.chance import Chance
 from learning.simulator import simulate
 from schemas.alert import Alert

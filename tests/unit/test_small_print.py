@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from handlers.dealings import SENT, Contact
-from handlers.layout import LayoutError
-from handlers.ledger import Counts, Ledger
-from handlers.measures import profile
-from handlers.propensity import propensity
-from handlers.run_off import marks_run_off, run_off_mark
+from handlers.aggregates.evaluate import profile
+from handlers.churn.run_off import marks_run_off, run_off_mark
+from handlers.contact.history import SENT, Contact
+from handlers.offers.counts import Counts, Ledger
+from handlers.offers.propensity import propensity
+from handlers.state.codec import LayoutError
 from schemas.policy import Cap, Policy
 from schemas.units import DAY_MS, HOUR_MS
 from tests.bank import booked, day, event, offer, salary

@@ -1,0 +1,1 @@
+"""Features declared (features.py), a transaction folded into a row, features evaluated."""

@@ -1,0 +1,249 @@
+"""Folding one transaction into a row, event by event, and finding when a customer must be looked at again."""
+
+import numpy as np
+
+from handlers.aggregates.features import BANK_MADE_TYPES
+from handlers.churn.rhythm import (
+    COOLDOWN_DAYS,
+    GAPS_MIN,
+    LOOK_DAYS_MIN,
+    LOOK_TENTHS,
+    LOOKS_A_HORIZON,
+    QUANTILE_TENTHS,
+    SILENCE_DAYS_MIN,
+)
+from handlers.intake.events import ACCOUNT_WORDS, I8, NONE
+from handlers.kernel.jit import jit
+from handlers.offers.triggers import LATE, RETURNED, moments, watched
+from handlers.state.day_list import day_at, own_days
+from handlers.state.row import (
+    ACCOUNT_AT,
+    ACCOUNT_BALANCE,
+    ACCOUNTS,
+    ACCOUNTS_MAX,
+    CHANNEL_COUNT,
+    CHANNELS_SEEN,
+    COUNT,
+    DAY_HAS_BALANCE,
+    DAY_HIGH,
+    DAY_KEPT,
+    DAY_LARGEST,
+    DAY_LOW,
+    DAY_MIX,
+    DAY_OWN,
+    DAYS,
+    DUE,
+    FIRST,
+    FIVE_KEPT,
+    FIVE_MS,
+    FIVES,
+    HOUR_KEPT,
+    HOURS,
+    IN,
+    LAST,
+    LAST_OWN,
+    NEWEST,
+    OUT,
+    QUIET_UNTIL,
+    RAISED_DUE,
+    TILE_COUNT,
+    TILE_IN,
+    TILE_OUT,
+    WATCHES,
+    Scratch,
+    add,
+    copy,
+    forget,
+    tile_at,
+)
+from schemas.units import DAY_MS, HOUR_MS
+
+_BANK_MADE_A, _BANK_MADE_B = BANK_MADE_TYPES
+
+
+@jit
+def _book(tiles: I8, place: int, sign: int, amount: int) -> None:
+    """Counts an amount in a tile; `sign` is -1 for a reversal, whose amount is already the opposite."""
+    tiles[place, TILE_COUNT] += sign
+    if (amount > 0) == (sign > 0):
+        tiles[place, TILE_IN] = add(tiles[place, TILE_IN], amount)
+    else:
+        tiles[place, TILE_OUT] = add(tiles[place, TILE_OUT], -amount)
+
+
+@jit
+def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
+    """Latest balance of the account (a tie goes to the later in the stream), and the day's low and high."""
+    n = s.size[ACCOUNTS]
+    place = 0
+    while place < n:
+        same = True
+        for w in range(ACCOUNT_WORDS):
+            same &= s.accounts[place, w] == account[w]
+        if same:
+            break
+        place += 1
+    if place == n:
+        # kept in the order of their ids, so that the row doesn't depend on the order of arrival
+        place = 0
+        while place < n:
+            smaller = False
+            for w in range(ACCOUNT_WORDS):
+                if s.accounts[place, w] != account[w]:
+                    smaller = s.accounts[place, w] < account[w]
+                    break
+            if not smaller:
+                break
+            place += 1
+        for k in range(n, place, -1):
+            copy(s.accounts, k, k - 1)
+        for w in range(ACCOUNT_WORDS):
+            s.accounts[place, w] = account[w]
+        s.accounts[place, ACCOUNT_AT] = at
+        s.accounts[place, ACCOUNT_BALANCE] = balance
+        s.size[ACCOUNTS] = n + 1
+        if n + 1 > ACCOUNTS_MAX:
+            oldest = 0
+            for k in range(n + 1):
+                if s.accounts[k, ACCOUNT_AT] < s.accounts[oldest, ACCOUNT_AT]:
+                    oldest = k
+            for k in range(oldest, n):
+                copy(s.accounts, k, k + 1)
+            s.size[ACCOUNTS] = n
+    elif at >= s.accounts[place, ACCOUNT_AT]:
+        s.accounts[place, ACCOUNT_AT] = at
+        s.accounts[place, ACCOUNT_BALANCE] = balance
+    oldest_day = s.life[NEWEST] // DAY_MS - DAY_KEPT + 1
+    if at // DAY_MS < oldest_day:
+        return
+    k = day_at(s, at // DAY_MS, oldest_day)
+    day = s.day[k]
+    if day[DAY_HAS_BALANCE] == 0:
+        day[DAY_HAS_BALANCE] = 1
+        day[DAY_LOW] = balance
+        day[DAY_HIGH] = balance
+    day[DAY_LOW] = min(day[DAY_LOW], balance)
+    day[DAY_HIGH] = max(day[DAY_HIGH], balance)
+
+
+@jit
+def next_due(s: Scratch, horizon: int, work: I8) -> int:
+    """When the customer's silence is to be looked at (epoch ms), 0 for never. See rhythm.py.
+
+    `horizon` is the churn model's, in days: the first look then; without one, 0, when the silence is unusual.
+    """
+    if s.life[RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
+        return 0
+    half = work.shape[0] // 2
+    days, counts = work[:half], work[half:]
+    n = own_days(s, days) - 1
+    tenths, least = (QUANTILE_TENTHS, SILENCE_DAYS_MIN) if horizon == 0 else (LOOK_TENTHS, LOOK_DAYS_MIN)
+    quantile = horizon // LOOKS_A_HORIZON
+    if n >= GAPS_MIN:
+        counts[:] = 0
+        for k in range(n):
+            counts[days[k + 1] - days[k]] += 1
+        rank = (tenths * n + 9) // 10
+        own = 0
+        while rank > 0:
+            own += 1
+            rank -= counts[own]
+        quantile = own if horizon == 0 else min(own, quantile)
+    elif horizon == 0:
+        return 0
+    last = days[n] if horizon == 0 else s.life[LAST_OWN] // DAY_MS
+    due = (last + max(quantile, least) + 1) * DAY_MS
+    return int(max(due, s.life[QUIET_UNTIL]))
+
+
+@jit
+def fold(
+    s: Scratch,
+    at: int,
+    amount: int,
+    balance: int,
+    account: I8,
+    kind: int,
+    channel: int,
+    undoes_at: int,
+    tiers: I8,
+    horizon: int,
+    work: I8,
+) -> int:
+    """Folds one transaction into the row and keeps DUE right; returns bits of moments.py.
+
+    `tiers` is where tiers begin (Policy.tiers_minor), `horizon` as for next_due, `work` has 2 x 182 places.
+    """
+    life = s.life
+    reversal = undoes_at != NONE
+    sign = -1 if reversal else 1
+    when = undoes_at if reversal else at
+    own = kind != _BANK_MADE_A and kind != _BANK_MADE_B
+    on_time = not reversal and at >= life[NEWEST]
+    bits = 0
+    if on_time:
+        bits = moments(s, at, amount, kind, channel, own, tiers)
+        if s.size[WATCHES] != 0 and balance != NONE:
+            bits |= watched(s, account, balance)
+    rhythm_moved = False
+    life[NEWEST] = max(life[NEWEST], at)
+    newest = life[NEWEST]
+    # at once, as when the row is written: a reversal may move NEWEST and touch no new day
+    forget(s.day, s.size, DAYS, newest // DAY_MS - DAY_KEPT + 1)
+    if not reversal:
+        life[FIRST] = at if life[FIRST] == 0 else min(life[FIRST], at)
+        life[LAST] = max(life[LAST], at)
+        if own:
+            life[CHANNELS_SEEN] |= 1 << channel
+        if own and at > life[LAST_OWN]:
+            rhythm_moved = at // DAY_MS != life[LAST_OWN] // DAY_MS
+            life[LAST_OWN] = at
+            if life[RAISED_DUE] != 0:
+                bits |= RETURNED
+                rhythm_moved = True
+    life[COUNT] += sign
+    if (amount > 0) == (sign > 0):
+        life[IN] = add(life[IN], amount)
+    else:
+        life[OUT] = add(life[OUT], -amount)
+    if when // DAY_MS <= newest // DAY_MS - DAY_KEPT:
+        bits |= LATE
+    else:
+        oldest = newest // DAY_MS - DAY_KEPT + 1
+        place = day_at(s, when // DAY_MS, oldest)
+        _book(s.day, place, sign, amount)
+        day = s.day[place]
+        day[DAY_MIX + channel] += sign
+        day[DAY_MIX + CHANNEL_COUNT + kind] += sign
+        if own:
+            was = day[DAY_OWN] > 0
+            day[DAY_OWN] += sign
+            rhythm_moved |= was != (day[DAY_OWN] > 0)
+        if not reversal:
+            day[DAY_LARGEST] = max(day[DAY_LARGEST], amount)
+    oldest = newest // HOUR_MS - HOUR_KEPT + 1
+    if when // HOUR_MS >= oldest:
+        _book(s.hour, tile_at(s.hour, s.size, HOURS, when // HOUR_MS, oldest), sign, amount)
+    oldest = newest // FIVE_MS - FIVE_KEPT + 1
+    if when // FIVE_MS >= oldest:
+        _book(s.five, tile_at(s.five, s.size, FIVES, when // FIVE_MS, oldest), sign, amount)
+    if balance != NONE:
+        _record_balance(s, at, account, balance)
+    if rhythm_moved:
+        if bits & RETURNED:
+            life[RAISED_DUE] = 0
+        life[DUE] = next_due(s, horizon, work)
+    return bits
+
+
+@jit
+def raise_churn(s: Scratch) -> None:
+    """The due time has passed in silence: the alert stands, and no other is raised within the cooldown."""
+    s.life[RAISED_DUE] = s.life[DUE]
+    s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS
+    s.life[DUE] = 0
+
+
+def new_work() -> I8:
+    """Room for the days and gaps of one customer."""
+    return np.zeros(2 * (DAY_KEPT + 2), np.int64)

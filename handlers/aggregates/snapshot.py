@@ -1,0 +1,34 @@
+"""The features of one customer at one moment, by name: what decisions are made over."""
+
+import numpy as np
+
+from handlers.aggregates.features import FEATURES, INDEX
+from handlers.intake.events import I8, NONE
+
+_EXACT = tuple(feature.exact for feature in FEATURES)
+
+
+class Snapshot:
+    """Wraps what measures.evaluate wrote: int64 of shape (features,), doubles in the places that are not exact."""
+
+    __slots__ = ("_doubles", "_exact")
+
+    def __init__(self, values: I8) -> None:
+        self._exact = values
+        self._doubles = values.view(np.float64)
+
+    def value(self, place: int) -> int | float | None:
+        """The feature at a place in FEATURES; None where missing."""
+        if _EXACT[place]:
+            exact = self._exact.item(place)
+            return None if exact == NONE else exact
+        double = self._doubles.item(place)
+        return None if double != double else double
+
+    def number(self, name: str) -> int | float | None:
+        """The feature of that name; None where missing. Raises KeyError for a name that isn't declared."""
+        return self.value(INDEX[name])
+
+    def by_name(self) -> dict[str, int | float | None]:
+        """Every feature in the order of FEATURES."""
+        return {feature.name: self.value(place) for place, feature in enumerate(FEATURES)}

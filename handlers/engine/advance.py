@@ -1,0 +1,281 @@
+"""The kernel of a step: takes one customer after another through the batch, writing down moments for a decision."""
+
+from handlers.aggregates.evaluate import evaluate
+from handlers.aggregates.fold import fold, next_due, raise_churn
+from handlers.churn.rhythm import COOLDOWN_DAYS, VALID_DAYS
+from handlers.churn.run_off import marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
+from handlers.churn.schedule import Watch, known_from, next_look, number, reaches, see
+from handlers.engine.findings import (
+    AT_EVENT,
+    AT_LOOK,
+    MOMENT_AT,
+    MOMENT_BITS,
+    MOMENT_CUSTOMER,
+    MOMENT_EVENT,
+    MOMENT_RAISED,
+    MOMENT_TIER,
+    MOMENT_WHAT,
+    NOTE_AT,
+    NOTE_CUSTOMER,
+    NOTE_EVENT,
+    NOTE_INPUTS,
+    NOTE_LOG_ODDS,
+    SILENT,
+    Found,
+)
+from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, I8, TYPE, UNDOES_AT
+from handlers.kernel.copying import copy_bytes
+from handlers.kernel.jit import F8, jit
+from handlers.kernel.varint import U8
+from handlers.offers.prefilter import MAY_FIT, UNFITTING, Screen, screened
+from handlers.offers.triggers import LATE, NOTED, RETURNED, RUN_OFF, looked, watch
+from handlers.state.codec import decode, encode
+from handlers.state.row import (
+    DUE,
+    FIRST,
+    LAST_OWN,
+    LOOK,
+    NEWEST,
+    QUIET_UNTIL,
+    RAISED_DUE,
+    ROW_BYTES_MAX,
+    TIER,
+    Scratch,
+    clear,
+)
+from schemas.units import DAY_MS
+
+DONE, FULL = range(2)
+"""What `advance` stopped for: the end, or no more room."""
+
+# cursor: where the kernel stands
+CURSOR_CUSTOMER = 0
+CURSOR_NEXT = 1  # place in `order` of the customer's next event
+CURSOR_OPEN = 2  # whether the customer's row is open
+CURSOR_TAIL = 3  # where the customer's dealings start in `raw`
+CURSOR_OUT = 4  # bytes written to the buffer
+CURSOR_MOMENTS = 5  # moments written down
+CURSOR_NOTES = 6  # looks written down
+CURSOR = 7
+
+_WEEK_MS = 7 * DAY_MS
+
+# rows of `told`: what is said of each customer
+DUE_BEFORE, DUE_AFTER = 0, 1  # due times, 0 for never
+ROW_END = 2  # of the new row, in the buffer
+TAIL = 3  # length of the dealings at the row's end
+LATES = 4  # late events
+UNFITTINGS = 5  # moments at which no offer fitted
+TOLD = 6
+
+
+@jit
+def _earliest(s: Scratch) -> int:
+    """When the customer must be looked at, 0 for never."""
+    if s.life[DUE] == 0 or s.life[LOOK] == 0:
+        return int(s.life[DUE] + s.life[LOOK])
+    return int(min(s.life[DUE], s.life[LOOK]))
+
+
+@jit
+def _keep(inputs: F8, out: F8) -> None:
+    """Copies them; as a whole it would make an array."""
+    for c in range(inputs.shape[0]):
+        out[c] = inputs[c]
+
+
+@jit
+def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
+    """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
+    if churn.weights.horizon > 0:
+        if churn.noted:
+            note[NOTE_LOG_ODDS] = number(s, churn, due, room)
+            _keep(churn.inputs, note[NOTE_INPUTS:])
+            if note[NOTE_LOG_ODDS] >= churn.raise_at:
+                return True
+        elif reaches(s, churn, due, room, churn.raise_at):
+            return True
+        s.life[DUE] = next_look(s, churn, due, room)
+        return False
+    if s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS:  # the rhythm is still known to the day
+        own = next_due(s, 0, room)
+        if own == 0 or own > due:  # the look was set by a model that has been taken away
+            s.life[DUE] = own
+            return False
+    return True
+
+
+@jit
+def _holds(s: Scratch, churn: Watch, raised: int, at: int, figures: I8, room: I8) -> bool:
+    """Whether the alert raised at `raised` still stands although the customer has made a transaction at `at`."""
+    if at >= raised + VALID_DAYS * DAY_MS:
+        return False
+    if marks_run_off(raised):
+        return still_runs_off(s, s.life[NEWEST], figures)
+    return reaches(s, churn, s.life[NEWEST], room, churn.hold_above)
+
+
+@jit
+def _leaves_in_a_run(
+    s: Scratch, churn: Watch, spec: I8, before: int, values: I8, inputs: F8, figures: I8, room: I8
+) -> bool:
+    """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
+    customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""
+    last, first = s.life[LAST_OWN], s.life[FIRST]
+    if before == 0 or last == before or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:
+        return False
+    if s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]:
+        return False
+    if not runs_off(s, spec, s.life[NEWEST], figures, values, room):
+        return False
+    see(s, churn, s.life[NEWEST], room)
+    _keep(churn.inputs, inputs)
+    s.life[RAISED_DUE] = run_off_mark(last)
+    s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
+    s.life[DUE] = 0
+    return True
+
+
+@jit
+def advance(
+    s: Scratch,
+    room: I8,
+    found: Found,
+    spec: I8,
+    cursor: I8,
+    raw: U8,
+    starts: I8,
+    ends: I8,
+    order: I8,
+    event_ends: I8,
+    events: I8,
+    clock_ends: I8,
+    wanted: int,
+    screen: Screen,
+    tiers: I8,
+    churn: Watch,
+    buffer: U8,
+    told: I8,
+) -> int:
+    """Goes on from `cursor`. Customer k's stored row is raw[starts[k]:ends[k]], its events end at event_ends[k] in
+    `order`, and stream time after the whole batch is clock_ends[k] where k's partition is. What is said of k stands in
+    told[:, k].
+
+    What a moment shows is of the row as it was then: at a due time already changed (the alert stands), at an event
+    folded. Dealings go through unread: they are decided on when all customers have been here, in the order of the
+    stream.
+    """
+    horizon = int(churn.weights.horizon)
+    while cursor[CURSOR_CUSTOMER] < ends.shape[0]:
+        k = cursor[CURSOR_CUSTOMER]
+        first_event = 0 if k == 0 else event_ends[k - 1]
+        if cursor[CURSOR_OPEN] == 0:
+            start = starts[k]
+            if cursor[CURSOR_OUT] + ROW_BYTES_MAX + ends[k] - start > buffer.shape[0]:
+                return FULL
+            if ends[k] > start:
+                cursor[CURSOR_TAIL] = decode(s, raw, start)
+            else:
+                clear(s)
+                cursor[CURSOR_TAIL] = start
+            told[DUE_BEFORE, k] = _earliest(s)
+            cursor[CURSOR_NEXT] = first_event
+            cursor[CURSOR_OPEN] = 1
+        while True:
+            if cursor[CURSOR_MOMENTS] == found.heads.shape[0] or cursor[CURSOR_NOTES] == found.notes.shape[0]:
+                return FULL
+            head = found.heads[cursor[CURSOR_MOMENTS]]
+            values = found.values[cursor[CURSOR_MOMENTS]]
+            inputs = found.inputs[cursor[CURSOR_MOMENTS]]
+            figures = found.run_off[cursor[CURSOR_MOMENTS]]
+            place = cursor[CURSOR_NEXT]
+            last = place == event_ends[k]
+            event = -1 if last else order[place]
+            clock = clock_ends[k] if last else events[event, CLOCK]
+            due = _earliest(s)
+            if due != 0 and due <= clock:
+                before = order[place - 1] if place > first_event else -1
+                if s.life[DUE] == due:
+                    if horizon != 0 and due < known_from(s, churn):
+                        s.life[DUE] = known_from(s, churn)
+                        continue
+                    note = found.notes[cursor[CURSOR_NOTES]]
+                    silent = _silent(s, churn, due, room, note)
+                    if churn.noted and horizon != 0:
+                        note[NOTE_CUSTOMER], note[NOTE_EVENT], note[NOTE_AT] = k, before, due
+                        cursor[CURSOR_NOTES] += 1
+                    if not silent:
+                        continue
+                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, before, due
+                head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = 0, 0, s.life[TIER]
+                cursor[CURSOR_MOMENTS] += 1
+                evaluate(s, spec, due, values, room)
+                if s.life[DUE] != due:
+                    looked(s)
+                    head[MOMENT_WHAT] = AT_LOOK
+                    continue
+                head[MOMENT_WHAT] = SILENT
+                if horizon != 0:
+                    _keep(churn.inputs, inputs)
+                    run_off(s, due, figures)
+                raise_churn(s)
+                continue
+            if last:
+                break
+            at = events[event, AT]
+            if events[event, TYPE] < 0:
+                if events[event, TYPE] != NOTED:
+                    watch(
+                        s,
+                        events[event, TYPE],
+                        events[event, ACCOUNT:],
+                        events[event, AMOUNT],
+                        events[event, BALANCE],
+                        clock,
+                    )
+                cursor[CURSOR_NEXT] = place + 1
+                continue
+            raised = s.life[RAISED_DUE]
+            own_before = s.life[LAST_OWN]
+            bits = fold(
+                s,
+                at,
+                events[event, AMOUNT],
+                events[event, BALANCE],
+                events[event, ACCOUNT:],
+                events[event, TYPE],
+                events[event, CHANNEL],
+                events[event, UNDOES_AT],
+                tiers,
+                horizon,
+                room,
+            )
+            if bits & RETURNED and horizon != 0 and _holds(s, churn, raised, at, figures, room):
+                s.life[RAISED_DUE] = raised
+                s.life[DUE] = 0
+                bits &= ~RETURNED
+            running = horizon != 0 and _leaves_in_a_run(s, churn, spec, own_before, values, inputs, figures, room)
+            cursor[CURSOR_NEXT] = place + 1
+            told[LATES, k] += 1 if bits & LATE else 0
+            bits &= wanted
+            if bits & ~RETURNED:
+                evaluate(s, spec, at, values, room)
+                fits = screened(screen, values, bits, at)
+                if fits != MAY_FIT:
+                    bits &= RETURNED
+                    told[UNFITTINGS, k] += 1 if fits == UNFITTING else 0
+            if running:
+                bits |= RUN_OFF
+            if bits != 0:
+                head[MOMENT_WHAT] = AT_EVENT
+                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, event, at
+                head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = bits, raised, s.life[TIER]
+                cursor[CURSOR_MOMENTS] += 1
+        told[DUE_AFTER, k] = _earliest(s)
+        cursor[CURSOR_OUT] = encode(s, buffer, cursor[CURSOR_OUT])
+        told[TAIL, k] = ends[k] - cursor[CURSOR_TAIL]
+        cursor[CURSOR_OUT] = copy_bytes(raw, cursor[CURSOR_TAIL], ends[k], buffer, cursor[CURSOR_OUT])
+        told[ROW_END, k] = cursor[CURSOR_OUT]
+        cursor[CURSOR_OPEN] = 0
+        cursor[CURSOR_CUSTOMER] = k + 1
+    return DONE

@@ -1,0 +1,210 @@
+"""Deciding on what one step has found, in the order of the stream: over each customer's dealings and the ledger."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from handlers.aggregates.snapshot import Snapshot
+from handlers.churn import alerts as churn
+from handlers.churn import rhythm
+from handlers.churn.alerts import Judged
+from handlers.churn.model import Scorer
+from handlers.churn.run_off import run_off_mark
+from handlers.contact.history import (
+    CONTROL,
+    DRY,
+    RETRACTED,
+    SENT,
+    Contact,
+    Dealings,
+    Rule,
+    alert_bytes,
+    dealings_of,
+    sent_churn,
+)
+from handlers.contact.quiet_hours import after_quiet
+from handlers.contact.rules import churn_blocked, modes_of, offer_blocked
+from handlers.engine.rules import Rules
+from handlers.intake.customer_records import Note
+from handlers.offers import alerts as next_best_offer
+from handlers.offers.arbitration import considered, in_time, judged, kept_back, ranked
+from handlers.offers.candidates import Waiting
+from handlers.offers.counts import Ledger
+from handlers.offers.propensity import segment_of
+from handlers.offers.responses import answered, customer_told, withdrawn
+from handlers.offers.triggers import CHURN_RISK
+from schemas.alert import Alert, alert_id
+from schemas.customer_event import CustomerEvent
+from schemas.offer import CONTACT_CHANNELS
+from schemas.units import rfc3339
+
+
+class Decisions:
+    """Of one step. Every method returns the alerts to send; what was changed is in `dealings` and `ledger`."""
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        rules: Rules,
+        ledger: Ledger,
+        tail: Callable[[str], bytes],
+        waiting: Sequence[Waiting],
+        scorer: Scorer | None = None,
+    ) -> None:
+        """`tail` gives a customer's dealings as they are stored; `waiting` are the rules' offers, `scorer` has their
+        churn model."""
+        self.dealings: dict[str, Dealings] = {}
+        self.ledger = ledger
+        self.suppressed: Counter[Rule] = Counter()
+        """Alerts that were not sent, by rule."""
+        self.unfitting = 0
+        """Moments at which no offer fitted."""
+        self.unmatched = 0
+        """Outcomes of alerts that are not known, or no longer."""
+        self._where: dict[str, object] = {"topic": topic, "partition": partition}
+        self._partition = partition
+        self._rules = rules
+        self._waiting = waiting
+        self._offers = {one.offer.offer_id: one.offer for one in waiting}
+        self._tail = tail
+        self._scorer = scorer
+
+    def silent(self, customer: str, due: int, seen: Snapshot, tier: int, judged: Judged | None = None) -> list[Alert]:
+        """A customer's silence has become unusual: a churn alert, and an offer to keep them.
+
+        It is by the model where that has judged, by own rhythm otherwise.
+        """
+        cause = {"due_at": rfc3339(due)}
+        if judged is None or self._scorer is None:
+            alert = rhythm.raised(customer, due, self._where, seen)
+        else:
+            alert = churn.raised(customer, due, {**self._where, **cause}, seen, judged, self._scorer)
+        return self._at_risk(alert, due, cause, seen, tier)
+
+    def runs_off(
+        self, customer: str, at: int, cause: Mapping[str, object], seen: Snapshot, tier: int, judged: Judged
+    ) -> list[Alert]:
+        """An event has shown that a customer who is active is on the way out: a churn alert, and an offer to keep them.
+
+        `cause` as for `moment`.
+        """
+        assert self._scorer is not None
+        due = run_off_mark(at)
+        alert = churn.raised(customer, due, {**self._where, **cause}, seen, judged, self._scorer)
+        return self._at_risk(alert, due, cause, seen, tier)
+
+    def returned(self, customer: str, due: int, at: int, cause: Mapping[str, object]) -> list[Alert]:
+        """The customer whose churn alert was raised at `due` is back: it is taken back, and what was offered for it.
+
+        `cause` as for `moment`.
+        """
+        alerts = []
+        cause = {**self._where, **cause}
+        for contact in self._of(customer).contacts:
+            if contact.churn_due != due or contact.mode != SENT:
+                continue
+            if not contact.offer_id:
+                contact.answer, contact.answered_at = RETRACTED, at
+                alerts.append(churn.retracted(customer, due, at, cause, self._rules.churn))
+            elif contact.stands(at):
+                alerts.append(withdrawn(customer, contact, at, cause, "returned"))
+        return alerts
+
+    def moment(
+        self,
+        customer: str,
+        bits: int,
+        at: int,
+        cause: Mapping[str, object],
+        name: str,
+        seen: Snapshot,
+        tier: int,
+        churn_due: int = 0,
+        in_answer_to: str | None = None,
+    ) -> list[Alert]:
+        """One or several moments have come at once: the best offer, if one fits and nothing keeps it back.
+
+        `cause` has the fields of Cause that tell when; `name` tells it from any other cause.
+        """
+        rules, found = self._rules, considered(self._waiting, bits, at, seen)
+        if all(one.failed for one in found):
+            self.unfitting += bool(found)
+            return []
+        dealings, modes = self._of(customer), modes_of(customer, rules)
+        dealings.forget(at, rules.policy, self._offers)
+        mode = modes["next_best_offer"]
+        when = after_quiet(rules.policy, dealings.zone, at)
+        found = [one for one in found if in_time(one.offer, when)]
+        if all(one.failed for one in found):
+            return []
+        found = judged(
+            found, lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition)
+        )
+        if kept := kept_back(found):
+            self._suppress(dealings, at, kept.lost_by, kept.offer.offer_id)
+            return []
+        segment = segment_of(seen, tier)
+        alert = alert_id(customer, next_best_offer.RULE, name)
+        key = alert_bytes(alert)
+        order = ranked(found, bits, segment, key, rules.policy, self.ledger)
+        best = order[0].offer
+        if rule := order[0].lost_by:
+            self._suppress(dealings, at, rule, best.offer_id)
+            return []
+        channel = CONTACT_CHANNELS.index(best.channel)
+        contact = Contact(
+            key, best.offer_id, best.code, at, when - at, best.valid_days, channel, mode, segment, churn_due=churn_due
+        )
+        dealings.contacts.append(contact)
+        if mode == DRY:
+            self._suppress(dealings, at, "dry_run", best.offer_id)
+            return []
+        self.ledger.made(best.offer_id, segment, at, control=mode == CONTROL, catalogue=self._offers)
+        if mode == CONTROL:
+            self._suppress(dealings, at, "control_group", best.offer_id)
+            return []
+        cause = {**self._where, **cause}
+        return [next_best_offer.proposed(customer, alert, order, bits, at, when, cause, seen, in_answer_to)]
+
+    def note(self, note: Note) -> list[Alert]:
+        """An outcome or a customer event has arrived: what it settles is taken back where it still stands."""
+        customer = note.said.customer_id
+        cause: dict[str, object] = {**self._where, "topic": note.topic, "offset": note.offset}
+        if isinstance(note.said, CustomerEvent):
+            cause["event_id"] = note.said.event_id
+            return customer_told(customer, self._of(customer), note.said, note.at, cause, self.ledger)
+        offer = self._offers.get(note.said.offer_id)
+        code = note.said.offer_id if offer is None else offer.code
+        known, alerts = answered(customer, self._of(customer), note.said, code, note.at, cause, self.ledger)
+        self.unmatched += not known
+        return alerts
+
+    def _at_risk(self, alert: Alert, due: int, cause: Mapping[str, object], seen: Snapshot, tier: int) -> list[Alert]:
+        customer = alert.customer_id
+        dealings, modes = self._of(customer), modes_of(customer, self._rules)
+        dealings.forget(due, self._rules.policy, self._offers)
+        alerts = []
+        rule = churn_blocked(dealings, due, self._rules, modes)
+        if rule is None:
+            mode = modes["churn_risk"]
+            dealings.contacts.append(sent_churn(due, mode, rhythm.VALID_DAYS))
+            if mode == SENT:
+                alerts.append(alert)
+            else:
+                rule = "dry_run"
+        if rule is not None:
+            self._suppress(dealings, due, rule, "")
+        return alerts + self.moment(
+            customer, CHURN_RISK, due, cause, rfc3339(due), seen, tier, due, alert.alert_id if alerts else None
+        )
+
+    def _of(self, customer: str) -> Dealings:
+        found = self.dealings.get(customer)
+        if found is None:
+            found = self.dealings[customer] = dealings_of(self._tail(customer))
+        return found
+
+    def _suppress(self, dealings: Dealings, at: int, rule: Rule | None, offer_id: str) -> None:
+        assert rule is not None
+        dealings.suppress(at, rule, offer_id)
+        self.suppressed[rule] += 1

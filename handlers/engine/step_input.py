@@ -1,0 +1,110 @@
+"""What partitions bring to a step, and all of it laid side by side for the kernel."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from handlers.engine.advance import TOLD
+from handlers.intake.customer_records import Note, woven
+from handlers.intake.events import CUSTOMER, Batch
+from handlers.kernel.customer_ids import distinct, ids_of, names_of
+from handlers.kernel.jit import I8, jit
+from handlers.offers.counts import LEDGER
+from handlers.state.codec import VERSION, LayoutError
+from handlers.state.row_table import Rows
+
+LEDGER_ID = ids_of([LEDGER])
+
+
+class Part(NamedTuple):
+    """What one partition brings to a step."""
+
+    partition: int
+    batch: Batch
+    rows: Rows
+    """What is stored of `needed_ids`, in the present layout (upgrade.current)."""
+    due: Sequence[tuple[str, int]]
+    """Everybody whose due time (epoch ms) is not after batch.clock_end."""
+    notes: Sequence[Note] = ()
+
+    @property
+    def ledger(self) -> bytes:
+        """The row of that name, empty where there is none."""
+        return self.rows.row(-1)
+
+
+def part_of(
+    partition: int,
+    batch: Batch,
+    stored: Mapping[str, bytes],
+    due: Sequence[tuple[str, int]] = (),
+    notes: Sequence[Note] = (),
+) -> Part:
+    """For whoever holds all rows by name."""
+    ids = needed_ids(batch, due, notes)
+    rows = Rows.laid(ids, [stored.get(name, b"") for name in names_of(ids)])
+    return Part(partition, batch, rows, due, notes)
+
+
+def needed_ids(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> I8:
+    """Whose rows a step must be given, each once: customers of the batch, of the notes, who is due, and at last the
+    ledger. (n, ID_WORDS)."""
+    ids = batch.ids
+    if notes or due:
+        ids = np.concatenate([ids, ids_of([note.said.customer_id for note in notes] + [name for name, _ in due])])
+        ids = ids[distinct(ids)[1]]
+    return np.concatenate([ids, LEDGER_ID])
+
+
+class Bundle:
+    """Several partitions' batches as the kernel takes them: customers and entries of one after those of the other."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.batches: list[Batch] = []
+        self.noted: list[list[tuple[int, Note]]] = []
+        """Notes of each partition, by the place of their entry in its batch."""
+        self.row_starts = [0]
+        """Where the customers of each partition start, and at last where they end."""
+        self.event_starts = [0]
+        raw_start, starts, ends = 0, [], []
+        for part in parts:
+            batch, noted = woven(part.batch, part.notes) if part.notes else (part.batch, [])
+            self.batches.append(batch)
+            self.noted.append(noted)
+            self.row_starts.append(self.row_starts[-1] + len(part.rows) - 1)
+            self.event_starts.append(self.event_starts[-1] + len(batch))
+            starts.append(part.rows.starts[:-1] + raw_start)
+            ends.append(part.rows.ends[:-1] + raw_start)
+            raw_start += len(part.rows.raw)
+        self.ids = np.concatenate([part.rows.ids[:-1] for part in parts])
+        self.raw = np.concatenate([part.rows.raw for part in parts])
+        self.starts, self.ends = np.concatenate(starts), np.concatenate(ends)
+        if (self.raw[self.starts[self.ends > self.starts]] != VERSION).any():  # the kernel would read whatever is there
+            raise LayoutError("a row was not brought to the present layout before the step")
+        self.clock_ends = np.repeat([batch.clock_end for batch in self.batches], np.diff(self.row_starts))
+        self.events = np.concatenate([batch.events for batch in self.batches])
+        for batch, event, customer in zip(self.batches, self.event_starts, self.row_starts, strict=False):
+            self.events[event : event + len(batch), CUSTOMER] += customer
+        count = len(self.ids)
+        self.order, self.event_ends = np.empty(len(self.events), np.int64), np.zeros(count, np.int64)
+        _by_customer(self.events, self.order, self.event_ends)
+        self.told = np.zeros((TOLD, count), np.int64)
+
+
+@jit
+def _by_customer(events: I8, order: I8, ends: I8) -> None:
+    """Sorts the events by customer, each one's in their order, by counting: `order` has their places, `ends` where in
+    it each customer's end, and is all zeros before."""
+    for e in range(events.shape[0]):
+        ends[events[e, CUSTOMER]] += 1
+    for k in range(1, ends.shape[0]):
+        ends[k] += ends[k - 1]
+    for e in range(events.shape[0] - 1, -1, -1):  # from behind each end: what is put there last comes first
+        customer = events[e, CUSTOMER]
+        ends[customer] -= 1
+        order[ends[customer]] = e
+    for k in range(ends.shape[0] - 1):
+        ends[k] = ends[k + 1]
+    if ends.shape[0] > 0:
+        ends[-1] = events.shape[0]

@@ -1,0 +1,1 @@
+"""Records in; accepted events, duplicates and violations out."""

@@ -1,0 +1,113 @@
+"""Money of other currencies in minor units of the bank's base currency, exactly."""
+
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import iso4217
+
+from handlers.kernel.text import words_of
+
+_WITHDRAWN = {
+    "ANG": 2, "AZM": 2, "BGN": 2, "BYR": 0, "CSD": 2, "CUC": 2, "CYP": 2, "EEK": 2, "GHC": 2, "HRK": 2,
+    "LTL": 2, "LVL": 2, "MRO": 2, "MTL": 2, "MZM": 2, "ROL": 2, "SDD": 2, "SIT": 2, "SKK": 2, "SLL": 2,
+    "STD": 2, "TMM": 2, "TRL": 0, "VEB": 2, "VEF": 2, "ZMK": 2, "ZWD": 2, "ZWL": 2, "ZWR": 2,
+}  # fmt: skip
+"""Currencies that have gone since 2004 (ISO 4217, list three): a bank's history is in what was money when it happened,
+and the library knows today's only."""
+
+EXPONENTS: dict[str, int] = _WITHDRAWN | {
+    currency.code: currency.exponent for currency in iso4217.Currency if currency.exponent is not None
+}
+"""Decimal places of each currency's minor unit, by ISO 4217 code. Metals, funds and test codes have none."""
+
+_SMALLEST, _LARGEST, _DIGITS_MAX = Decimal("1e-12"), Decimal("1e12"), 40
+
+
+class Exchange:
+    """Rates of one base currency. A rate is units of the base currency for one unit of the other."""
+
+    def __init__(self, base_currency: str, rates: Mapping[str, Decimal]) -> None:
+        """Raises ValueError, with a line for each mistake, for a code or a rate that cannot be used."""
+        mistakes = [] if base_currency in EXPONENTS else [_no_such(base_currency)]
+        mistakes += filter(None, (_mistake(code, rate, base_currency) for code, rate in rates.items()))
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        self.base_currency = base_currency
+        self.base_word = int(words_of([base_currency], 1)[0, 0])
+        """Its code as handlers/intake/fast_path.py reads it."""
+        self._factors = {base_currency: (1, 1)}
+        for code, rate in rates.items():
+            minor = Fraction(rate) * Fraction(10) ** (EXPONENTS[base_currency] - EXPONENTS[code])
+            self._factors[code] = (minor.numerator, minor.denominator)
+
+    def __contains__(self, currency: str) -> bool:
+        """Whether amounts in the currency can be converted."""
+        return currency in self._factors
+
+    def minor(self, amount: int, currency: str) -> int:
+        """The amount, in minor units of the currency, in those of the base; halves go to the even neighbour.
+
+        The result has no bound. Raises KeyError for a currency without a rate.
+        """
+        numerator, denominator = self._factors[currency]
+        whole, rest = divmod(amount * numerator, denominator)
+        return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
+
+
+def load_rates(path: Path, base_currency: str) -> dict[str, Decimal]:
+    """The table [rates] of a TOML file: CODE = "units of the base currency for one unit".
+
+    Raises ValueError with a line for every mistake in the file.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: is not TOML: {error}") from error
+    table = document.pop("rates", None)
+    mistakes = [f"{name}: is not known here; the only table is [rates]" for name in document]
+    if base_currency not in EXPONENTS:
+        mistakes.append(_no_such(base_currency))
+    if not isinstance(table, dict):
+        mistakes.append('[rates]: is missing; write [rates] and below it lines such as USD = "0.9134"')
+        table = {}
+    rates = {}
+    for code, text in table.items():
+        rate = _decimal(text)
+        if rate is None:
+            mistakes.append(f'{code}: must be a decimal number in quotes, such as {code} = "0.9134"')
+        elif mistake := _mistake(code, rate, base_currency):
+            mistakes.append(mistake)
+        else:
+            rates[code] = rate
+    if mistakes:
+        raise ValueError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    return rates
+
+
+def _decimal(text: Any) -> Decimal | None:
+    """The number that a text writes. A bare TOML number is refused: it would have been rounded to binary already."""
+    try:
+        return Decimal(text) if isinstance(text, str) else None
+    except InvalidOperation:
+        return None
+
+
+def _mistake(code: str, rate: Decimal, base_currency: str) -> str | None:
+    """What is wrong with one line of rates, None if nothing."""
+    if code not in EXPONENTS:
+        return _no_such(code)
+    if not rate.is_finite() or not _SMALLEST <= rate <= _LARGEST or len(rate.as_tuple().digits) > _DIGITS_MAX:
+        return f"{code}: must be from {_SMALLEST} to {_LARGEST} with at most {_DIGITS_MAX} digits"
+    if code == base_currency and rate != 1:
+        return f'{code}: is the base currency, its rate can only be "1"; leave it out'
+    return None
+
+
+def _no_such(code: str) -> str:
+    return f"{code}: is not an ISO 4217 code of a currency with minor units; write for example USD"

@@ -1,0 +1,124 @@
+"""Records of one partition in, columns of accepted events and dead letters out."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from handlers.intake.dedup import Seen
+from handlers.intake.event_table import Columns
+from handlers.intake.events import AT, CLOCK, OFFSET, Batch, Record
+from handlers.intake.exchange import Exchange
+from handlers.intake.strict_json import alone
+from handlers.intake.validation import Refusal, refusal_of, refusal_of_moment
+from schemas.transaction import Transaction
+
+
+class Unread(NamedTuple):
+    """Records of one partition, and what was before them."""
+
+    partition: int
+    records: Sequence[Record]
+    clock: int
+    """Stream time before the first of them, epoch ms."""
+    seen: Seen
+    """Events of the partition that have been; those of the records are added."""
+
+
+class Intake:
+    """Reads the records of one topic. The result does not depend on how records are put into batches.
+
+    What is plain is read and checked by a kernel (handlers/intake/fast_path.py); any other record is judged by
+    itself, at several times the cost.
+    """
+
+    def __init__(self, topic: str, base_currency: str, rates: Mapping[str, Decimal], keyed: bool = True) -> None:
+        """`keyed` is False where records have lost their keys, as in a file: then keys are not looked at.
+
+        Raises ValueError for a currency or a rate that cannot be used, all mistakes at once.
+        """
+        self._topic = topic
+        self._exchange = Exchange(base_currency, rates)
+        self._keyed = keyed
+
+    def batch(self, partition: int, records: Sequence[Record], clock: int, seen: Seen) -> Batch:
+        """`batches` of one partition alone."""
+        return self.batches([Unread(partition, records, clock, seen)])[0]
+
+    def batches(self, parts: Sequence["Unread"]) -> list[Batch]:
+        """Columns of each partition's records, in stream order. All are decoded together, which costs by the call.
+
+        Every record but a heartbeat is either an event of the result, or one of its duplicates (`seen` knows the id
+        already) or dead letters.
+        """
+        records = list(chain.from_iterable(part.records for part in parts))
+        offsets, timestamps, keys, values, told = _fields(records)
+        columns = Columns.read(values, np.array(timestamps, np.int64), keys if self._keyed else None, self._exchange)
+        columns.events[:, OFFSET] = offsets
+        refused = self._judge_others(columns, records, told)
+        moments, hashes = columns.events[:, AT].copy(), np.ascontiguousarray(columns.hashes)
+        whole, known = bool(columns.accepted.all()), columns.all_known()
+        found, end = [], 0
+        for part in parts:
+            start, end = end, end + len(part.records)
+            clocks, repeated = part.seen.sift(hashes[start:end], moments[start:end], part.clock)
+            columns.events[start:end, CLOCK] = clocks
+            kept = None if whole and not repeated.any() else columns.accepted[start:end] & ~repeated
+            letters = [
+                refused[place].letter(self._topic, part.partition, records[place])
+                for place in refused
+                if start <= place < end
+            ]
+            clock_end = int(clocks[-1]) if part.records else part.clock
+            found.append(columns.batch(start, end, kept, known, clock_end, letters))
+        return found
+
+    def _judge_others(
+        self, columns: Columns, records: Sequence[Record], heartbeats: Sequence[int | None]
+    ) -> dict[int, Refusal]:
+        """Looks at each record that is not plain: takes it into the columns, or tells why it is refused, by place."""
+        refused: dict[int, Refusal] = {}
+        for place in np.flatnonzero(~columns.accepted).tolist():
+            record, told_at = records[place], heartbeats[place]
+            if told_at is not None:
+                if refusal := refusal_of_moment("heartbeat", told_at, record.timestamp_ms):
+                    refused[place] = refusal
+                else:
+                    columns.events[place, AT] = told_at
+                continue
+            verdict = self._judge(record)
+            if isinstance(verdict, Refusal):
+                refused[place] = verdict
+            else:
+                columns.put(place, verdict, self._exchange)
+        return refused
+
+    def _judge(self, record: Record) -> Transaction | Refusal:
+        transaction = alone(record.value, Transaction)
+        if isinstance(transaction, Refusal):
+            return transaction
+        if self._keyed and record.key != transaction.customer_id.encode():
+            return Refusal("wrong_key", "customer_id", "must be the same as the record's key")
+        return refusal_of(transaction, record.timestamp_ms, self._exchange) or transaction
+
+
+class _Fields(NamedTuple):
+    """Each field of Record over all the records."""
+
+    offsets: list[int]
+    timestamps: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    heartbeats: list[int | None]
+
+
+def _fields(records: Sequence[Record]) -> _Fields:
+    return _Fields(
+        [record.offset for record in records],
+        [record.timestamp_ms for record in records],
+        [record.key for record in records],
+        [record.value for record in records],
+        [record.heartbeat_at for record in records],
+    )

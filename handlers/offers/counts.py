@@ -1,0 +1,106 @@
+"""What one partition has offered so far, and how often it was taken: one more row, committed with all the others.
+
+Budgets and learning need figures over many customers. Each partition keeps its own, under the name LEDGER among the
+customers' rows, so that they are fenced, committed and recovered with what they count.
+"""
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from handlers.state.codec import LayoutError
+from schemas.offer import Offer
+
+LEDGER = "\0ledger"
+"""The row's name. No customer_id may hold that byte."""
+
+OFFERS_KNOWN_MAX = 256
+_VERSION = b"\xf1"
+"""Unlike that of any customer's row."""
+
+
+class Counts(msgspec.Struct, array_like=True):
+    """Of one offer in one partition."""
+
+    spent: int = 0
+    """How often it was sent."""
+    cells: dict[int, tuple[int, int]] = {}
+    """By segment: how often it was sent, and how often it was then taken."""
+    control: tuple[int, int] = (0, 0)
+    """The same for customers of the control group, to whom it would have been sent."""
+    touched_at: int = 0
+
+    @property
+    def made(self) -> tuple[int, int]:
+        """Over all segments."""
+        whole = taken = 0
+        for made_here, taken_here in self.cells.values():
+            whole += made_here
+            taken += taken_here
+        return whole, taken
+
+
+class Ledger:
+    """Opened once a step."""
+
+    def __init__(self, row: bytes | None) -> None:
+        """Raises LayoutError for a row of another version."""
+        if row and row[:1] != _VERSION:
+            raise LayoutError(f"the ledger has version {row[0]}; this program reads version {_VERSION[0]}")
+        self._offers: dict[str, Counts] = _decoder.decode(row[1:]) if row else {}
+        self.changed = False
+
+    def encoded(self) -> bytes:
+        """The row."""
+        return _VERSION + _encoder.encode(dict(sorted(self._offers.items())))
+
+    def of(self, offer_id: str) -> Counts:
+        """What is known of an offer; not to be changed."""
+        return self._offers.get(offer_id) or _NONE
+
+    def made(self, offer_id: str, segment: int, at: int, *, control: bool, catalogue: dict[str, Offer]) -> None:
+        """An offer has been sent, or, in the control group, would have been."""
+        counts = self._touch(offer_id, at)
+        if control:
+            counts.control = (counts.control[0] + 1, counts.control[1])
+        else:
+            counts.spent += 1
+            made, taken = counts.cells.get(segment, (0, 0))
+            counts.cells[segment] = (made + 1, taken)
+        while len(self._offers) > OFFERS_KNOWN_MAX:
+            gone = [name for name in self._offers if name not in catalogue]
+            del self._offers[min(gone, key=lambda name: (self._offers[name].touched_at, name))]
+
+    def taken(self, offer_id: str, segment: int, at: int, *, control: bool) -> None:
+        """An offer that was made has been taken."""
+        counts = self._touch(offer_id, at)
+        if control:
+            counts.control = (counts.control[0], counts.control[1] + 1)
+        else:
+            made, taken = counts.cells.get(segment, (0, 0))
+            counts.cells[segment] = (made, taken + 1)
+
+    def _touch(self, offer_id: str, at: int) -> Counts:
+        counts = self._offers.setdefault(offer_id, Counts(cells={}))
+        counts.touched_at = max(counts.touched_at, at)
+        self.changed = True
+        return counts
+
+
+def share_of_budget(offer: Offer, partitions: int, partition: int) -> int | None:
+    """This partition's part of an offer's budget; None without one. The parts of all partitions add up to the whole.
+
+    Equal parts by largest remainder: what is left over goes to the partitions that follow one which the offer's id
+    chooses, so that several small budgets do not all fall to the first.
+    """
+    if offer.budget is None:
+        return None
+    first = int.from_bytes(blake2b(offer.offer_id.encode(), digest_size=8).digest()) % partitions
+    whole, left = divmod(offer.budget, partitions)
+    return whole + (1 if (partition - first) % partitions < left else 0)
+
+
+_NONE = Counts()
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(dict[str, Counts])

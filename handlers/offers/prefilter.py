@@ -1,0 +1,99 @@
+"""Whether any offer can fit at a moment, asked in the kernel, so that most moments need no more than that.
+
+Says "may fit" where a figure is too large for a double to compare exactly: conditions.py has the last word.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.aggregates.features import FEATURES
+from handlers.intake.events import I8, NONE
+from handlers.kernel.jit import jit
+from handlers.offers.candidates import Waiting
+
+NOT_ASKED, UNFITTING, MAY_FIT = 0, 1, 2
+"""No offer waits for the moment and has its time; none of those fits; one may."""
+
+_OPERATORS = ("at_least", "at_most", "above", "below")
+_DOUBLES_EXACT = 1 << 53
+_EXACT = np.array([feature.exact for feature in FEATURES])
+_NO_OTHER = -1
+
+
+class Screen(NamedTuple):
+    """Offers and their conditions as the kernel reads them."""
+
+    offers: I8
+    """Each: wanted bits, valid from and to (epoch ms), where its conditions end; shape (offers, 4)."""
+    conditions: I8
+    """Each: feature, operator, other feature or -1; shape (conditions, 3)."""
+    numbers: NDArray[np.float64]
+    """The value, or how many times the other feature; shape (conditions,)."""
+    exact: NDArray[np.bool_]
+    """Which features are whole numbers."""
+
+
+def screen_of(waiting: Iterable[Waiting]) -> Screen:
+    """The offers for the kernel."""
+    table, conditions, numbers = [], [], []
+    for one in waiting:
+        for check in one.checks:
+            other = _NO_OTHER if check.other is None else check.other
+            conditions.append((check.place, _OPERATORS.index(check.operator), other))
+            numbers.append(check.limit)
+        table.append((one.bits, one.since, one.until, len(conditions)))
+    return Screen(
+        np.array(table, np.int64).reshape(-1, 4),
+        np.array(conditions, np.int64).reshape(-1, 3),
+        np.array(numbers, np.float64),
+        _EXACT,
+    )
+
+
+@jit
+def screened(screen: Screen, values: I8, bits: int, at: int) -> int:
+    """What the offers come to at a moment (`bits`, epoch ms) over the features that measures.evaluate wrote."""
+    doubles = values.view(np.float64)
+    answer = NOT_ASKED
+    start = 0
+    for k in range(screen.offers.shape[0]):
+        offer = screen.offers[k]
+        if offer[0] & bits and offer[1] <= at < offer[2]:
+            answer = UNFITTING
+            c = start
+            while c < offer[3] and _may_hold(screen, c, values, doubles):
+                c += 1
+            if c == offer[3]:
+                return MAY_FIT
+        start = offer[3]
+    return answer
+
+
+@jit
+def _may_hold(screen: Screen, c: int, values: I8, doubles: NDArray[np.float64]) -> bool:
+    value = _figure(screen, screen.conditions[c, 0], values, doubles)
+    limit = screen.numbers[c]
+    if screen.conditions[c, 2] != _NO_OTHER:
+        limit *= _figure(screen, screen.conditions[c, 2], values, doubles)
+    if np.isnan(value) or np.isnan(limit):
+        return False
+    if abs(value) >= _DOUBLES_EXACT or abs(limit) >= _DOUBLES_EXACT:
+        return True
+    operator = screen.conditions[c, 1]
+    if operator == 0:
+        return bool(value >= limit)
+    if operator == 1:
+        return bool(value <= limit)
+    if operator == 2:
+        return bool(value > limit)
+    return bool(value < limit)
+
+
+@jit
+def _figure(screen: Screen, feature: int, values: I8, doubles: NDArray[np.float64]) -> float:
+    if not screen.exact[feature]:
+        return float(doubles[feature])
+    return np.nan if values[feature] == NONE else float(values[feature])

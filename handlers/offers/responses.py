@@ -1,0 +1,116 @@
+"""What outcomes and customer events do to a customer's dealings and to what is learned of offers."""
+
+from collections.abc import Mapping
+
+from handlers.contact.history import (
+    ACCEPTED,
+    ANSWERS,
+    BOUGHT,
+    CONTROL,
+    OPEN,
+    RETRACTED,
+    SENT,
+    SHOWN,
+    Contact,
+    Dealings,
+)
+from handlers.offers import alerts as next_best_offer
+from handlers.offers.counts import Ledger
+from schemas.alert import Alert
+from schemas.customer_event import CustomerEvent
+from schemas.offer import CONTACT_CHANNELS
+from schemas.outcome import AlertOutcome
+
+_SENTENCES = {
+    "returned": "The customer has made a transaction again.",
+    "taken": "The customer has taken the product.",
+    "consent_withdrawn": "The customer no longer wants to be contacted in this way.",
+}
+
+
+def withdrawn(customer: str, contact: Contact, at: int, cause: Mapping[str, object], code: str) -> Alert:
+    """Retracts an offer that stands; `code` is one of the reasons above."""
+    if contact.answer in (OPEN, SHOWN):
+        contact.answer, contact.answered_at = RETRACTED, at
+    return next_best_offer.taken_back(customer, contact, at, cause, code, _SENTENCES[code])
+
+
+def customer_told(
+    customer: str, dealings: Dealings, event: CustomerEvent, at: int, cause: Mapping[str, object], ledger: Ledger
+) -> list[Alert]:
+    """A customer event, which has the fields that its kind needs (handlers/intake/customer_records.py). `at` is when it
+    occurred."""
+    if event.kind == "time_zone":
+        if event.time_zone is not None and at >= dealings.zone_at:
+            dealings.zone, dealings.zone_at = event.time_zone, at
+        return []
+    if event.channel is not None and event.kind in ("consent_given", "consent_withdrawn"):
+        channel = CONTACT_CHANNELS.index(event.channel)
+        if abs(dealings.consents.get(channel, 0)) > at:
+            return []
+        dealings.consents[channel] = at if event.kind == "consent_given" else -at
+        if event.kind == "consent_given":
+            return []
+        standing = [c for c in dealings.contacts if c.offer_id and c.channel == channel and c.stands(at)]
+        return [withdrawn(customer, contact, at, cause, "consent_withdrawn") for contact in standing]
+    if event.product is None:
+        return []
+    if event.kind == "product_closed":
+        dealings.note_product(event.product, at, taken=False)
+        return []
+    return _taken(customer, dealings, event.product, at, cause, ledger)
+
+
+def answered(
+    customer: str,
+    dealings: Dealings,
+    outcome: AlertOutcome,
+    code: str,
+    at: int,
+    cause: Mapping[str, object],
+    ledger: Ledger,
+) -> tuple[bool, list[Alert]]:
+    """An outcome; `code` is the product's. Says whether its alert is known, and what is to be retracted.
+
+    Told again, or told late after a weightier one, an outcome changes nothing: shown gives way to any other, and
+    nothing to what comes after a product was accepted, but that it was bought.
+    """
+    answer = ANSWERS[outcome.outcome]
+    known = outcome.alert_id is None
+    for contact in dealings.contacts:
+        if contact.offer_id == outcome.offer_id and contact.mode == SENT and contact.alert_id == outcome.alert_id:
+            known = True
+            _answer(contact, answer, at, ledger)
+    return known, _taken(customer, dealings, code, at, cause, ledger) if answer == BOUGHT else []
+
+
+def _answer(contact: Contact, answer: int, at: int, ledger: Ledger) -> None:
+    was = contact.answer
+    if was in (answer, BOUGHT) or (was == ACCEPTED and answer != BOUGHT) or (answer == SHOWN and was != OPEN):
+        return
+    contact.answer, contact.answered_at = answer, at
+    if answer in (ACCEPTED, BOUGHT) and was != ACCEPTED:
+        ledger.taken(contact.offer_id, contact.segment, at, control=False)
+
+
+def _taken(
+    customer: str, dealings: Dealings, code: str, at: int, cause: Mapping[str, object], ledger: Ledger
+) -> list[Alert]:
+    """The product is the customer's: offers of it that stand are settled and retracted.
+
+    It counts as taken for an alert that still stood, and alike for one that the control group would have had.
+    """
+    if not dealings.note_product(code, at, taken=True):
+        return []
+    alerts = []
+    for contact in dealings.contacts:
+        if not contact.offer_id or contact.product != code:
+            continue
+        if contact.stands(at):
+            alerts.append(withdrawn(customer, contact, at, cause, "taken"))
+            contact.answer = BOUGHT
+            ledger.taken(contact.offer_id, contact.segment, at, control=False)
+        elif contact.mode == CONTROL and contact.answer == OPEN and at < contact.expires_at:
+            contact.answer, contact.answered_at = BOUGHT, at
+            ledger.taken(contact.offer_id, contact.segment, at, control=True)
+    return alerts

@@ -1,0 +1,1 @@
+"""What is known of one customer, read from outside; rows of older versions brought up."""

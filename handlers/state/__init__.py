@@ -1,0 +1,1 @@
+"""One customer's row: open, as bytes, many of them in one array."""

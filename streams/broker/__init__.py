@@ -1,0 +1,1 @@
+"""Kafka both ways: poll, own partitions, publish from the outbox."""

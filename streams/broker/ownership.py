@@ -1,0 +1,201 @@
+"""One spell of owning one partition: from its claim in the store until it is taken away or refused."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from handlers.intake.events import Record
+from handlers.state.codec import LayoutError
+from streams.broker.progress import Mark
+from streams.broker.published_scan import Lookback
+from streams.broker.topics import Topics
+from streams.partition.partition import Partition
+from streams.partition.poison_breaker import PoisonFlood
+from streams.store.port import Offsets
+
+_log = logging.getLogger("tracker.claims")
+
+
+class LostRecords(Exception):
+    """Kafka no longer has, or never had, records between where the store stands and where the log can be read."""
+
+
+STANDING_STILL = (LostRecords, PoisonFlood, LayoutError)
+"""After these the partition stays where it is until somebody has decided."""
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A batch carries the claim it was read under; once that is no longer alive, the batch is dropped."""
+
+    partition: Partition
+    start: Offsets
+    """Of the first records to read."""
+    read_to: Offsets
+    """After the last records that were handed on to be worked on."""
+    heard: list[int] = field(init=False)
+    """By topic, after the last record that Kafka has given."""
+    ends: list[tuple[int, int] | None] = field(init=False)
+    """By topic, what had been heard when its end was reached, and that end, which is further on where markers of
+    transactions, or records of aborted ones, come last. None if it was not reached yet."""
+    waiting: tuple[tuple[int, int], ...] = ()
+    """Of each batch of transactions that was handed on: its last offset, and the Kafka timestamp of its first."""
+    held_since: tuple[int, float] | None = None
+    """Where an open transaction keeps readers from what is behind it, and since when that is known (monotonic)."""
+    alive: bool = True
+    proved: bool = False
+    """The store has done what was asked under this claim."""
+    caught_up: bool = False
+    """Every transaction in the log has been read."""
+    behind_since: float | None = None
+    """Since when each poll that brought transactions brought as many as it may; None if the last one did not."""
+    seen_ms: int = 0
+    """Latest Kafka timestamp of a transaction that has been read."""
+    holds: bool = False
+    """So many outcomes wait for transactions that no more are read."""
+    high: int = 0
+    """Offset after the last transaction that Kafka was lately known to hold."""
+    next_due: int | None = None
+    """When the next customer was lately known to be due, epoch ms; None if there is none."""
+
+    def __post_init__(self) -> None:
+        self.heard = list(self.start)
+        self.ends = [None] * len(self.start)
+
+    @property
+    def number(self) -> int:
+        return self.partition.number
+
+    def reached_end(self, topic: int, end: int) -> None:
+        """Kafka has nothing more to give of the topic (its place in Offsets) up to `end`."""
+        self.ends[topic] = self.heard[topic], end
+
+    @property
+    def at_end(self) -> int | None:
+        """The end of the transactions' log for readers, if all that comes before it has been heard."""
+        end = self.ends[0]
+        return end[1] if end is not None and end[0] == self.heard[0] else None
+
+    @property
+    def read_all(self) -> bool:
+        """Every topic was read to its end at some time, and what came of it then is worked off."""
+        reached = self.partition.reached
+        return all(end is not None and end[0] <= at for end, at in zip(self.ends, reached, strict=True))
+
+    def acknowledged(self, offsets: Offsets) -> Offsets:
+        """What to tell the group where the loop stands at `offsets`: the position of a reader, for whom markers of
+        transactions are no records. From any thread."""
+        told = zip(offsets, self.partition.start, self.ends, strict=True)
+        return Offsets(*[end[1] if end and end[0] == max(at, start) else max(at, start) for at, start, end in told])
+
+    def look_at_end(self, high: int, now: float) -> None:
+        """Kafka holds transactions up to `high`: whether more than can be read (time.monotonic)."""
+        self.high = max(self.high, high)
+        end = self.at_end
+        if end is None or self.high <= end:
+            self.held_since = None
+        elif self.held_since is None or self.held_since[0] != end:
+            self.held_since = end, now
+
+    def hand_on(self, records: Sequence[Record]) -> None:
+        """A batch of transactions goes to be worked on."""
+        at = self.partition.position.offset
+        waiting = [batch for batch in self.waiting if batch[0] >= at]
+        self.waiting = (*waiting, (records[-1].offset, records[0].timestamp_ms))
+
+    def lag(self, now_ms: float, now: float) -> tuple[int, float, float]:
+        """Transactions in Kafka that are not committed yet; the age of the oldest, and for how long such have been held
+        back by an open transaction, in seconds. `now` is time.monotonic. From any thread."""
+        at = self.acknowledged(self.partition.reached).transactions
+        since = self.held_since if self.alive else None  # else nothing is read, whoever has written it
+        held = 0.0 if since is None else max(0.0, now - since[1])
+        oldest = next((first for last, first in self.waiting if last >= at), self.seen_ms)
+        behind = max(0, self.high - at)
+        if not behind or (since is not None and at >= since[0]) or not oldest:
+            return behind, held, held
+        return behind, max(held, (now_ms - oldest) / 1_000), held
+
+    def polled(self, full: bool, now: float) -> None:
+        """A poll brought transactions, as many as one may bring, or fewer, or came to the end (time.monotonic)."""
+        if not full:
+            self.behind_since = None
+        elif self.behind_since is None:
+            self.behind_since = now
+
+    def behind_seconds(self, now: float) -> float:
+        """For how long more has been waiting in Kafka than a poll takes. From any thread."""
+        since = self.behind_since
+        return 0.0 if since is None else now - since
+
+
+class Portion(NamedTuple):
+    """What one poll brought for one partition. With `now`, epoch ms, it is a tick as well."""
+
+    claim: Claim
+    records: list[Record]
+    """Transactions."""
+    outcomes: list[Record]
+    customer_events: list[Record]
+    follows: Offsets
+    """After the last records of the portion before: where the store must stand when this one is worked on."""
+    now: int | None
+    measure: bool
+    """Look at the depths of the state, for the metrics."""
+
+    @property
+    def empty(self) -> bool:
+        """No record came."""
+        return not (self.records or self.outcomes or self.customer_events)
+
+
+def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Lookback, seconds_max: float) -> Claim:
+    """Claims the partition in the store and says where to read on: where the store stands, whatever Kafka thinks.
+
+    Each answer of Kafka may take `seconds_max`.
+
+    If more is published than the store knows of, it has gone back. Kafka is told before anything else is written, and
+    numbers of outbox entries that were published once are not given again. The same is done where Kafka no longer says
+    what is published (the group's offsets were reset, or it was idle for so long that Kafka forgot them): each entry of
+    the outbox may be, and the store may have gone back as well.
+
+    Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), LostRecords.
+    """
+    position = partition.claim()
+    logs = [TopicPartition(topic, partition.number) for topic in topics]
+    ends = [consumer.get_watermark_offsets(log, timeout=seconds_max, cached=False) for log in logs]
+    told = consumer.committed(logs, timeout=seconds_max)
+    for log in told:
+        if log.error is not None:
+            raise KafkaException(log.error)
+    mark = Mark.read(told[0].metadata)
+    if mark is None and position.version > 0:
+        oldest = partition.oldest_entry()
+        # What is no longer in the outbox was published; beyond where the topics end the loop has never been.
+        published = position.sequence if oldest is None else oldest[0] - 1
+        entry, was_at = None if oldest is None else oldest[1], Offsets(*[high for _, high in ends])
+        mark = Mark(published, lookback.back(partition.number, position, was_at, None, entry))
+        _note(consumer, logs[0], position.offset, mark)
+        _log.warning("partition %d: the group no longer says what is published: it is read back", partition.number)
+    elif mark is not None and mark.published > position.sequence:
+        was_at = Offsets(*[max(0, log.offset) for log in told])
+        mark = replace(mark, back=lookback.back(partition.number, position, was_at, mark.back))
+        _note(consumer, logs[0], was_at.transactions, mark)
+        partition.sequence_min = mark.published
+        _log.warning("partition %d: the store has gone back to offset %d", partition.number, position.offset)
+    if position.version == 0:
+        partition.start = Offsets(*[low for low, _ in ends])
+    start = partition.reached
+    for topic, at, (low, high) in zip(topics, start, ends, strict=True):
+        if at < low:
+            raise LostRecords(f"{topic}: offsets {at} to {low - 1} have gone from Kafka before they were processed")
+        if at > high:
+            raise LostRecords(f"{topic}: offsets {high} to {at - 1} were processed, but Kafka ends before them")
+    return Claim(partition, start, start)
+
+
+def _note(consumer: Consumer, log: TopicPartition, offset: int, mark: Mark) -> None:
+    """Tells the group before anything is written or published. Raises KafkaException."""
+    consumer.commit(offsets=[TopicPartition(log.topic, log.partition, offset, str(mark))], asynchronous=False)

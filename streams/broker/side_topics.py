@@ -1,0 +1,60 @@
+"""The topics beside the transactions, `alert-outcomes` and `customer-events`: read as the store says, with no group.
+
+Their partition p belongs to whoever owns partition p of the transactions; that is decided by the group of those alone.
+So a consumer of their own is assigned them by hand while a claim lasts. Used by the thread that polls.
+"""
+
+from collections.abc import Sequence
+from itertools import starmap
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from handlers.intake.customer_records import NoteIntake
+from schemas.customer_event import CustomerEvent
+from schemas.outcome import AlertOutcome
+from streams.broker.topics import Topics
+from streams.ops.settings import Settings
+from streams.partition.partition import NoteIntakes
+from streams.store.port import Offsets
+
+SELDOM = {"fetch.min.bytes": 1, "fetch.wait.max.ms": 100}
+"""How its consumer fetches: these topics are at rest most of the time, and what comes is wanted at once."""
+
+
+def note_intakes(settings: Settings) -> NoteIntakes:
+    """What reads the records of these topics."""
+    return NoteIntakes(
+        NoteIntake(settings.topic_outcomes, AlertOutcome),
+        NoteIntake(settings.topic_customer_events, CustomerEvent),
+    )
+
+
+class Beside:
+    """`consumer` never subscribes."""
+
+    def __init__(self, topics: Topics, consumer: Consumer) -> None:
+        self.consumer = consumer
+        self._topics = topics
+
+    def read(self, number: int, start: Offsets) -> None:
+        """From now on `poll` brings the partition's records."""
+        logs = list(starmap(TopicPartition, self._places(number, start)))
+        self.consumer.incremental_assign(logs)
+        self.consumer.resume(logs)  # one that was on hold when it was left would still be
+
+    def leave(self, number: int) -> None:
+        """No more of it comes, nor what was fetched of it already."""
+        self.consumer.incremental_unassign(list(starmap(TopicPartition, self._places(number, Offsets()))))
+
+    def hold(self, number: int, wanted: bool) -> None:
+        """Brings no outcomes of the partition for now, or lets them come again."""
+        log = TopicPartition(self._topics.outcomes, number)
+        (self.consumer.pause if wanted else self.consumer.resume)([log])
+
+    def poll(self, records_max: int) -> Sequence[Message]:
+        """What is there, without waiting."""
+        return self.consumer.consume(records_max, 0)
+
+    def _places(self, number: int, offsets: Offsets) -> list[tuple[str, int, int]]:
+        places = zip(self._topics, offsets, strict=True)
+        return [(topic, number, offset) for topic, offset in places if topic != self._topics.transactions]

@@ -1,0 +1,44 @@
+"""Names that the worker gives in Kafka, and what it needs there."""
+
+from typing import NamedTuple
+
+from streams.ops.settings import Settings
+
+
+class Topics(NamedTuple):
+    """What a partition is made of: one partition, of the same number, of each."""
+
+    transactions: str
+    outcomes: str
+    customer_events: str
+
+
+def topics_read(settings: Settings) -> Topics:
+    """In the order of Offsets."""
+    return Topics(settings.topic_transactions, settings.topic_outcomes, settings.topic_customer_events)
+
+
+def faust_id(settings: Settings) -> str:
+    """Faust's consumer group. The loop has its own, group_id: members of one group must agree on an assignor."""
+    return f"{settings.group_id}-faust"
+
+
+def reader_group(settings: Settings) -> str:
+    """Named by clients that read topics outside any group: librdkafka has none without a name."""
+    return f"{settings.group_id}-reader"
+
+
+def offers_changelog(settings: Settings) -> str:
+    """The compacted topic in which Faust keeps the offers that were accepted, for every worker to read."""
+    return f"{faust_id(settings)}-offers-changelog"
+
+
+def needed_topics(settings: Settings) -> dict[str, int | None]:
+    """By topic, how many partitions it must have; None where any number will do (but see topics_read)."""
+    return {
+        **dict.fromkeys(topics_read(settings)),
+        settings.topic_alerts: None,
+        settings.topic_dead_letters: None,
+        settings.topic_offers: 1,
+        offers_changelog(settings): 1,
+    }

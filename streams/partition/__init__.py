@@ -1,0 +1,1 @@
+"""One owned partition: prepare, supply, send (partition.py); its row cache and poison breaker."""

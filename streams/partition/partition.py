@@ -1,0 +1,318 @@
+"""One owned partition: decode a batch, load the rows, fold and decide, commit.
+
+Everything but the commit's answer is a function of the records and of what the store held.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import accumulate, compress
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import orjson
+
+from handlers.churn.challenger import by_bands
+from handlers.contact.history import Rule
+from handlers.engine.engine import Engine, Outcome, Rules
+from handlers.engine.step_input import Part, needed_ids
+from handlers.intake.customer_records import Note, NoteIntake
+from handlers.intake.dedup import SEGMENT, Seen, SeenChanges
+from handlers.intake.events import NONE, Batch, Record
+from handlers.intake.transactions import Intake, Unread
+from handlers.kernel.customer_ids import ids_of, names_of
+from handlers.offers.counts import LEDGER
+from handlers.profile.upgrade import current
+from handlers.state.row_table import DueTimes, Rows
+from schemas.alert import Alert, cloud_event_headers
+from schemas.customer_event import CustomerEvent
+from schemas.dead_letter import DeadLetter, dead_letter_headers
+from schemas.outcome import AlertOutcome
+from schemas.transaction import CUSTOMER_ID_LENGTH
+from streams.partition.poison_breaker import Breaker
+from streams.partition.row_cache import RowCache
+from streams.partition.stages import Done, Task
+from streams.store.port import Changes, Offsets, Outgoing, Position, Store, StoreUnavailable
+
+DUE_MAX = 10_000
+"""Customers who are looked at in one commit because they are due; more than that take several."""
+
+
+class NoteIntakes(NamedTuple):
+    """Readers of what arrives beside transactions."""
+
+    outcomes: NoteIntake
+    customer_events: NoteIntake
+
+
+class Partition:
+    """The state of one partition while this process owns it. Used by one thread at a time.
+
+    A batch is decoded (`unread`), prepared, supplied with rows, decided on and sent; several partitions' are decoded,
+    loaded and decided on together. `prepare` raises PoisonFlood when too many records are refused, it and `supply`
+    LayoutError for a row that a newer program wrote: then nothing is written. They and `send` raise Fenced, Moved or
+    StoreUnavailable: nothing is then known to be written, and the owner must `claim` again and seek to where it has
+    `reached` before it goes on.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        store: Store,
+        intake: Intake,
+        engine: Engine,
+        notes: NoteIntakes,
+        rules: Callable[[], Rules],
+        alerts_topic: str,
+        dead_letters_topic: str,
+        cache: RowCache,
+        refused_share_max: float = 1.0,
+    ) -> None:
+        self.number = number
+        self.published = 0
+        """Outbox entries up to this sequence are published; the next commit removes them."""
+        self.sequence_min = 0
+        """Numbers of outbox entries up to this one were given before the store went back."""
+        self.position = Position(0, 0, 0, 0, 0, 0, 0)
+        self.start = Offsets()
+        """Where Kafka's topics started when the partition was first claimed."""
+        self._seen = Seen()
+        self._store = store
+        self._intake = intake
+        self._engine = engine
+        self._notes = notes
+        self._breaker = Breaker(refused_share_max)
+        self._rules = rules
+        self._alerts_topic = alerts_topic
+        self._dead_letters_topic = dead_letters_topic
+        self._cache = cache
+        self._ahead: dict[str, bytes | None] = {}
+        """Rows that were asked for ahead, None until they come, as they stand at `position`."""
+        self._next_due: int | None = None
+        self._trimmed = 0
+        self._forget_crowd()
+
+    @property
+    def reached(self) -> Offsets:
+        """The next record of each topic to read."""
+        return Offsets(*map(max, self.start, self.position.offsets))
+
+    def claim(self) -> Position:
+        """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable."""
+        self._cache.drop(self.number)
+        self._ahead = {}
+        self._forget_crowd()
+        self.position, self.start = self._store.claim(self.number), Offsets()
+        self._next_due = self._store.next_due(self.number)
+        events, oldest = self.position.events, self.position.oldest
+        segments = self._store.seen(self.number, range(oldest, events // SEGMENT + 1)) if events else {}
+        self._seen = Seen(events, oldest, segments)
+        return self.position
+
+    def oldest_entry(self) -> tuple[int, Outgoing] | None:
+        """The first entry of the outbox that is left in the store, with its number. Raises StoreUnavailable."""
+        return next(iter(self._store.outbox(self.number, 0, 1)), None)
+
+    def trim(self) -> None:
+        """Removes from the outbox in the store what is published, with no batch. Every commit that was sent must have
+        been answered. Raises as `send`."""
+        known = self.published
+        if known > self._trimmed:
+            changes = Changes(published=known, sequence_min=self.sequence_min)
+            offset, clock = self.position.offset, self.position.clock
+            self.position = self._store.commit(self.number, self.position, offset, clock, changes)
+            self._trimmed = known
+
+    def process(
+        self,
+        records: Sequence[Record],
+        now: int | None,
+        outcomes: Sequence[Record] = (),
+        customer_events: Sequence[Record] = (),
+    ) -> Done:
+        """One batch of this partition alone, from decoding to the answer to its commit."""
+        (batch,) = self._intake.batches([self.unread(records)])
+        task = self.prepare(batch, records, now, outcomes, customer_events)
+        self.supply(task, self._store.load(self.number, task.missing))
+        outcome = self._engine.step(task.part, self._rules())
+        done = self.send(task, outcome)
+        if done.sent:
+            self._store.answered()
+        return done
+
+    def unread(self, records: Sequence[Record]) -> Unread:
+        """For `Intake.batches`."""
+        return Unread(self.number, records, self.position.clock, self._seen)
+
+    def ask_ahead(self, records: Sequence[Record]) -> list[str]:
+        """Customers of records that will be read next, as far as their keys tell, whose rows memory does not hold: they
+        may be asked for now (Store.ask_ahead), and be told by `tell_ahead` before those records are prepared."""
+        keys = {record.key for record in records}
+        names = [key.decode() for key in keys if key and len(key) <= CUSTOMER_ID_LENGTH and key.isascii()]
+        self._ahead = dict.fromkeys(compress(names, self._cache.missing(self.number, ids_of(names))))
+        return list(self._ahead)
+
+    def tell_ahead(self, customers: Sequence[str], rows: list[bytes | None] | StoreUnavailable) -> None:
+        """Rows as they stood when they were asked for. Which have changed since are no longer in `_ahead`."""
+        told = [] if isinstance(rows, StoreUnavailable) else zip(customers, rows, strict=True)
+        self._ahead = {customer: row for customer, row in told if customer in self._ahead}
+
+    def prepare(
+        self,
+        batch: Batch,
+        records: Sequence[Record],
+        now: int | None,
+        outcomes: Sequence[Record],
+        customer_events: Sequence[Record],
+    ) -> Task:
+        """What `Engine.steps` needs for the batch, which is of these records, as far as memory holds it; no records is
+        a tick.
+
+        An outcome takes effect after the transactions that were written before it, a customer event after them all.
+        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
+        """
+        self._breaker.watch(records, batch.dead_letters)
+        if now is not None:
+            batch.clock_end = max(batch.clock_end, now)
+        notes, letters = self._read_notes(records, outcomes, customer_events, batch)
+        batch.dead_letters += letters
+        task = self._task(batch, self._due(batch), notes, self.reached.after(records, outcomes, customer_events))
+        self._ahead = {}
+        return task
+
+    def _task(self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets) -> Task:
+        ids = needed_ids(batch, due, notes)
+        rows, absent = self._cache.get(self.number, ids)
+        places, names = absent, names_of(ids[absent]) if absent else []
+        if absent and (ahead := self._ahead):
+            told = [(place, name) for place, name in zip(places, names, strict=True) if name in ahead]
+            rows = rows.replaced([place for place, _ in told], [_as_of_now(name, ahead[name]) for _, name in told])
+            places = [place for place, name in zip(places, names, strict=True) if name not in ahead]
+            names = [name for name in names if name not in ahead]
+        return Task(Part(self.number, batch, rows, due, notes), places, names, len(absent), offsets)
+
+    def supply(self, task: Task, found: list[bytes | None] | StoreUnavailable) -> None:
+        """Brings the missing rows, as the store has them."""
+        if isinstance(found, StoreUnavailable):
+            raise found
+        if not task.missing:
+            return
+        rows = [_as_of_now(name, row) for name, row in zip(task.missing, found, strict=True)]
+        task.part = task.part._replace(rows=task.part.rows.replaced(task.missing_at, rows))
+        if task.missing[-1] == LEDGER and not rows[-1]:  # so that it need not be asked for each time
+            self._cache.put(self.number, Rows.of({LEDGER: b""}))
+
+    def send(self, task: Task, outcome: Outcome) -> Done:
+        """Sends the commit. The caller asks for the answer (Store.answered) in the order of the batches, and may begin
+        the next batch before."""
+        batch, notes = task.part.batch, task.part.notes
+        outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
+        moved = task.offsets != self.reached
+        version = self.position.version
+        sent_with_it = self._commit(task.offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
+        entries, outcomes = self._crowd_entries + sent_with_it, [*self._crowd, outcome]
+        self._forget_crowd()
+        suppressed: Counter[Rule] = Counter()
+        for one in outcomes:
+            suppressed.update(one.suppressed)
+        return Done(
+            self.position.version > version,
+            self.position,
+            entries,
+            len(batch),
+            [alert for one in outcomes for alert in one.alerts],
+            batch.dead_letters,
+            batch.duplicates,
+            outcome.late,
+            sum(one.unfitting for one in outcomes),
+            suppressed,
+            batch.unknown_types,
+            batch.unknown_channels,
+            Counter(note.said.outcome for note in notes if isinstance(note.said, AlertOutcome)),
+            outcome.unmatched,
+            sum(isinstance(note.said, CustomerEvent) for note in notes),
+            by_bands([look for one in outcomes for look in one.looks]),
+        )
+
+    def _read_notes(
+        self, records: Sequence[Record], outcomes: Sequence[Record], customer_events: Sequence[Record], batch: Batch
+    ) -> tuple[list[Note], list[DeadLetter]]:
+        notes, letters = self._notes.customer_events.notes(self.number, customer_events, len(batch), batch.clock_end)
+        stamps = list(accumulate((record.timestamp_ms for record in records), max)) if outcomes else []
+        for outcome in outcomes:
+            earlier = bisect_right(stamps, outcome.timestamp_ms)
+            before, clock = len(batch), batch.clock_end
+            if earlier < len(records):
+                before = int(np.searchsorted(batch.offset, records[earlier].offset))
+                clock = int(batch.clock[before - 1]) if before else self.position.clock
+            read, refused = self._notes.outcomes.notes(self.number, [outcome], before, clock)
+            notes += read
+            letters += refused
+        return notes, letters
+
+    def _due(self, coming: Batch) -> list[tuple[str, int]]:
+        """Who is due. A crowd beyond DUE_MAX is first brought down in commits of its own, the earliest first."""
+        until = coming.clock_end
+        if self._next_due is None or self._next_due > until:
+            return []
+        present = set(coming.customers)
+        due = self._store.due(self.number, until, DUE_MAX + len(present))
+        while len(due) >= DUE_MAX + len(present):
+            absent = [(customer, at) for customer, at in due if customer not in present]
+            (batch,) = self._intake.batches([self.unread([])])
+            batch.clock_end = max(batch.clock_end, absent[-1][1])
+            task = self._task(batch, absent, (), self.reached)
+            self.supply(task, self._store.load(self.number, task.missing))
+            outcome = self._engine.step(task.part, self._rules())
+            alerts = [self._alert(alert) for alert in outcome.alerts]
+            self._crowd_entries += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
+            self._crowd.append(replace(outcome, rows=Rows.of({}), due=DueTimes.of({})))  # which are committed
+            due = self._store.due(self.number, until, DUE_MAX + len(present))
+        return due
+
+    def _forget_crowd(self) -> None:
+        self._crowd: list[Outcome] = []
+        """What the commits of a crowd have come to, which is told with the batch."""
+        self._crowd_entries: list[tuple[int, Outgoing]] = []
+
+    def _commit(
+        self,
+        offsets: Offsets,
+        outcome: Outcome,
+        outbox: list[Outgoing],
+        seen: SeenChanges,
+        moved: bool,
+        commit: Callable[[int, Position, int, int, Changes], Position],
+    ) -> list[tuple[int, Outgoing]]:
+        """Writes the outcome; a tick at which nothing happened writes nothing."""
+        if not moved and not outcome.rows and self.published <= self._trimmed:
+            return []
+        before, published = self.position, self.published  # which the publisher moves on meanwhile
+        offset, *beside = offsets
+        changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen, *beside)
+        self.position = commit(self.number, before, offset, outcome.clock, changes)
+        self._trimmed = published
+        self._cache.put(self.number, outcome.rows)
+        if self._ahead:
+            for customer in self._ahead.keys() & outcome.rows.keys():
+                del self._ahead[customer]
+        earliest = min((at for at in outcome.due.at.tolist() if at != NONE), default=self._next_due)
+        if earliest is not None and (self._next_due is None or earliest < self._next_due):
+            self._next_due = earliest
+        if self._next_due is not None and self._next_due <= outcome.clock:
+            self._next_due = self._store.next_due(self.number)
+        return list(enumerate(outbox, self.position.sequence - len(outbox) + 1))
+
+    def _alert(self, alert: Alert) -> Outgoing:
+        value = orjson.dumps(msgspec.to_builtins(alert))
+        return Outgoing(self._alerts_topic, alert.customer_id.encode(), value, cloud_event_headers(alert))
+
+    def _letter(self, letter: DeadLetter) -> Outgoing:
+        return Outgoing(self._dead_letters_topic, letter.key, letter.value, dead_letter_headers(letter))
+
+
+def _as_of_now(name: str, row: bytes | None) -> bytes:
+    """A row as the store had it, in the present layout; empty where it had none."""
+    return current(row) if row and name != LEDGER else row or b""

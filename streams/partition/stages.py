@@ -1,0 +1,54 @@
+"""What a partition brings to a step and what it takes from it: a batch before it is decided on, and after."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from handlers.churn.challenger import Bands
+from handlers.contact.history import Rule
+from handlers.engine.step_input import Part
+from schemas.alert import Alert
+from schemas.dead_letter import DeadLetter
+from schemas.outcome import OutcomeKind
+from streams.store.port import Offsets, Outgoing, Position
+
+
+@dataclass(slots=True)
+class Task:
+    """A batch that is ready to be decided on."""
+
+    part: Part
+    missing_at: list[int]
+    """Places of rows that are still to come from the store."""
+    missing: list[str]
+    """Their names."""
+    absent: int
+    """How many were not in memory, those that were asked for ahead among them."""
+    offsets: Offsets
+    """After its records: where the partition stands once it is committed."""
+
+
+class Done(NamedTuple):
+    """What one batch comes to if its commit is taken."""
+
+    sent: bool
+    """Whether there was anything to commit."""
+    position: Position
+    outbox: list[tuple[int, Outgoing]]
+    """Entries committed with the batch, by sequence: to be published."""
+    events: int
+    alerts: list[Alert]
+    dead_letters: list[DeadLetter]
+    duplicates: int
+    late: int
+    unfitting: int
+    suppressed: Counter[Rule]
+    """Alerts that were not sent, by rule."""
+    unknown_types: int
+    unknown_channels: int
+    outcomes: Counter[OutcomeKind]
+    unmatched: int
+    """Outcomes of alerts that are not known, or no longer."""
+    customer_events: int
+    looks: Counter[Bands]
+    """Silences judged, by the bands of champion and challenger; none without a challenger."""

@@ -1,0 +1,1 @@
+"""The process: Faust (app.py), threads, the loop, the web page, where rules come from."""
