@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from commands.console import Failure
 from handlers.engine.rules import Rules
-from handlers.intake.exchange import load_rates
 from handlers.intake.transactions import Intake
 from handlers.offers.catalog import Catalogue
 from streams.ops.settings import Settings
 from streams.store.redis_store import RedisStore, redis_lines
 from streams.worker.churn_models import churn_rules
+from streams.worker.exchange_rates import load_rates
 
 
 def store(settings: Settings) -> RedisStore:

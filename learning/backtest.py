@@ -10,8 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
 from handlers.churn.model import ChurnModel, Leaving, Measured, Scorer
 from handlers.churn.purchase_models import alive, silent
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8
 from learning.churn_training import Trained, shortfall, train
 from learning.detection import Detection, detect
 from learning.history import History, HistoryError

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.intake.events import I8, NONE, Batch
+from handlers.intake.events import Batch
+from handlers.kernel.jit import I8, NONE
 from learning.history import OwnTimes, made_by_customers
 from schemas.alert import Alert
 from schemas.units import DAY_MS, parse_rfc3339

@@ -9,8 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from handlers.churn.model import Linear, Trees
 from handlers.churn.scoring import carried_rows
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8
 from learning.churn_members import (
     SEEDS,
     STAGES,

@@ -10,8 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from handlers.churn.design_matrix import BG, COLUMN_NAMES, FIRST_DECLARED, MBG, N_CURVES, N_RATES
 from handlers.churn.model import Linear, Trees, sigmoid
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8
 
 CLIP = 6.0
 STAGES = (60, 100, 160)

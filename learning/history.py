@@ -14,9 +14,10 @@ import numpy as np
 from handlers.aggregates.features import BANK_MADE_TYPES
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import Seen
-from handlers.intake.events import AT, CLOCK, CUSTOMER, I8, NONE, OFFSET, Batch, Events
+from handlers.intake.events import AT, CLOCK, CUSTOMER, OFFSET, Batch, Events
 from handlers.intake.transactions import Intake
 from handlers.kernel.customer_ids import ids_of
+from handlers.kernel.jit import I8, NONE
 from learning.chance import B1
 from learning.records import by_topic, record
 from learning.refusals import Refusals

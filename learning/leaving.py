@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handlers.churn.model import Leaving
-from handlers.intake.events import I8, NONE
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8, NONE
 from learning.history import History, HistoryError
 from learning.label_plan import Plan, full_history_days
 from learning.snapshots import Snapshot, silent_within

@@ -10,15 +10,15 @@ from typing import NamedTuple
 from handlers.aggregates.evaluate import profile
 from handlers.churn.challenger import Look
 from handlers.engine.engine import Engine, Outcome, Rules
-from handlers.engine.step_input import Part, needed_ids
-from handlers.intake.customer_records import Note, NoteIntake, placed
+from handlers.engine.step_input import Part, needed_ids, placed
+from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import Seen
-from handlers.intake.events import NONE, Batch
+from handlers.intake.events import Batch
 from handlers.intake.transactions import Intake
 from handlers.kernel.customer_ids import names_of
-from handlers.offers.counts import LEDGER
+from handlers.kernel.jit import NONE
 from handlers.state.row_arena import Arena
-from handlers.state.row_table import Rows
+from handlers.state.row_table import LEDGER, Rows
 from learning.records import by_topic
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent

@@ -8,9 +8,8 @@ import numpy as np
 from handlers.churn.inputs import inputs_at
 from handlers.engine.engine import Engine, Rules
 from handlers.engine.step_input import part_of
-from handlers.intake.events import I8, NONE
-from handlers.kernel.jit import F8
-from handlers.offers.counts import LEDGER
+from handlers.kernel.jit import F8, I8, NONE
+from handlers.state.row_table import LEDGER
 from learning.history import History
 from schemas.units import DAY_MS
 

@@ -13,8 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from handlers.churn.design_matrix import design
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8
 from learning.churn_members import Standard, columns_for
 from learning.churn_training import purchase_models
 from learning.history import History

@@ -14,13 +14,14 @@ from handlers.churn.model import ChurnModel
 from handlers.contact.history import Dealings
 from handlers.engine.engine import Engine, Outcome
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import Part, part_of
-from handlers.intake.customer_records import NoteIntake, placed
+from handlers.engine.step_input import Part, part_of, placed
+from handlers.intake.customer_records import NoteIntake
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
-from handlers.offers.counts import LEDGER, Ledger
+from handlers.offers.counts import Ledger
 from handlers.profile.upgrade import current
+from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer

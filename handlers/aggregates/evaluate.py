@@ -14,8 +14,8 @@ from handlers.aggregates.features import (
 )
 from handlers.aggregates.snapshot import Snapshot
 from handlers.contact.history import Dealings, dealings_of
-from handlers.intake.events import ACCOUNT_WORDS, I8, NONE
-from handlers.kernel.jit import jit
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.kernel.jit import I8, NONE, jit
 from handlers.profile.upgrade import current
 from handlers.state.codec import decode
 from handlers.state.day_list import open_days, own_days

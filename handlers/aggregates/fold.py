@@ -12,8 +12,8 @@ from handlers.churn.rhythm import (
     QUANTILE_TENTHS,
     SILENCE_DAYS_MIN,
 )
-from handlers.intake.events import ACCOUNT_WORDS, I8, NONE
-from handlers.kernel.jit import jit
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.kernel.jit import I8, NONE, jit
 from handlers.offers.triggers import LATE, RETURNED, moments, watched
 from handlers.state.day_list import day_at, own_days
 from handlers.state.row import (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from handlers.aggregates.features import FEATURES, INDEX
-from handlers.intake.events import I8, NONE
+from handlers.kernel.jit import I8, NONE
 
 _EXACT = tuple(feature.exact for feature in FEATURES)
 

@@ -14,8 +14,7 @@ from handlers.churn import rhythm
 from handlers.churn.model import ChurnModel, Scorer
 from handlers.churn.reasons import reasons
 from handlers.churn.run_off import marks_run_off
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8
 from schemas.alert import Alert, Cause, Model, Reason, alert_id
 from schemas.units import DAY_MS, rfc3339
 

@@ -9,9 +9,7 @@ import numpy as np
 
 from handlers.aggregates.evaluate import SPEC, evaluate, sorted_gaps
 from handlers.aggregates.features import FEATURES, Feature, Measure, Unit
-from handlers.intake.events import I8, NONE
-from handlers.kernel.jit import F8, jit
-from handlers.kernel.varint import U8
+from handlers.kernel.jit import F8, I8, NONE, U8, jit
 from handlers.profile.upgrade import current
 from handlers.state.codec import decode
 from handlers.state.day_list import own_days

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from handlers.aggregates.snapshot import Snapshot
 from handlers.churn.inputs import NAMES
 from handlers.churn.run_off import BEFORE, DIGITAL, INCOME, LATELY, PAYMENTS, SINCE, STOPPED_MIN
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8
 from schemas.alert import Reason
 
 REASONS_MAX = 4

@@ -9,8 +9,7 @@ import numpy as np
 
 from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.features import INDEX
-from handlers.intake.events import I8, NONE
-from handlers.kernel.jit import jit
+from handlers.kernel.jit import I8, NONE, jit
 from handlers.state.day_codec import open_day
 from handlers.state.row import CHANNEL_COUNT, DAY_MIX, DAYS, MIX_FIELDS, TILE, Scratch
 from schemas.transaction import CHANNELS, TYPES

@@ -13,8 +13,7 @@ from handlers.churn.design_matrix import COLUMNS, logit
 from handlers.churn.forest import no_forest
 from handlers.churn.inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
 from handlers.churn.scoring import Lines, Weights, log_odds, new_columns, reach
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8, jit
+from handlers.kernel.jit import F8, I8, jit
 from handlers.state.row import FIRST, LAST_OWN, Scratch
 from schemas.policy import Policy
 from schemas.units import DAY_MS

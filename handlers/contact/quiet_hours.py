@@ -1,26 +1,10 @@
-"""Time zones from the tzdata package, whose version is locked: every worker has the same, whatever its system has."""
+"""When quiet hours end, by the customer's own clock."""
 
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
-from zoneinfo import ZoneInfo
 
 from schemas.policy import Policy
-
-_TZDATA = files("tzdata")
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    """Every IANA name that can be used."""
-    return frozenset(_TZDATA.joinpath("zones").read_text("ascii").split())
-
-
-@cache
-def zone(name: str) -> ZoneInfo:
-    """The zone of one of zone_names."""
-    with _TZDATA.joinpath("zoneinfo", *name.split("/")).open("rb") as data:
-        return ZoneInfo.from_file(data, key=name)
+from schemas.time_zones import zone
 
 
 def after_quiet(policy: Policy, zone_name: str, at: int) -> int:

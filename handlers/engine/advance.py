@@ -23,10 +23,9 @@ from handlers.engine.findings import (
     SILENT,
     Found,
 )
-from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, I8, TYPE, UNDOES_AT
-from handlers.kernel.copying import copy_bytes
-from handlers.kernel.jit import F8, jit
-from handlers.kernel.varint import U8
+from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, TYPE, UNDOES_AT
+from handlers.kernel.byte_codec import copy_bytes
+from handlers.kernel.jit import F8, I8, U8, jit
 from handlers.offers.prefilter import MAY_FIT, UNFITTING, Screen, screened
 from handlers.offers.triggers import LATE, NOTED, RETURNED, RUN_OFF, looked, watch
 from handlers.state.codec import decode, encode

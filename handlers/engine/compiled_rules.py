@@ -7,7 +7,7 @@ import numpy as np
 from handlers.churn.model import ChurnModel, Scorer
 from handlers.churn.schedule import Watch, watch_of
 from handlers.engine.rules import Rules
-from handlers.intake.events import I8
+from handlers.kernel.jit import I8
 from handlers.offers.candidates import Waiting, waiting_of
 from handlers.offers.prefilter import Screen, screen_of
 from handlers.offers.triggers import RETURNED

@@ -45,10 +45,8 @@ from handlers.engine.findings import (
 from handlers.engine.order import Pending, decide, moments, noted, passed
 from handlers.engine.rules import Rules as Rules
 from handlers.engine.step_input import LEDGER_ID, Bundle, Part
-from handlers.intake.events import NONE
 from handlers.kernel.customer_ids import names_of
-from handlers.kernel.jit import F8
-from handlers.kernel.varint import U8
+from handlers.kernel.jit import F8, NONE, U8
 from handlers.offers.counts import Ledger
 from handlers.state.row import ROW_BYTES_MAX, new_scratch
 from handlers.state.row_table import DueTimes, Rows

@@ -11,8 +11,7 @@ import numpy as np
 from handlers.aggregates.features import FEATURES
 from handlers.churn.inputs import NAMES
 from handlers.churn.run_off import FIGURES, GROUPS
-from handlers.intake.events import I8
-from handlers.kernel.jit import F8
+from handlers.kernel.jit import F8, I8
 
 MOMENTS_MAX = 128
 NOTES_MAX = 256

@@ -12,8 +12,9 @@ from handlers.engine.decisions import Decisions
 from handlers.engine.findings import AT_LOOK, MOMENT_CUSTOMER, SILENT, Found
 from handlers.engine.step_input import Bundle
 from handlers.intake.customer_records import Note
-from handlers.intake.events import CUSTOMER, I8, OFFSET, Batch
+from handlers.intake.events import CUSTOMER, OFFSET, Batch
 from handlers.kernel.customer_ids import names_of
+from handlers.kernel.jit import I8
 from handlers.offers.triggers import DEPOSIT_MATURING, RETURNED, RUN_OFF
 from schemas.alert import Alert
 from schemas.units import rfc3339

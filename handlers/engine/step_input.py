@@ -1,18 +1,35 @@
 """What partitions bring to a step, and all of it laid side by side for the kernel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from handlers.engine.advance import TOLD
-from handlers.intake.customer_records import Note, woven
-from handlers.intake.events import CUSTOMER, Batch
-from handlers.kernel.customer_ids import distinct, ids_of, names_of
-from handlers.kernel.jit import I8, jit
-from handlers.offers.counts import LEDGER
+from handlers.intake.customer_records import Note
+from handlers.intake.events import (
+    ACCOUNT,
+    AMOUNT,
+    AT,
+    BALANCE,
+    CHANNEL,
+    CLOCK,
+    CUSTOMER,
+    EVENT_FIELDS,
+    OFFSET,
+    TYPE,
+    UNDOES_AT,
+    Batch,
+)
+from handlers.kernel.customer_ids import ACCOUNT_WORDS, distinct, ids_of, names_of
+from handlers.kernel.jit import I8, NONE, jit
+from handlers.kernel.text import words_of
+from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
 from handlers.state.codec import VERSION, LayoutError
-from handlers.state.row_table import Rows
+from handlers.state.row_table import LEDGER, Rows
+from schemas.outcome import AlertOutcome
+from schemas.units import moment_ms
 
 LEDGER_ID = ids_of([LEDGER])
 
@@ -55,6 +72,57 @@ def needed_ids(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Not
         ids = np.concatenate([ids, ids_of([note.said.customer_id for note in notes] + [name for name, _ in due])])
         ids = ids[distinct(ids)[1]]
     return np.concatenate([ids, LEDGER_ID])
+
+
+def placed(notes: Iterable[Note], batch: Batch) -> list[Note]:
+    """The notes among the events of a batch that was read from the same stream, by their offsets."""
+    found = []
+    for note in sorted(notes, key=lambda note: note.offset):
+        before = int(np.searchsorted(batch.offset, note.offset))
+        clock = max(note.clock, int(batch.clock[before - 1])) if before else note.clock
+        found.append(replace(note, before=before, clock=clock))
+    return found
+
+
+def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, Note]]]:
+    """The batch with an entry that is no transaction for each note, and the notes by the place of theirs in it."""
+    ordered = sorted(notes, key=lambda note: note.before)
+    places = [note.before for note in ordered]
+    ids = np.concatenate([batch.ids, ids_of([note.said.customer_id for note in ordered])])
+    rows, firsts = distinct(ids)
+    entries = np.empty((len(ordered), EVENT_FIELDS), np.int64)
+    entries[:, AT] = [note.at for note in ordered]
+    entries[:, (TYPE, AMOUNT, BALANCE)] = [_entry(note) for note in ordered]
+    entries[:, CHANNEL], entries[:, UNDOES_AT] = 0, NONE
+    entries[:, CLOCK] = [note.clock for note in ordered]
+    entries[:, OFFSET] = [note.offset for note in ordered]
+    entries[:, CUSTOMER] = rows[len(batch.ids) :]
+    entries[:, ACCOUNT:] = words_of([_account(note) for note in ordered], ACCOUNT_WORDS)
+    was_at = np.insert(np.arange(len(batch)), places, -1)
+    events = np.insert(batch.events, places, entries, axis=0)
+    together = replace(batch, ids=ids[firsts], events=events, event_id=lambda n: batch.event_id(int(was_at[n])))
+    return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
+
+
+def _entry(note: Note) -> tuple[int, int, int]:
+    """What the kernel is told: type, the level of balance to watch for, and when a deposit matures."""
+    said = note.said
+    if isinstance(said, AlertOutcome) or said.account_id is None:
+        return NOTED, 0, 0
+    if said.kind == "product_closed":
+        return FORGET, 0, 0
+    if said.kind == "product_taken":
+        if said.product_kind == "card" and said.limit_minor is not None:
+            return CARD, -(said.limit_minor * CARD_TENTHS // 10), 0
+        if said.product_kind == "loan" and said.amount_minor is not None:
+            return LOAN, -(said.amount_minor * LOAN_TENTHS // 10), 0
+        if said.product_kind == "deposit" and said.matures_at is not None:
+            return DEPOSIT, 0, moment_ms(said.matures_at)
+    return NOTED, 0, 0
+
+
+def _account(note: Note) -> str:
+    return "" if isinstance(note.said, AlertOutcome) else note.said.account_id or ""
 
 
 class Bundle:

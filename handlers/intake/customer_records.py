@@ -1,36 +1,16 @@
-"""What arrives beside transactions: outcomes of alerts and customer events, decoded, judged and put into a batch."""
+"""What arrives beside transactions: outcomes of alerts and customer events, decoded and judged."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-import numpy as np
-
-from handlers.contact.quiet_hours import zone_names
-from handlers.intake.events import (
-    ACCOUNT,
-    ACCOUNT_WORDS,
-    AMOUNT,
-    AT,
-    BALANCE,
-    CHANNEL,
-    CLOCK,
-    CUSTOMER,
-    EVENT_FIELDS,
-    NONE,
-    OFFSET,
-    TYPE,
-    UNDOES_AT,
-    Batch,
-    Record,
-)
+from handlers.intake.events import Record
 from handlers.intake.strict_json import alone
-from handlers.intake.validation import Refusal, moment_ms, refusal_of_moment
-from handlers.kernel.customer_ids import distinct, ids_of
-from handlers.kernel.text import words_of
-from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
+from handlers.intake.validation import Refusal, refusal_of_moment
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.outcome import AlertOutcome
+from schemas.time_zones import zone_names
+from schemas.units import moment_ms
 
 _NEEDED: dict[str, tuple[str, ...]] = {
     "consent_given": ("channel",),
@@ -97,57 +77,6 @@ class NoteIntake:
         if refusal is None:
             refusal = _of_outcome(read) if isinstance(read, AlertOutcome) else _of_event(read)
         return refusal or read
-
-
-def placed(notes: Iterable[Note], batch: Batch) -> list[Note]:
-    """The notes among the events of a batch that was read from the same stream, by their offsets."""
-    found = []
-    for note in sorted(notes, key=lambda note: note.offset):
-        before = int(np.searchsorted(batch.offset, note.offset))
-        clock = max(note.clock, int(batch.clock[before - 1])) if before else note.clock
-        found.append(replace(note, before=before, clock=clock))
-    return found
-
-
-def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, Note]]]:
-    """The batch with an entry that is no transaction for each note, and the notes by the place of theirs in it."""
-    ordered = sorted(notes, key=lambda note: note.before)
-    places = [note.before for note in ordered]
-    ids = np.concatenate([batch.ids, ids_of([note.said.customer_id for note in ordered])])
-    rows, firsts = distinct(ids)
-    entries = np.empty((len(ordered), EVENT_FIELDS), np.int64)
-    entries[:, AT] = [note.at for note in ordered]
-    entries[:, (TYPE, AMOUNT, BALANCE)] = [_entry(note) for note in ordered]
-    entries[:, CHANNEL], entries[:, UNDOES_AT] = 0, NONE
-    entries[:, CLOCK] = [note.clock for note in ordered]
-    entries[:, OFFSET] = [note.offset for note in ordered]
-    entries[:, CUSTOMER] = rows[len(batch.ids) :]
-    entries[:, ACCOUNT:] = words_of([_account(note) for note in ordered], ACCOUNT_WORDS)
-    was_at = np.insert(np.arange(len(batch)), places, -1)
-    events = np.insert(batch.events, places, entries, axis=0)
-    together = replace(batch, ids=ids[firsts], events=events, event_id=lambda n: batch.event_id(int(was_at[n])))
-    return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
-
-
-def _entry(note: Note) -> tuple[int, int, int]:
-    """What the kernel is told: type, the level of balance to watch for, and when a deposit matures."""
-    said = note.said
-    if isinstance(said, AlertOutcome) or said.account_id is None:
-        return NOTED, 0, 0
-    if said.kind == "product_closed":
-        return FORGET, 0, 0
-    if said.kind == "product_taken":
-        if said.product_kind == "card" and said.limit_minor is not None:
-            return CARD, -(said.limit_minor * CARD_TENTHS // 10), 0
-        if said.product_kind == "loan" and said.amount_minor is not None:
-            return LOAN, -(said.amount_minor * LOAN_TENTHS // 10), 0
-        if said.product_kind == "deposit" and said.matures_at is not None:
-            return DEPOSIT, 0, moment_ms(said.matures_at)
-    return NOTED, 0, 0
-
-
-def _account(note: Note) -> str:
-    return "" if isinstance(note.said, AlertOutcome) else note.said.account_id or ""
 
 
 def _of_outcome(outcome: AlertOutcome) -> Refusal | None:

@@ -20,10 +20,8 @@ from mmap import mmap
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from handlers.intake.events import I8, NONE
-from handlers.kernel.jit import jit
+from handlers.kernel.jit import I8, NONE, Mask, jit
 from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, PADDING, SHIFT, WORD, Text, text_of, word
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
@@ -41,9 +39,6 @@ _FREE = 0
 _MOVED = 32
 """Places of the table before that are looked at with each record: all of 2 * EVENTS_MIN within a segment, so that it is
 gone when the first segment is forgotten."""
-
-
-Mask = NDArray[np.bool_]
 
 
 class Piece(NamedTuple):

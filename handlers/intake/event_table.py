@@ -6,22 +6,8 @@ from typing import cast
 
 import numpy as np
 
-from handlers.intake.dedup import Mask, event_hashes
-from handlers.intake.events import (
-    ACCOUNT,
-    ACCOUNT_WORDS,
-    AMOUNT,
-    AT,
-    BALANCE,
-    CHANNEL,
-    CUSTOMER,
-    EVENT_FIELDS,
-    I8,
-    NONE,
-    TYPE,
-    UNDOES_AT,
-    Batch,
-)
+from handlers.intake.dedup import event_hashes
+from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CUSTOMER, EVENT_FIELDS, TYPE, UNDOES_AT, Batch
 from handlers.intake.exchange import Exchange
 from handlers.intake.fast_path import (
     CURRENCY,
@@ -32,11 +18,12 @@ from handlers.intake.fast_path import (
     clear,
     read_plain,
 )
-from handlers.intake.validation import moment_ms
-from handlers.kernel.customer_ids import ID_WORDS, distinct, ids_of
+from handlers.kernel.customer_ids import ACCOUNT_WORDS, ID_WORDS, distinct, ids_of
+from handlers.kernel.jit import I8, NONE, Mask
 from handlers.kernel.text import PADDING, WORD, text_of, words_of
 from schemas.dead_letter import DeadLetter
 from schemas.transaction import AMOUNT_LIMIT, CHANNELS, TYPES, Transaction
+from schemas.units import moment_ms
 
 
 class _Places(dict[str, int]):

@@ -4,16 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from handlers.kernel.customer_ids import names_of
+from handlers.kernel.customer_ids import ACCOUNT_WORDS, names_of
+from handlers.kernel.jit import I8
 from schemas.dead_letter import DeadLetter
-
-I8 = NDArray[np.int64]
-
-NONE = np.iinfo(np.int64).min
-"""A missing integer in a column or a feature."""
 
 # fields of an event
 AT = 0  # occurred_at, epoch ms
@@ -27,7 +21,6 @@ OFFSET = 7
 CUSTOMER = 8  # place of its customer in `customers`
 ACCOUNT = 9  # and the words after it: 40 bytes of ASCII, zero-padded
 
-ACCOUNT_WORDS = 5  # ACCOUNT_ID_LENGTH bytes
 EVENT_FIELDS = ACCOUNT + ACCOUNT_WORDS
 
 

@@ -1,11 +1,8 @@
 """Money of other currencies in minor units of the bank's base currency, exactly."""
 
-import tomllib
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import iso4217
 
@@ -32,8 +29,8 @@ class Exchange:
 
     def __init__(self, base_currency: str, rates: Mapping[str, Decimal]) -> None:
         """Raises ValueError, with a line for each mistake, for a code or a rate that cannot be used."""
-        mistakes = [] if base_currency in EXPONENTS else [_no_such(base_currency)]
-        mistakes += filter(None, (_mistake(code, rate, base_currency) for code, rate in rates.items()))
+        mistakes = [] if base_currency in EXPONENTS else [no_such_currency(base_currency)]
+        mistakes += filter(None, (rate_mistake(code, rate, base_currency) for code, rate in rates.items()))
         if mistakes:
             raise ValueError("\n".join(mistakes))
         self.base_currency = base_currency
@@ -58,50 +55,10 @@ class Exchange:
         return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
 
 
-def load_rates(path: Path, base_currency: str) -> dict[str, Decimal]:
-    """The table [rates] of a TOML file: CODE = "units of the base currency for one unit".
-
-    Raises ValueError with a line for every mistake in the file.
-    """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: is not TOML: {error}") from error
-    table = document.pop("rates", None)
-    mistakes = [f"{name}: is not known here; the only table is [rates]" for name in document]
-    if base_currency not in EXPONENTS:
-        mistakes.append(_no_such(base_currency))
-    if not isinstance(table, dict):
-        mistakes.append('[rates]: is missing; write [rates] and below it lines such as USD = "0.9134"')
-        table = {}
-    rates = {}
-    for code, text in table.items():
-        rate = _decimal(text)
-        if rate is None:
-            mistakes.append(f'{code}: must be a decimal number in quotes, such as {code} = "0.9134"')
-        elif mistake := _mistake(code, rate, base_currency):
-            mistakes.append(mistake)
-        else:
-            rates[code] = rate
-    if mistakes:
-        raise ValueError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
-    return rates
-
-
-def _decimal(text: Any) -> Decimal | None:
-    """The number that a text writes. A bare TOML number is refused: it would have been rounded to binary already."""
-    try:
-        return Decimal(text) if isinstance(text, str) else None
-    except InvalidOperation:
-        return None
-
-
-def _mistake(code: str, rate: Decimal, base_currency: str) -> str | None:
+def rate_mistake(code: str, rate: Decimal, base_currency: str) -> str | None:
     """What is wrong with one line of rates, None if nothing."""
     if code not in EXPONENTS:
-        return _no_such(code)
+        return no_such_currency(code)
     if not rate.is_finite() or not _SMALLEST <= rate <= _LARGEST or len(rate.as_tuple().digits) > _DIGITS_MAX:
         return f"{code}: must be from {_SMALLEST} to {_LARGEST} with at most {_DIGITS_MAX} digits"
     if code == base_currency and rate != 1:
@@ -109,5 +66,6 @@ def _mistake(code: str, rate: Decimal, base_currency: str) -> str | None:
     return None
 
 
-def _no_such(code: str) -> str:
+def no_such_currency(code: str) -> str:
+    """The words for a code that is none."""
     return f"{code}: is not an ISO 4217 code of a currency with minor units; write for example USD"

@@ -8,18 +8,8 @@ cost. Whatever is plain is accepted there too, with the same result (tests/unit/
 
 import numpy as np
 
-from handlers.intake.dedup import Mask, event_hash
-from handlers.intake.events import (
-    ACCOUNT,
-    ACCOUNT_WORDS,
-    AMOUNT,
-    AT,
-    BALANCE,
-    CHANNEL,
-    NONE,
-    TYPE,
-    UNDOES_AT,
-)
+from handlers.intake.dedup import event_hash
+from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, TYPE, UNDOES_AT
 from handlers.intake.json_scanner import (
     COMMA,
     NOT_PLAIN,
@@ -36,8 +26,9 @@ from handlers.intake.json_scanner import (
 )
 from handlers.intake.rfc3339_scanner import moment
 from handlers.intake.strict_json import VALUE_BYTES_MAX
-from handlers.intake.validation import AHEAD_MS_MAX, EARLIEST, LATEST
-from handlers.kernel.jit import I8, jit
+from handlers.intake.validation import AHEAD_MS_MAX
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.kernel.jit import I8, NONE, Mask, jit
 from handlers.kernel.text import WORD, Text, known, word, words_of
 from schemas.transaction import (
     ACCOUNT_ID_LENGTH,
@@ -49,6 +40,7 @@ from schemas.transaction import (
     Original,
     Transaction,
 )
+from schemas.units import EARLIEST, LATEST
 
 EVENT_START, EVENT_END, CUSTOMER_START, CUSTOMER_END, CURRENCY, HASH = range(6)
 """What is told of a record beside its row: where its ids stand, its currency as a word, its event id's hash."""

@@ -1,23 +1,15 @@
 """The rules that a transaction must keep beyond its schema, and the words for one that is broken."""
 
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from handlers.intake.events import Record
 from handlers.intake.exchange import EXPONENTS, Exchange
 from schemas.dead_letter import DeadLetter, Reason
-from schemas.transaction import AMOUNT_LIMIT, Moment, Transaction
-from schemas.units import DAY_MS, parse_rfc3339
-
-EARLIEST = parse_rfc3339("1980-01-01T00:00:00Z")
-LATEST = parse_rfc3339("2100-01-01T00:00:00Z")
-"""Bounds of every moment, both allowed."""
+from schemas.transaction import AMOUNT_LIMIT, Transaction
+from schemas.units import DAY_MS, EARLIEST, LATEST, moment_ms
 
 AHEAD_MS_MAX = DAY_MS
 """An event may have occurred this much later than Kafka received it: clocks differ, and some banks post-date."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BEYOND = 2**62
 
 
 class Refusal(NamedTuple):
@@ -80,15 +72,6 @@ def _other_unit(at: int) -> str:
     if EARLIEST <= at // 1_000_000 <= LATEST:
         return "; this looks like epoch nanoseconds: divide by 1,000,000"
     return ""
-
-
-def moment_ms(moment: Moment) -> int:
-    """Epoch ms of a moment as it came. What 64 bit cannot hold is brought to where the bounds still refuse it."""
-    if isinstance(moment, int):
-        return max(-_BEYOND, min(moment, _BEYOND))
-    since: timedelta = moment - EPOCH
-    # Three small products: dividing timedeltas goes through big integers and takes twice as long.
-    return since.days * DAY_MS + since.seconds * 1_000 + since.microseconds // 1_000
 
 
 def _refusal_of_money(transaction: Transaction, exchange: Exchange) -> Refusal | None:

@@ -6,9 +6,10 @@ import numpy as np
 
 from handlers.kernel.jit import I8, jit
 from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, SHIFT, WORD
-from schemas.transaction import CUSTOMER_ID_LENGTH
+from schemas.transaction import ACCOUNT_ID_LENGTH, CUSTOMER_ID_LENGTH
 
 ID_WORDS = CUSTOMER_ID_LENGTH // WORD
+ACCOUNT_WORDS = ACCOUNT_ID_LENGTH // WORD
 
 
 def ids_of(names: Sequence[str]) -> I8:

@@ -18,6 +18,11 @@ import schemas.units
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+NONE = np.iinfo(np.int64).min
+"""A missing integer in a column or a feature."""
 
 F = TypeVar("F", bound=Callable[..., object])
 

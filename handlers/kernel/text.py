@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.kernel.jit import I8, jit
-from handlers.kernel.varint import U8
+from handlers.kernel.jit import I8, U8, jit
 
 WORD = 8
 PADDING = bytes(32)

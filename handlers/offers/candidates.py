@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from handlers.intake.validation import EARLIEST, LATEST
 from handlers.offers.conditions import Check, checks_of
 from handlers.offers.triggers import CHURN_RISK, MOMENTS
 from schemas.offer import Offer
-from schemas.units import epoch_ms
+from schemas.units import EARLIEST, LATEST, epoch_ms
 
 
 class Waiting(NamedTuple):

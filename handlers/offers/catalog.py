@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from handlers.aggregates.features import INDEX
-from handlers.contact.quiet_hours import zone_names
 from handlers.offers.toml_lines import lines_of
 from schemas.offer import OFFERS_MAX, Condition, Offer, Texts
 from schemas.policy import POLICY_KEY, Cap, Policy
+from schemas.time_zones import zone_names
 from schemas.units import epoch_ms
 
 _GROUPS = ("eligibility", "applicability", "suitability", "conditions")

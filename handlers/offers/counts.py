@@ -12,9 +12,6 @@ import msgspec
 from handlers.state.codec import LayoutError
 from schemas.offer import Offer
 
-LEDGER = "\0ledger"
-"""The row's name. No customer_id may hold that byte."""
-
 OFFERS_KNOWN_MAX = 256
 _VERSION = b"\xf1"
 """Unlike that of any customer's row."""

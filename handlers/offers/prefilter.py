@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.aggregates.features import FEATURES
-from handlers.intake.events import I8, NONE
-from handlers.kernel.jit import jit
+from handlers.kernel.jit import I8, NONE, jit
 from handlers.offers.candidates import Waiting
 
 NOT_ASKED, UNFITTING, MAY_FIT = 0, 1, 2

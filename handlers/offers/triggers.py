@@ -6,8 +6,8 @@ event that is on time; a late event or a reversal brings none. A deposit's comes
 
 from typing import NamedTuple, get_args
 
-from handlers.intake.events import ACCOUNT_WORDS, I8
-from handlers.kernel.jit import jit
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.kernel.jit import I8, jit
 from handlers.state.day_list import open_days
 from handlers.state.row import (
     ACCOUNT_BALANCE,

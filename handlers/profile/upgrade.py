@@ -3,8 +3,8 @@
 import numpy as np
 
 from handlers.contact.history import Dealings, sent_churn
-from handlers.intake.events import I8
-from handlers.kernel.varint import get as number_at
+from handlers.kernel.byte_codec import get as number_at
+from handlers.kernel.jit import I8
 from handlers.state.codec import VERSION, LayoutError
 from handlers.state.day_list import put_days
 from handlers.state.row import (

@@ -17,10 +17,9 @@ older version up to this one.
 
 import numpy as np
 
-from handlers.intake.events import ACCOUNT_WORDS, I8
-from handlers.kernel.copying import copy_bytes
-from handlers.kernel.jit import jit
-from handlers.kernel.varint import U8, get, put
+from handlers.kernel.byte_codec import copy_bytes, get, put
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.kernel.jit import I8, U8, jit
 from handlers.state.day_list import put_days, skim_days
 from handlers.state.row import (
     ACCOUNT_AT,

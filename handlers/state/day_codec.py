@@ -17,10 +17,8 @@ What no window can see any more is left out: mix and largest credit after 90 day
 
 import numpy as np
 
-from handlers.intake.events import I8
-from handlers.kernel.fixed import get_fixed, put_fixed, width, width_of
-from handlers.kernel.jit import jit
-from handlers.kernel.varint import U8, get, put
+from handlers.kernel.byte_codec import get, get_fixed, put, put_fixed, width, width_of
+from handlers.kernel.jit import I8, U8, jit
 from handlers.state.row import (
     CHANGED,
     CHANNEL_COUNT,

@@ -7,10 +7,8 @@ then        the day (day.py)
 
 import numpy as np
 
-from handlers.intake.events import I8
-from handlers.kernel.copying import copy_bytes
-from handlers.kernel.jit import jit
-from handlers.kernel.varint import U8, get, put
+from handlers.kernel.byte_codec import copy_bytes, get, put
+from handlers.kernel.jit import I8, U8, jit
 from handlers.state.day_codec import open_day, own_as_stored, put_day, stays_as_stored
 from handlers.state.row import (
     CHANGED,

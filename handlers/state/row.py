@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.intake.events import ACCOUNT_WORDS, I8
-from handlers.kernel.jit import jit
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.kernel.jit import I8, jit
 from schemas.transaction import CHANNELS, TYPES
 from schemas.units import MINUTE_MS
 

@@ -6,11 +6,10 @@ record's capacity gets a new one, at the end; the old record is lost until the w
 
 import numpy as np
 
-from handlers.kernel.copying import copy_bytes
+from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.customer_ids import ID_WORDS, id_hash, same_id
-from handlers.kernel.jit import I8, jit
+from handlers.kernel.jit import I8, U8, jit
 from handlers.kernel.text import WORD
-from handlers.kernel.varint import U8
 from handlers.state.row_table import Rows
 
 _PARTITION, _LENGTH, _CAPACITY, _ID = range(4)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from handlers.intake.events import NONE
 from handlers.kernel.customer_ids import ids_of, names_of
-from handlers.kernel.jit import I8
-from handlers.kernel.varint import U8
+from handlers.kernel.jit import I8, NONE, U8
+
+LEDGER = "\0ledger"
+"""The name of a partition's own row (offers/counts.py) among its customers'. No customer_id may hold that byte."""
 
 _ZERO = np.zeros(1, np.int64)
 

@@ -20,12 +20,12 @@ from handlers.engine.engine import Engine, Outcome, Rules
 from handlers.engine.step_input import Part, needed_ids
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import SEGMENT, Seen, SeenChanges
-from handlers.intake.events import NONE, Batch, Record
+from handlers.intake.events import Batch, Record
 from handlers.intake.transactions import Intake, Unread
 from handlers.kernel.customer_ids import ids_of, names_of
-from handlers.offers.counts import LEDGER
+from handlers.kernel.jit import NONE
 from handlers.profile.upgrade import current
-from handlers.state.row_table import DueTimes, Rows
+from handlers.state.row_table import LEDGER, DueTimes, Rows
 from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers

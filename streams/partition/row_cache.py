@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from handlers.intake.dedup import Mask
-from handlers.kernel.jit import I8
+from handlers.kernel.jit import I8, Mask
 from handlers.kernel.text import WORD
 from handlers.state.row_arena import Arena
 from handlers.state.row_table import Rows

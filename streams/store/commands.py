@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from handlers.intake.events import NONE
 from handlers.kernel.customer_ids import names_of
+from handlers.kernel.jit import NONE
 from handlers.state.row_table import DueTimes, Rows
 from streams.store.port import Changes, Position
 from streams.store.resp import change

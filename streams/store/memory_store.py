@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 
 _NEVER = Position(0, 0, 0, 0, 0, 0, 0)

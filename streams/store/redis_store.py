@@ -13,7 +13,7 @@ import redis
 from redis.connection import ConnectionPool
 from redis.sentinel import Sentinel
 
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from streams.ops.settings import Settings
 from streams.store.commands import claim, command, commit, mget, reads
 from streams.store.connection import FunctionMissing, KeyRefused, LibraryThere, Line, RightMissing

@@ -6,12 +6,10 @@ its own: so does what streams/store/commands.py packs.
 
 import numpy as np
 
-from handlers.intake.events import NONE
-from handlers.kernel.copying import copy_bytes
+from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.customer_ids import ID_WORDS
-from handlers.kernel.jit import I8, jit
+from handlers.kernel.jit import I8, NONE, U8, jit
 from handlers.kernel.text import WORD
-from handlers.kernel.varint import U8
 from handlers.state.row_table import DueTimes, Rows
 
 _HEAD_BYTES_MAX = 16

@@ -23,7 +23,6 @@ from prometheus_client import CollectorRegistry
 
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.exchange import load_rates
 from handlers.intake.transactions import Intake
 from streams.broker.assignment import Claims
 from streams.broker.clients import LastWord, bootstrap_servers, is_fatal
@@ -45,6 +44,7 @@ from streams.partition.row_cache import RowCache
 from streams.store.redis_store import RedisStore, redis_lines
 from streams.worker.churn_models import churn_rules
 from streams.worker.drift_monitor import Drift
+from streams.worker.exchange_rates import load_rates
 from streams.worker.faust_app import Boot, faust_app
 from streams.worker.handoff import Batches
 from streams.worker.loop import Loop

@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "card-tenths",
         "A card is near its limit when it has been reached.",
-        "handlers/intake/customer_records.py",
+        "handlers/engine/step_input.py",
         "-(said.limit_minor * CARD_TENTHS // 10)",
         "-said.limit_minor",
         "tests/unit/test_moments.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",

@@ -212,7 +212,7 @@ MISTAKES = (
     Mistake(
         "outcome-moves-clock",
         "An outcome told of the future makes its customer look silent.",
-        "handlers/intake/customer_records.py",
+        "handlers/engine/step_input.py",
         "entries[:, CLOCK] = [note.clock for note in ordered]",
         "entries[:, CLOCK] = [max(note.clock, note.at) for note in ordered]",
         "tests/unit/test_answers.py::test_neither_an_outcome_nor_a_customer_event_makes_anybody_look_silent",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from handlers.intake.dedup import Piece, SeenChanges
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, Store
 from tests.contract.conftest import KINDS

@@ -15,7 +15,7 @@ from handlers.aggregates.evaluate import profile
 from handlers.engine.engine import Rules
 from handlers.intake.dedup import SEGMENT
 from handlers.intake.events import Record
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from streams.broker.messages import headers_of, record_of
 from streams.ops.settings import Settings
 from streams.store.port import Changes, Position

@@ -15,7 +15,7 @@ from commands.state import intake
 from handlers.engine.engine import Engine, Rules
 from handlers.intake.dedup import SEGMENT, Seen
 from handlers.intake.events import Record
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from streams.broker.side_topics import note_intakes

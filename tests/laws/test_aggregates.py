@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handlers.aggregates.evaluate import accounts as known_accounts
 from handlers.aggregates.evaluate import profile
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from tests import oracle
 from tests.fast import Fast
 from tests.streams_of_events import START, Transaction, crowds, histories, newest_moment, sample

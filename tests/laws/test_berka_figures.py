@@ -12,7 +12,7 @@ import pytest
 
 from handlers.aggregates.evaluate import profile
 from handlers.aggregates.features import FEATURES
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from learning.berka import transactions
 from schemas.transaction import CHANNELS, TYPES
 from tests.fast import Fast

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from learning.replay import Replay
 from learning.simulator import simulate
 from schemas.alert import Alert

@@ -3,7 +3,7 @@
 import numpy as np
 
 from handlers.intake.dedup import Seen
-from handlers.intake.events import I8, NONE
+from handlers.kernel.jit import I8, NONE
 
 HOUR = 3_600_000
 

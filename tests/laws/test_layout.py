@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.intake.events import ACCOUNT_WORDS
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.state.codec import decode, encode
 from handlers.state.day_codec import open_day
 from handlers.state.day_list import open_days

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.contact.history import dealings_of, sent_churn
-from handlers.intake.events import ACCOUNT_WORDS
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.profile.upgrade import current
 from handlers.state.codec import decode
 from handlers.state.day_list import open_days

@@ -14,8 +14,9 @@ from handlers.engine.rules import Rules
 from handlers.intake import dedup as memory
 from handlers.intake.customer_records import NoteIntake
 from handlers.intake.dedup import Seen, event_hashes
-from handlers.intake.events import NONE, Record
+from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
+from handlers.kernel.jit import NONE
 from streams.partition.partition import NoteIntakes, Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from commands.main import run
 from handlers.churn.inputs import NAMES
 from handlers.churn.model import Leaving, dumps, loads
-from handlers.intake.events import NONE
+from handlers.kernel.jit import NONE
 from learning.backtest import LeakError, backtest
 from learning.churn_training import train
 from learning.history import History, HistoryError

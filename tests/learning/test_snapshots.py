@@ -6,9 +6,9 @@ import pytest
 
 from handlers.aggregates.evaluate import profile
 from handlers.churn.inputs import DECLARED, NAMES, inputs_of
-from handlers.offers.counts import LEDGER
 from handlers.state.codec import decode
 from handlers.state.row import new_scratch
+from handlers.state.row_table import LEDGER
 from learning.history import History, HistoryError
 from learning.label_plan import plan
 from learning.snapshots import silent_within, snapshots

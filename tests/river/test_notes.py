@@ -12,7 +12,8 @@ from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from commands.kafka import admin
-from handlers.offers.counts import LEDGER, Ledger
+from handlers.offers.counts import Ledger
+from handlers.state.row_table import LEDGER
 from schemas.units import DAY_MS
 from tests.live import ANSWER_SECONDS_MAX, Bank, Json, OpenBank, Worker
 from tests.river.feeds import written

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from handlers.kernel.customer_ids import ids_of
 from handlers.kernel.text import WORD
-from handlers.offers.counts import LEDGER
 from handlers.state.row_arena import HEAD
-from handlers.state.row_table import Rows
+from handlers.state.row_table import LEDGER, Rows
 from streams.partition.row_cache import RowCache
 
 NAMES = ["a", "b", "C-0000000001", "x" * 64, "x" * 63, LEDGER]

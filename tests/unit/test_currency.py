@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.intake.exchange import EXPONENTS, Exchange, load_rates
+from handlers.intake.exchange import EXPONENTS, Exchange
 from schemas.transaction import AMOUNT_LIMIT
+from streams.worker.exchange_rates import load_rates
 
 
 def written(tmp_path: Path, text: str) -> Path:

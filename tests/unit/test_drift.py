@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 from handlers.churn.drift import reference
 from handlers.churn.inputs import NAMES, inputs_at
 from handlers.churn.model import Scorer
-from handlers.offers.counts import LEDGER
 from handlers.state.codec import VERSION
+from handlers.state.row_table import LEDGER
 from learning.simulator import START, simulate
 from schemas.units import DAY_MS
 from streams.ops.health import Health

@@ -11,10 +11,11 @@ import orjson
 import pytest
 
 from handlers.intake.dedup import Seen
-from handlers.intake.events import NONE, Batch, Record
+from handlers.intake.events import Batch, Record
 from handlers.intake.strict_json import DEPTH_MAX, VALUE_BYTES_MAX, alone
 from handlers.intake.transactions import Intake
 from handlers.intake.validation import Refusal, refusal_of_moment
+from handlers.kernel.jit import NONE
 from schemas.customer_event import CustomerEvent
 from schemas.transaction import CHANNELS, TYPES, Transaction
 from schemas.units import DAY_MS, rfc3339

@@ -17,7 +17,8 @@ from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
-from handlers.offers.counts import LEDGER, Ledger
+from handlers.offers.counts import Ledger
+from handlers.state.row_table import LEDGER
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
 from schemas.offer import Condition

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.kernel.fixed import get_fixed, put_fixed, width, width_of
-from handlers.kernel.varint import get, put
+from handlers.kernel.byte_codec import get, get_fixed, put, put_fixed, width, width_of
 from handlers.state.row import MINOR_LIMIT, add
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1

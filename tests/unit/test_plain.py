@@ -12,15 +12,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handlers.intake.event_table import Columns
-from handlers.intake.events import AT, NONE
+from handlers.intake.events import AT
 from handlers.intake.exchange import Exchange
 from handlers.intake.json_scanner import NOT_PLAIN, value
 from handlers.intake.rfc3339_scanner import moment
 from handlers.intake.strict_json import alone
-from handlers.intake.validation import EARLIEST, LATEST, Refusal, refusal_of
+from handlers.intake.validation import Refusal, refusal_of
+from handlers.kernel.jit import NONE
 from handlers.kernel.text import PADDING, text_of
 from schemas.transaction import Transaction
-from schemas.units import parse_rfc3339
+from schemas.units import EARLIEST, LATEST, parse_rfc3339
 from tests.unit.test_intake_laws import GOOD, KEYS, NOW, PLAIN, VALUES, changed
 
 EXCHANGE = Exchange("EUR", {"USD": Decimal("0.9134"), "CHF": Decimal("1.05"), "JPY": Decimal("1e11")})

@@ -7,8 +7,9 @@ import pytest
 
 from handlers.aggregates.features import FEATURES, INDEX
 from handlers.aggregates.snapshot import Snapshot
-from handlers.offers.counts import LEDGER, Counts, Ledger
+from handlers.offers.counts import Counts, Ledger
 from handlers.offers.propensity import CONTROL_MIN, beta, propensity, segment_of, unasked
+from handlers.state.row_table import LEDGER
 from schemas.policy import Policy
 from tests.bank import offer, offered, outcome, salary
 from tests.fast import Fast

@@ -11,7 +11,7 @@ import pytest
 from commands.offers import SHIPPED, catalogue
 from handlers.contact.history import CONTROL, alert_bytes
 from handlers.contact.rules import in_control
-from handlers.offers.counts import LEDGER
+from handlers.state.row_table import LEDGER
 from learning.chance import Chance
 from learning.simulator import simulate
 from schemas.alert import Alert
