@@ -95,6 +95,8 @@ def replay(
         out.print(f"{run.suppressed.total():,} alerts were not sent: {told}")
     if run.unfitting:
         out.print(f"{run.unfitting:,} moments had no fitting offer")
+    if run.unmatched:
+        out.print(f"{run.unmatched:,} outcomes name an alert that is not known, or no longer: they teach nothing")
     refusals = Refusals()
     for letter in run.dead_letters:
         refusals.add(letter, f"line {letter.offset + 1:,}")

@@ -53,7 +53,7 @@ class Replay:
         self.events = self.duplicates = self.unknown_types = self.unknown_channels = 0
         self.dead_letters: list[DeadLetter] = []
         self.suppressed: Counter[str] = Counter()
-        self.unfitting = 0
+        self.unfitting = self.unmatched = 0
         self._intake = intake
         self._notes = {
             OUTCOMES: NoteIntake(OUTCOMES, AlertOutcome, keyed=False),
@@ -136,6 +136,7 @@ class Replay:
         outcome = self._engine.step(Part(0, batch, rows, due, notes), self._rules)
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
+        self.unmatched += outcome.unmatched
         put = self._arena.put(0, outcome.rows)
         while put < len(outcome.rows):
             self._arena.grow()

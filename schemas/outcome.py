@@ -14,7 +14,9 @@ OutcomeKind = Literal["shown", "accepted", "declined", "ignored", "bought"]
 class AlertOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a customer did about an offer. Fields that are not named here are ignored.
 
-    The same outcome of the same alert told again changes nothing.
+    In whatever order outcomes of one alert come: bought outweighs any other, accepted and declined (of which the one
+    that occurred last counts) outweigh ignored, and that outweighs shown. One that names an alert that is not known
+    changes nothing, and is counted (tracker_outcomes_unmatched_total).
     """
 
     customer_id: Annotated[

@@ -64,6 +64,8 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
     answered_at: int = 0
     churn_due: int = 0
     """Due time of the churn alert that it is, or that it answers."""
+    cooldown_days: int = 0
+    """Of the offer when it was made: the catalogue may have lost it since."""
 
     @property
     def at(self) -> int:
@@ -178,6 +180,7 @@ def _needed(contact: Contact, at: int, days: int, policy: Policy, offers: dict[s
         days = max(days, policy.decline_days)
     elif contact.answer == IGNORED:
         days = max(days, policy.ignored_days)
+    days = max(days, contact.cooldown_days)
     if contact.offer_id in offers:
         days = max(days, offers[contact.offer_id].cooldown_days)
     return max(contact.at, contact.answered_at) + days * DAY_MS > at or contact.expires_at > at

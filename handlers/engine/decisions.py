@@ -153,7 +153,17 @@ class Decisions:
             return []
         channel = CONTACT_CHANNELS.index(best.channel)
         contact = Contact(
-            key, best.offer_id, best.code, at, when - at, best.valid_days, channel, mode, segment, churn_due=churn_due
+            key,
+            best.offer_id,
+            best.code,
+            at,
+            when - at,
+            best.valid_days,
+            channel,
+            mode,
+            segment,
+            churn_due=churn_due,
+            cooldown_days=best.cooldown_days,
         )
         dealings.contacts.append(contact)
         if mode == DRY:

@@ -69,14 +69,14 @@ class Ledger:
             gone = [name for name in self._offers if name not in catalogue]
             del self._offers[min(gone, key=lambda name: (self._offers[name].touched_at, name))]
 
-    def taken(self, offer_id: str, segment: int, at: int, *, control: bool) -> None:
-        """An offer that was made has been taken."""
+    def taken(self, offer_id: str, segment: int, at: int, *, control: bool, times: int = 1) -> None:
+        """An offer that was made has been taken; with -1 it has not after all."""
         counts = self._touch(offer_id, at)
         if control:
-            counts.control = (counts.control[0], counts.control[1] + 1)
+            counts.control = (counts.control[0], counts.control[1] + times)
         else:
             made, taken = counts.cells.get(segment, (0, 0))
-            counts.cells[segment] = (made, taken + 1)
+            counts.cells[segment] = (made, taken + times)
 
     def _touch(self, offer_id: str, at: int) -> Counts:
         counts = self._offers.setdefault(offer_id, Counts(cells={}))

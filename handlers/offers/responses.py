@@ -7,6 +7,8 @@ from handlers.contact.history import (
     ANSWERS,
     BOUGHT,
     CONTROL,
+    DECLINED,
+    IGNORED,
     OPEN,
     RETRACTED,
     SENT,
@@ -70,27 +72,38 @@ def answered(
     cause: Mapping[str, object],
     ledger: Ledger,
 ) -> tuple[bool, list[Alert]]:
-    """An outcome; `code` is the product's. Says whether its alert is known, and what is to be retracted.
+    """An outcome; `code` is the product's as the catalogue has it, for where no alert of the offer is remembered: what
+    was offered is known from the contact. Says whether its alert is known, and what is to be retracted.
 
-    Told again, or told late after a weightier one, an outcome changes nothing: shown gives way to any other, and
-    nothing to what comes after a product was accepted, but that it was bought.
+    In whatever order outcomes of one alert come, they come to the same: what weighs most stays (_WEIGHTS), and of an
+    acceptance and a decline, or of two of one kind, the one that occurred last.
     """
     answer = ANSWERS[outcome.outcome]
     known = outcome.alert_id is None
     for contact in dealings.contacts:
+        if contact.offer_id == outcome.offer_id:
+            code = contact.product
         if contact.offer_id == outcome.offer_id and contact.mode == SENT and contact.alert_id == outcome.alert_id:
             known = True
             _answer(contact, answer, at, ledger)
     return known, _taken(customer, dealings, code, at, cause, ledger) if answer == BOUGHT else []
 
 
+_WEIGHTS = {OPEN: 0, SHOWN: 1, RETRACTED: 2, IGNORED: 3, ACCEPTED: 4, DECLINED: 4, BOUGHT: 5}
+"""A person's yes or no outweighs a tool's time-out, and nothing outweighs the product itself."""
+
+
 def _answer(contact: Contact, answer: int, at: int, ledger: Ledger) -> None:
     was = contact.answer
-    if was in (answer, BOUGHT) or (was == ACCEPTED and answer != BOUGHT) or (answer == SHOWN and was != OPEN):
+    if (_WEIGHTS[answer], at, answer) <= (_WEIGHTS[was], contact.answered_at, was) or (was, answer) == (
+        RETRACTED,
+        SHOWN,
+    ):
         return
     contact.answer, contact.answered_at = answer, at
-    if answer in (ACCEPTED, BOUGHT) and was != ACCEPTED:
-        ledger.taken(contact.offer_id, contact.segment, at, control=False)
+    took, takes = (one in (ACCEPTED, BOUGHT) for one in (was, answer))
+    if took != takes:
+        ledger.taken(contact.offer_id, contact.segment, at, control=False, times=takes - took)
 
 
 def _taken(

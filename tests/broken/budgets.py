@@ -50,8 +50,8 @@ MISTAKES = (
         "ledger-segment-taken",
         "What is taken counts in another segment than what was offered.",
         "handlers/offers/counts.py",
-        "counts.cells[segment] = (made, taken + 1)",
-        "counts.cells[0] = (made, taken + 1)",
+        "counts.cells[segment] = (made, taken + times)",
+        "counts.cells[0] = (made, taken + times)",
         "tests/unit/test_ledger.py::test_what_is_taken_counts_in_the_segment_in_which_it_was_offered",
     ),
     Mistake(

@@ -1,10 +1,12 @@
 """Outcomes and customer events: what they settle, what they teach, and that told again they change nothing."""
 
+from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from handlers.contact.history import ACCEPTED, BOUGHT, DECLINED, IGNORED, RETRACTED, SHOWN
+from handlers.contact.history import ACCEPTED, ANSWERS, BOUGHT, DECLINED, IGNORED, RETRACTED, SHOWN
 from handlers.contact.rules import in_control
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.events import Record
@@ -12,7 +14,7 @@ from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
-from tests.bank import booked, day, event, offer, outcome, salary
+from tests.bank import booked, day, event, offer, offered, outcome, salary
 from tests.fast import Fast
 
 
@@ -27,7 +29,8 @@ def run_with_an_offer(**fields: Any) -> Fast:
         (["shown"], SHOWN, 0),
         (["shown", "ignored", "shown"], IGNORED, 0),
         (["declined", "shown", "declined"], DECLINED, 0),
-        (["accepted", "accepted", "declined", "ignored"], ACCEPTED, 1),
+        (["accepted", "accepted", "ignored"], ACCEPTED, 1),
+        (["accepted", "declined", "ignored"], DECLINED, 0),
         (["shown", "accepted", "bought", "bought"], BOUGHT, 1),
         (["bought", "accepted", "shown"], BOUGHT, 1),
         (["declined", "accepted"], ACCEPTED, 1),
@@ -40,6 +43,51 @@ def test_the_weightiest_outcome_stays_and_counts_once(told: list[str], answer: i
     assert run.ledger().of("savings").made == (1, taken)
     assert len(run.alerts) == 1
     assert run.unmatched == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "answer"),
+    [
+        ([("declined", 10), ("ignored", 9)], DECLINED),
+        ([("declined", 10), ("ignored", 19)], DECLINED),
+        ([("declined", 10), ("accepted", 9)], DECLINED),
+        ([("declined", 10), ("accepted", 11)], ACCEPTED),
+        ([("bought", 5), ("declined", 10)], BOUGHT),
+        ([("shown", 1), ("ignored", 9), ("shown", 12)], IGNORED),
+    ],
+)
+def test_outcomes_come_to_the_same_in_whatever_order_they_arrive(told: list[tuple[str, int]], answer: int) -> None:
+    ends = []
+    for order in permutations(told):
+        run = run_with_an_offer()
+        run.feed([outcome(what, on, "savings", run.alerts[0]) for what, on in order])
+        contact = run.dealings("ann").contacts[0]
+        ends.append((contact.answer, contact.answered_at, run.ledger().of("savings").made))
+    weighty = next(on for what, on in told if ANSWERS[what] == answer)
+    assert set(ends) == {(answer, day(weighty), (1, int(answer in (ACCEPTED, BOUGHT))))}
+
+
+def test_what_was_bought_through_an_alert_is_known_when_the_offer_has_left_the_catalogue() -> None:
+    january, february = offer("gold-jan", product_code="gold"), offer("gold-feb", product_code="gold")
+    run = Fast(offers=(january,)).feed([salary(0)])
+    run.rules = replace(run.rules, offers=(february,))
+    run.feed([outcome("bought", 3, "gold-jan", run.alerts[0]), salary(4)])
+    assert offered(run.alerts) == ["gold-jan"]
+    assert run.suppressed == {"held": 1}
+    assert set(run.dealings("ann").products) == {"gold"}
+
+
+def test_a_cooldown_goes_on_while_the_offer_is_out_of_the_catalogue() -> None:
+    """Made on day 0 for 365 days; on day 100 another offer's moment comes while it is out; on day 120 it is back."""
+    gold, other = offer("gold", cooldown_days=365), offer("other", when=("new_channel",))
+    run = Fast(offers=(gold,)).feed([salary(0)])
+    run.rules = replace(run.rules, offers=(other,))
+    run.feed([booked(100, -5, "purchase", channel="mobile")])
+    run.rules = replace(run.rules, offers=(gold,))
+    run.feed([salary(120), salary(364)])
+    assert offered(run.alerts) == ["gold", "other"]
+    run.feed([salary(366)])
+    assert offered(run.alerts) == ["gold", "other", "gold"]
 
 
 def test_an_outcome_of_an_unknown_alert_or_of_another_offer_changes_nothing_and_is_counted() -> None:
