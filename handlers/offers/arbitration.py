@@ -44,11 +44,11 @@ class Considered(NamedTuple):
 
 
 def considered(waiting: Iterable[Waiting], bits: int, at: int, seen: Snapshot) -> list[Considered]:
-    """Those that wait for one of these moments and have their time."""
+    """Those that wait for one of these moments, from their time on; whether it is over, `in_time` says."""
     return [
         Considered(one.offer, one.checks, failing(one.checks, seen))
         for one in waiting
-        if one.bits & bits and one.since <= at < one.until
+        if one.bits & bits and one.since <= at
     ]
 
 

@@ -36,6 +36,8 @@ class Claim:
     """Of the first records to read."""
     read_to: Offsets
     """After the last records that were handed on to be worked on."""
+    committed: Offsets = field(init=False)
+    """After the last records that the store has said it has; what is on its way there is not among them."""
     heard: list[int] = field(init=False)
     """By topic, after the last record that Kafka has given."""
     ends: list[tuple[int, int] | None] = field(init=False)
@@ -62,6 +64,7 @@ class Claim:
     """When the next customer was lately known to be due, epoch ms; None if there is none."""
 
     def __post_init__(self) -> None:
+        self.committed = self.start
         self.heard = list(self.start)
         self.ends = [None] * len(self.start)
 
@@ -102,14 +105,14 @@ class Claim:
 
     def hand_on(self, records: Sequence[Record]) -> None:
         """A batch of transactions goes to be worked on."""
-        at = self.partition.position.offset
+        at = self.committed.transactions
         waiting = [batch for batch in self.waiting if batch[0] >= at]
         self.waiting = (*waiting, (records[-1].offset, records[0].timestamp_ms))
 
     def lag(self, now_ms: float, now: float) -> tuple[int, float, float]:
         """Transactions in Kafka that are not committed yet; the age of the oldest, and for how long such have been held
         back by an open transaction, in seconds. `now` is time.monotonic. From any thread."""
-        at = self.acknowledged(self.partition.reached).transactions
+        at = self.acknowledged(self.committed).transactions
         since = self.held_since if self.alive else None  # else nothing is read, whoever has written it
         held = 0.0 if since is None else max(0.0, now - since[1])
         oldest = next((first for last, first in self.waiting if last >= at), self.seen_ms)

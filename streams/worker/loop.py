@@ -173,6 +173,7 @@ class Loop:
         with self._caught(portion.claim):
             self._store.answered()
             if portion.claim.alive:  # else whoever owns the partition now finds what was committed
+                portion.claim.committed = done.position.offsets
                 self._finish(portion, done)
 
     def _finish(self, portion: Portion, done: Done) -> None:

@@ -30,21 +30,19 @@ MISTAKES = (
     ),
     Mistake(
         "valid-to",
-        "An offer is made after its time beside others.",
+        "An offer is made that is over when it may be shown.",
         "handlers/offers/arbitration.py",
-        "one.since <= at < one.until",
-        "one.since <= at",
-        "tests/unit/test_arbitration.py::"
-        "test_an_offer_whose_time_has_not_come_or_is_over_gives_way_to_one_that_has_its_time",
+        "return offer.valid_to is None or when < epoch_ms(offer.valid_to)",
+        "return True",
+        "tests/unit/test_policy.py::test_an_offer_whose_campaign_is_over_when_the_quiet_hours_end_is_not_made",
     ),
     Mistake(
         "valid-to-inclusive",
-        "An offer is still made at the very moment at which its time is over.",
+        "An offer is still made for the very moment at which its time is over.",
         "handlers/offers/arbitration.py",
-        "one.since <= at < one.until",
-        "one.since <= at <= one.until",
-        "tests/unit/test_arbitration.py::"
-        "test_an_offer_whose_time_has_not_come_or_is_over_gives_way_to_one_that_has_its_time",
+        "return offer.valid_to is None or when < epoch_ms(offer.valid_to)",
+        "return offer.valid_to is None or when <= epoch_ms(offer.valid_to)",
+        "tests/unit/test_policy.py::test_an_offer_whose_campaign_is_over_when_the_quiet_hours_end_is_not_made",
     ),
     Mistake(
         "runners-up-3",

@@ -109,7 +109,7 @@ MISTAKES = (
         "streams/worker/app.py",
         "        self.code = 1\n        self._health.crashed(error)\n",
         "        self._health.crashed(error)\n",
-        "tests/river/test_worker_life.py::test_a_crash_ends_the_process_and_is_not_healthy",
+        "tests/river/test_outages.py::test_a_worker_that_kafka_does_not_answer_at_its_start_gives_up_and_ends_with_1",
         servers=True,
     ),
 )

@@ -84,10 +84,13 @@ def test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same(
     stream: Stream, sizes: list[int]
 ) -> None:
     stored: dict[int, bytearray] = {}
-    seen, clock, found = Seen(), 0, []
+    seen, clock, found, read = Seen(), 0, [], 0
     for part in cut(stream, sizes):
         repeated, clock = sifted(seen, part, clock)
         found += repeated
+        read += len(part)
+        moments = [moment for (_, moment), known in zip(stream[:read], found, strict=True) if not known]
+        assert clock == max([0, *moments]), "a duplicate moves no time"
         changes = seen.take()
         for piece in changes.pieces:
             segment = stored.setdefault(piece.segment, bytearray())

@@ -121,3 +121,29 @@ def test_a_redis_that_loses_the_functions_under_a_worker_gets_them_again(open_ba
         assert worker.metric('tracker_commits_refused_total{reason="unavailable"}') > 0
     verified = bank.verified()
     assert (verified["differences"], verified["events"]) == (0, len(events))
+
+
+def test_an_outage_longer_than_the_setting_ends_a_worker_with_1_and_what_it_had_decided_is_kept(
+    open_bank: OpenBank, tmp_path: Path
+) -> None:
+    events = list(simulate(customers=30, days=90, seed=13))
+    bank: Bank = open_bank(partitions=2, clock="stream")
+    with Gateway(address_of_redis(bank.settings)) as redis:
+        redis.open()
+        with bank.worker(redis_url=f"redis://{redis.address}/0", retry_seconds_max=1) as worker:
+            worker.until_ready()
+            redis.shut()
+            bank.publish(written(tmp_path / "1.jsonl", events))
+            assert worker.end(60) == 1
+            assert "cannot go on: " in worker.said()
+    with bank.worker() as worker:
+        worker.until(bank.at_rest)
+    assert (bank.verified()["differences"], bank.verified()["events"]) == (0, len(events))
+
+
+def test_a_worker_that_kafka_does_not_answer_at_its_start_gives_up_and_ends_with_1(open_bank: OpenBank) -> None:
+    bank: Bank = open_bank(partitions=1)
+    with Gateway(address_of_kafka(bank.settings)) as kafka:  # shut
+        with bank.worker(kafka_bootstrap_servers=kafka.address, retry_seconds_max=1) as worker:
+            assert worker.end(60) == 1
+        assert "cannot go on: the start has not come to its end within 1 s" in worker.said()

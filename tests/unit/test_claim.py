@@ -25,7 +25,13 @@ def claim() -> Claim:
 
 
 def commits(claim: Claim, transactions: int, outcomes: int = 0) -> None:
-    """The loop stands there."""
+    """The loop stands there, and the store has said that it has it."""
+    sends(claim, transactions, outcomes)
+    claim.committed = claim.partition.position.offsets
+
+
+def sends(claim: Claim, transactions: int, outcomes: int = 0) -> None:
+    """The loop stands there, and what it has sent is on its way to the store."""
     position = claim.partition.position
     claim.partition.position = position._replace(offset=transactions, outcomes=outcomes)
 
@@ -78,6 +84,8 @@ def test_lag_counts_to_the_end_of_the_log_from_what_is_committed_and_ages_by_the
         claim.seen_ms = at_ms
         claim.hand_on([record(first, at_ms), record(first + 1, at_ms + 500)])
     assert claim.lag(50_000, 0.0) == (5, 30.0, 0)
+    sends(claim, 14)
+    assert claim.lag(50_000, 0.0) == (5, 30.0, 0), "the store may yet refuse it, or be away"
     commits(claim, 12)
     assert claim.lag(50_000, 0.0) == (3, 20.0, 0)
     commits(claim, 14)

@@ -62,7 +62,9 @@ def claim_at(offset: int) -> Claim:
     """On partition 4, which stands there."""
     stands = Position(1, 1, offset, 0, 0, 0, 0)
     partition = SimpleNamespace(number=4, position=stands, start=Offsets(), reached=stands.offsets)
-    return Claim(cast(Any, partition), Offsets(), Offsets())
+    claim = Claim(cast(Any, partition), Offsets(), Offsets())
+    claim.committed = stands.offsets
+    return claim
 
 
 def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() -> None:
