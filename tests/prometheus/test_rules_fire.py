@@ -243,7 +243,6 @@ def redis_is_away_while_much_comes(scene: Scene) -> Iterator[Hurt]:
         direct.zadd(f"{{{number}}}:due", {"paid-0": now() + 10_000})
     scene.worker.until(lambda: scene.worker.metric(gauge) > before)  # it is measured every five seconds
     scene.redis.shut()
-    scene.worker.until(lambda: scene.worker.metric("tracker_partitions_owned") == 0)
     scene.publish(*(booked(f"busy-{n % 9}", now() + n) for n in range(150)))
     yield Hurt(host_and_port(scene.worker))
     scene.redis.open()

@@ -9,7 +9,7 @@ import pytest
 from learning.simulator import simulate
 from streams.ops.settings import Settings
 from streams.store.redis_store import redis_client
-from tests.live import Answer, Bank, Json, OpenBank, Worker
+from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank, Worker
 from tests.river.feeds import written
 from tests.river.gateway import Gateway
 
@@ -130,7 +130,7 @@ def test_an_outage_longer_than_the_setting_ends_a_worker_with_1_and_what_it_had_
     bank: Bank = open_bank(partitions=2, clock="stream")
     with Gateway(address_of_redis(bank.settings)) as redis:
         redis.open()
-        with bank.worker(redis_url=f"redis://{redis.address}/0", retry_seconds_max=1) as worker:
+        with bank.worker(redis_url=f"redis://{redis.address}/0", retry_seconds_max=START_SECONDS_MAX // 4) as worker:
             worker.until_ready()
             redis.shut()
             bank.publish(written(tmp_path / "1.jsonl", events))
