@@ -1,21 +1,9 @@
-"""Folding one transaction into a row, event by event, and finding when a customer must be looked at again."""
-
-import numpy as np
+"""Folding one transaction into a row, event by event."""
 
 from handlers.aggregates.features import BANK_MADE_TYPES
-from handlers.churn.rhythm import (
-    COOLDOWN_DAYS,
-    GAPS_MIN,
-    LOOK_DAYS_MIN,
-    LOOK_TENTHS,
-    LOOKS_A_HORIZON,
-    QUANTILE_TENTHS,
-    SILENCE_DAYS_MIN,
-)
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, NONE, jit
-from handlers.offers.triggers import LATE, RETURNED, moments, watched
-from handlers.state.day_list import day_at, own_days
+from handlers.state.day_list import day_at
 from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -32,7 +20,6 @@ from handlers.state.row import (
     DAY_MIX,
     DAY_OWN,
     DAYS,
-    DUE,
     FIRST,
     FIVE_KEPT,
     FIVE_MS,
@@ -44,12 +31,9 @@ from handlers.state.row import (
     LAST_OWN,
     NEWEST,
     OUT,
-    QUIET_UNTIL,
-    RAISED_DUE,
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    WATCHES,
     Scratch,
     add,
     copy,
@@ -58,7 +42,17 @@ from handlers.state.row import (
 )
 from schemas.units import DAY_MS, HOUR_MS
 
+LATE, OWN_DAYS, NEWER_OWN = 1, 2, 4
+"""Bits of what a transaction has changed: nothing but lifetime figures, as its day is no longer kept; which days the
+customer was active on; when the customer's latest own transaction was."""
+
 _BANK_MADE_A, _BANK_MADE_B = BANK_MADE_TYPES
+
+
+@jit
+def made_by_customer(kind: int) -> bool:
+    """Whether the customer makes transactions of that type (place in TYPES), not the bank by itself."""
+    return kind != _BANK_MADE_A and kind != _BANK_MADE_B
 
 
 @jit
@@ -127,36 +121,6 @@ def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
 
 
 @jit
-def next_due(s: Scratch, horizon: int, work: I8) -> int:
-    """When the customer's silence is to be looked at (epoch ms), 0 for never. See rhythm.py.
-
-    `horizon` is the churn model's, in days: the first look then; without one, 0, when the silence is unusual.
-    """
-    if s.life[RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
-        return 0
-    half = work.shape[0] // 2
-    days, counts = work[:half], work[half:]
-    n = own_days(s, days) - 1
-    tenths, least = (QUANTILE_TENTHS, SILENCE_DAYS_MIN) if horizon == 0 else (LOOK_TENTHS, LOOK_DAYS_MIN)
-    quantile = horizon // LOOKS_A_HORIZON
-    if n >= GAPS_MIN:
-        counts[:] = 0
-        for k in range(n):
-            counts[days[k + 1] - days[k]] += 1
-        rank = (tenths * n + 9) // 10
-        own = 0
-        while rank > 0:
-            own += 1
-            rank -= counts[own]
-        quantile = own if horizon == 0 else min(own, quantile)
-    elif horizon == 0:
-        return 0
-    last = days[n] if horizon == 0 else s.life[LAST_OWN] // DAY_MS
-    due = (last + max(quantile, least) + 1) * DAY_MS
-    return int(max(due, s.life[QUIET_UNTIL]))
-
-
-@jit
 def fold(
     s: Scratch,
     at: int,
@@ -166,26 +130,14 @@ def fold(
     kind: int,
     channel: int,
     undoes_at: int,
-    tiers: I8,
-    horizon: int,
-    work: I8,
 ) -> int:
-    """Folds one transaction into the row and keeps DUE right; returns bits of moments.py.
-
-    `tiers` is where tiers begin (Policy.tiers_minor), `horizon` as for next_due, `work` has 2 x 182 places.
-    """
+    """Folds one transaction into the row; returns what has changed, as the bits above."""
     life = s.life
     reversal = undoes_at != NONE
     sign = -1 if reversal else 1
     when = undoes_at if reversal else at
-    own = kind != _BANK_MADE_A and kind != _BANK_MADE_B
-    on_time = not reversal and at >= life[NEWEST]
-    bits = 0
-    if on_time:
-        bits = moments(s, at, amount, kind, channel, own, tiers)
-        if s.size[WATCHES] != 0 and balance != NONE:
-            bits |= watched(s, account, balance)
-    rhythm_moved = False
+    own = made_by_customer(kind)
+    changed = 0
     life[NEWEST] = max(life[NEWEST], at)
     newest = life[NEWEST]
     # at once, as when the row is written: a reversal may move NEWEST and touch no new day
@@ -196,18 +148,17 @@ def fold(
         if own:
             life[CHANNELS_SEEN] |= 1 << channel
         if own and at > life[LAST_OWN]:
-            rhythm_moved = at // DAY_MS != life[LAST_OWN] // DAY_MS
+            changed |= NEWER_OWN
+            if at // DAY_MS != life[LAST_OWN] // DAY_MS:
+                changed |= OWN_DAYS
             life[LAST_OWN] = at
-            if life[RAISED_DUE] != 0:
-                bits |= RETURNED
-                rhythm_moved = True
     life[COUNT] += sign
     if (amount > 0) == (sign > 0):
         life[IN] = add(life[IN], amount)
     else:
         life[OUT] = add(life[OUT], -amount)
     if when // DAY_MS <= newest // DAY_MS - DAY_KEPT:
-        bits |= LATE
+        changed |= LATE
     else:
         oldest = newest // DAY_MS - DAY_KEPT + 1
         place = day_at(s, when // DAY_MS, oldest)
@@ -218,7 +169,8 @@ def fold(
         if own:
             was = day[DAY_OWN] > 0
             day[DAY_OWN] += sign
-            rhythm_moved |= was != (day[DAY_OWN] > 0)
+            if was != (day[DAY_OWN] > 0):
+                changed |= OWN_DAYS
         if not reversal:
             day[DAY_LARGEST] = max(day[DAY_LARGEST], amount)
     oldest = newest // HOUR_MS - HOUR_KEPT + 1
@@ -229,21 +181,4 @@ def fold(
         _book(s.five, tile_at(s.five, s.size, FIVES, when // FIVE_MS, oldest), sign, amount)
     if balance != NONE:
         _record_balance(s, at, account, balance)
-    if rhythm_moved:
-        if bits & RETURNED:
-            life[RAISED_DUE] = 0
-        life[DUE] = next_due(s, horizon, work)
-    return bits
-
-
-@jit
-def raise_churn(s: Scratch) -> None:
-    """The due time has passed in silence: the alert stands, and no other is raised within the cooldown."""
-    s.life[RAISED_DUE] = s.life[DUE]
-    s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS
-    s.life[DUE] = 0
-
-
-def new_work() -> I8:
-    """Room for the days and gaps of one customer."""
-    return np.zeros(2 * (DAY_KEPT + 2), np.int64)
+    return changed

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from handlers.aggregates.snapshot import Snapshot
 from handlers.churn import rhythm
+from handlers.churn.due import VALID_DAYS
 from handlers.churn.model import ChurnModel, Scorer
 from handlers.churn.reasons import reasons
 from handlers.churn.run_off import marks_run_off
@@ -49,7 +50,7 @@ def raised(
         status="raised",
         customer_id=customer_id,
         raised_at=rfc3339(due),
-        expires_at=rfc3339(due + rhythm.VALID_DAYS * DAY_MS),
+        expires_at=rfc3339(due + VALID_DAYS * DAY_MS),
         score=why.score,
         horizon_days=scorer.model.horizon_days,
         reasons=reasons(seen, judged.inputs, judged.run_off, why.moved_by),

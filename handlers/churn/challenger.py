@@ -19,6 +19,14 @@ Bands = tuple[Band, Band]
 """Of the champion and of the challenger."""
 
 
+# notes: one look of the churn model each
+NOTE_CUSTOMER = 0
+NOTE_EVENT = 1  # the customer's event before, -1 if none
+NOTE_AT = 2
+NOTE_LOG_ODDS = 3
+NOTE_INPUTS = 4
+
+
 class Look(NamedTuple):
     """What both say of one customer at one moment: probabilities of leaving, each over its own model's horizon."""
 

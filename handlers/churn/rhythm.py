@@ -1,27 +1,18 @@
 """Churn risk by own rhythm: a silence longer than nine in ten of the customer's own gaps between active days.
 
 The customer is due on the day after max(0.9 quantile of own gaps, 7) whole days of silence, once five gaps are known.
-The alert is retracted when the customer comes back, and not raised again within the cooldown. The kernel in fold.py
-keeps the due time; this file says what the alert says.
+The alert is retracted when the customer comes back, and not raised again within the cooldown. due.py keeps the
+due time; this file says what the alert says.
 """
 
 from collections.abc import Mapping
 
 from handlers.aggregates.snapshot import Snapshot
+from handlers.churn.due import VALID_DAYS
 from schemas.alert import Alert, Cause, Model, Reason, alert_id
 from schemas.units import DAY_MS, rfc3339
 
-GAPS_MIN = 5
-QUANTILE_TENTHS = 9
-SILENCE_DAYS_MIN = 7
-LOOK_TENTHS = 9
-LOOK_DAYS_MIN = 3
-LOOKS_A_HORIZON = 3
-"""With a churn model the first look comes when a silence is longer than nine in ten of own gaps (at least three days,
-at most a third of the horizon, which is also for those whose gaps are too few)."""
-COOLDOWN_DAYS = 30
 HORIZON_DAYS = 30
-VALID_DAYS = 30
 
 RULE = "own_rhythm"
 """Part of the alert's id, also where a model decides: one silence of one customer has one alert."""

@@ -1,10 +1,11 @@
 """The kernel of a step: takes one customer after another through the batch, writing down moments for a decision."""
 
 from handlers.aggregates.evaluate import evaluate
-from handlers.aggregates.fold import fold, next_due, raise_churn
-from handlers.churn.rhythm import COOLDOWN_DAYS, VALID_DAYS
-from handlers.churn.run_off import marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
-from handlers.churn.schedule import Watch, known_from, next_look, number, reaches, see
+from handlers.aggregates.fold import LATE, fold, made_by_customer
+from handlers.churn.challenger import NOTE_AT, NOTE_CUSTOMER, NOTE_EVENT
+from handlers.churn.due import after_fold, alert_on_silence, keep, leaves_in_a_run, raise_churn
+from handlers.churn.run_off import run_off
+from handlers.churn.schedule import Watch, known_from
 from handlers.engine.findings import (
     AT_EVENT,
     AT_LOOK,
@@ -15,34 +16,26 @@ from handlers.engine.findings import (
     MOMENT_RAISED,
     MOMENT_TIER,
     MOMENT_WHAT,
-    NOTE_AT,
-    NOTE_CUSTOMER,
-    NOTE_EVENT,
-    NOTE_INPUTS,
-    NOTE_LOG_ODDS,
     SILENT,
     Found,
 )
 from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, TYPE, UNDOES_AT
 from handlers.kernel.byte_codec import copy_bytes
-from handlers.kernel.jit import F8, I8, U8, jit
+from handlers.kernel.jit import I8, NONE, U8, jit
 from handlers.offers.prefilter import MAY_FIT, UNFITTING, Screen, screened
-from handlers.offers.triggers import LATE, NOTED, RETURNED, RUN_OFF, looked, watch
+from handlers.offers.triggers import NOTED, RETURNED, RUN_OFF, looked, moments, watch, watched
 from handlers.state.codec import decode, encode
 from handlers.state.row import (
     DUE,
-    FIRST,
     LAST_OWN,
     LOOK,
     NEWEST,
-    QUIET_UNTIL,
     RAISED_DUE,
     ROW_BYTES_MAX,
     TIER,
     Scratch,
     clear,
 )
-from schemas.units import DAY_MS
 
 DONE, FULL = range(2)
 """What `advance` stopped for: the end, or no more room."""
@@ -56,8 +49,6 @@ CURSOR_OUT = 4  # bytes written to the buffer
 CURSOR_MOMENTS = 5  # moments written down
 CURSOR_NOTES = 6  # looks written down
 CURSOR = 7
-
-_WEEK_MS = 7 * DAY_MS
 
 # rows of `told`: what is said of each customer
 DUE_BEFORE, DUE_AFTER = 0, 1  # due times, 0 for never
@@ -74,65 +65,6 @@ def _earliest(s: Scratch) -> int:
     if s.life[DUE] == 0 or s.life[LOOK] == 0:
         return int(s.life[DUE] + s.life[LOOK])
     return int(min(s.life[DUE], s.life[LOOK]))
-
-
-@jit
-def _keep(inputs: F8, out: F8) -> None:
-    """Copies them; as a whole it would make an array."""
-    for c in range(inputs.shape[0]):
-        out[c] = inputs[c]
-
-
-@jit
-def _silent(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
-    """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
-    if churn.weights.horizon > 0:
-        if churn.noted:
-            note[NOTE_LOG_ODDS] = number(s, churn, due, room)
-            _keep(churn.inputs, note[NOTE_INPUTS:])
-            if note[NOTE_LOG_ODDS] >= churn.raise_at:
-                return True
-        elif reaches(s, churn, due, room, churn.raise_at):
-            return True
-        s.life[DUE] = next_look(s, churn, due, room)
-        return False
-    if s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS:  # the rhythm is still known to the day
-        own = next_due(s, 0, room)
-        if own == 0 or own > due:  # the look was set by a model that has been taken away
-            s.life[DUE] = own
-            return False
-    return True
-
-
-@jit
-def _holds(s: Scratch, churn: Watch, raised: int, at: int, figures: I8, room: I8) -> bool:
-    """Whether the alert raised at `raised` still stands although the customer has made a transaction at `at`."""
-    if at >= raised + VALID_DAYS * DAY_MS:
-        return False
-    if marks_run_off(raised):
-        return still_runs_off(s, s.life[NEWEST], figures)
-    return reaches(s, churn, s.life[NEWEST], room, churn.hold_above)
-
-
-@jit
-def _leaves_in_a_run(
-    s: Scratch, churn: Watch, spec: I8, before: int, values: I8, inputs: F8, figures: I8, room: I8
-) -> bool:
-    """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
-    customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""
-    last, first = s.life[LAST_OWN], s.life[FIRST]
-    if before == 0 or last == before or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:
-        return False
-    if s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]:
-        return False
-    if not runs_off(s, spec, s.life[NEWEST], figures, values, room):
-        return False
-    see(s, churn, s.life[NEWEST], room)
-    _keep(churn.inputs, inputs)
-    s.life[RAISED_DUE] = run_off_mark(last)
-    s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
-    s.life[DUE] = 0
-    return True
 
 
 @jit
@@ -199,7 +131,7 @@ def advance(
                         s.life[DUE] = known_from(s, churn)
                         continue
                     note = found.notes[cursor[CURSOR_NOTES]]
-                    silent = _silent(s, churn, due, room, note)
+                    silent = alert_on_silence(s, churn, due, room, note)
                     if churn.noted and horizon != 0:
                         note[NOTE_CUSTOMER], note[NOTE_EVENT], note[NOTE_AT] = k, before, due
                         cursor[CURSOR_NOTES] += 1
@@ -215,7 +147,7 @@ def advance(
                     continue
                 head[MOMENT_WHAT] = SILENT
                 if horizon != 0:
-                    _keep(churn.inputs, inputs)
+                    keep(churn.inputs, inputs)
                     run_off(s, due, figures)
                 raise_churn(s)
                 continue
@@ -236,26 +168,19 @@ def advance(
                 continue
             raised = s.life[RAISED_DUE]
             own_before = s.life[LAST_OWN]
-            bits = fold(
-                s,
-                at,
-                events[event, AMOUNT],
-                events[event, BALANCE],
-                events[event, ACCOUNT:],
-                events[event, TYPE],
-                events[event, CHANNEL],
-                events[event, UNDOES_AT],
-                tiers,
-                horizon,
-                room,
-            )
-            if bits & RETURNED and horizon != 0 and _holds(s, churn, raised, at, figures, room):
-                s.life[RAISED_DUE] = raised
-                s.life[DUE] = 0
-                bits &= ~RETURNED
-            running = horizon != 0 and _leaves_in_a_run(s, churn, spec, own_before, values, inputs, figures, room)
+            amount, balance, account = events[event, AMOUNT], events[event, BALANCE], events[event, ACCOUNT:]
+            kind, channel, undoes_at = events[event, TYPE], events[event, CHANNEL], events[event, UNDOES_AT]
+            bits = 0
+            if undoes_at == NONE and at >= s.life[NEWEST]:
+                bits = moments(s, at, amount, kind, channel, made_by_customer(kind), tiers)
+                if balance != NONE:
+                    bits |= watched(s, account, balance)
+            changed = fold(s, at, amount, balance, account, kind, channel, undoes_at)
+            if after_fold(s, churn, changed, at, figures, room):
+                bits |= RETURNED
+            running = horizon != 0 and leaves_in_a_run(s, churn, spec, own_before, values, inputs, figures, room)
             cursor[CURSOR_NEXT] = place + 1
-            told[LATES, k] += 1 if bits & LATE else 0
+            told[LATES, k] += 1 if changed & LATE else 0
             bits &= wanted
             if bits & ~RETURNED:
                 evaluate(s, spec, at, values, room)

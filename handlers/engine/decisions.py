@@ -7,6 +7,7 @@ from handlers.aggregates.snapshot import Snapshot
 from handlers.churn import alerts as churn
 from handlers.churn import rhythm
 from handlers.churn.alerts import Judged
+from handlers.churn.due import VALID_DAYS
 from handlers.churn.model import Scorer
 from handlers.churn.run_off import run_off_mark
 from handlers.contact.history import (
@@ -197,7 +198,7 @@ class Decisions:
         rule = churn_blocked(dealings, due, self._rules, modes)
         if rule is None:
             mode = modes["churn_risk"]
-            dealings.contacts.append(sent_churn(due, mode, rhythm.VALID_DAYS))
+            dealings.contacts.append(sent_churn(due, mode, VALID_DAYS))
             if mode == SENT:
                 alerts.append(alert)
             else:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from handlers.aggregates.evaluate import SPEC
-from handlers.aggregates.fold import new_work
-from handlers.churn.challenger import Look, looks
+from handlers.churn.challenger import NOTE_AT, NOTE_CUSTOMER, NOTE_EVENT, NOTE_INPUTS, NOTE_LOG_ODDS, Look, looks
 from handlers.contact.history import Rule
 from handlers.engine.advance import (
     CURSOR,
@@ -34,21 +33,14 @@ from handlers.engine.advance import (
 )
 from handlers.engine.compiled_rules import prepared
 from handlers.engine.decisions import Decisions
-from handlers.engine.findings import (
-    NOTE_AT,
-    NOTE_CUSTOMER,
-    NOTE_EVENT,
-    NOTE_INPUTS,
-    NOTE_LOG_ODDS,
-    new_found,
-)
+from handlers.engine.findings import new_found
 from handlers.engine.order import Pending, decide, moments, noted, passed
 from handlers.engine.rules import Rules as Rules
 from handlers.engine.step_input import LEDGER_ID, Bundle, Part
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import F8, NONE, U8
 from handlers.offers.counts import Ledger
-from handlers.state.row import ROW_BYTES_MAX, new_scratch
+from handlers.state.row import ROW_BYTES_MAX, new_scratch, new_work
 from handlers.state.row_table import DueTimes, Rows
 from schemas.alert import Alert
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handlers.aggregates.features import FEATURES
+from handlers.churn.challenger import NOTE_INPUTS
 from handlers.churn.inputs import NAMES
 from handlers.churn.run_off import FIGURES, GROUPS
 from handlers.kernel.jit import F8, I8
@@ -28,13 +29,6 @@ MOMENT_BITS = 4
 MOMENT_RAISED = 5  # due time of the churn alert that stood before the event
 MOMENT_TIER = 6  # the customer's place among the tiers
 MOMENT_FIELDS = 7
-
-# notes: one look of the churn model each
-NOTE_CUSTOMER = 0
-NOTE_EVENT = 1  # as MOMENT_EVENT
-NOTE_AT = 2
-NOTE_LOG_ODDS = 3
-NOTE_INPUTS = 4
 
 
 class Found(NamedTuple):

@@ -44,7 +44,6 @@ SALARY = 1
 LARGE_CREDIT = 2
 NEW_CHANNEL = 4
 RETURNED = 8
-LATE = 16
 IDLE_BALANCE = 32
 REMITTANCE = 64
 CARD_NEAR_LIMIT = 128
@@ -53,7 +52,7 @@ DEPOSIT_MATURING = 512
 TIER_UP = 1024
 CHURN_RISK = 2048
 RUN_OFF = 4096
-"""Bits. RETURNED, LATE and RUN_OFF are no moments for an offer: they are answered beside those that are."""
+"""Bits. RETURNED and RUN_OFF are no moments for an offer: they are answered beside those that are."""
 
 LARGE_TIMES = 2
 """A credit is large at this many times the largest of the 90 days before; see `usual_credit`."""

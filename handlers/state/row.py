@@ -173,3 +173,8 @@ def tile_at(tiles: I8, size: I8, which: int, tile: int, oldest: int) -> int:
     tiles[place, TILE] = tile
     size[which] = n + 1
     return int(place)
+
+
+def new_work() -> I8:
+    """Room for the days and gaps of one customer."""
+    return np.zeros(2 * (DAY_KEPT + 2), np.int64)

@@ -62,9 +62,9 @@ MISTAKES = (
     Mistake(
         "reversal-moment",
         "The reversal of a debit is a large credit.",
-        "handlers/aggregates/fold.py",
-        "on_time = not reversal and at >= life[NEWEST]",
-        "on_time = at >= life[NEWEST]",
+        "handlers/engine/advance.py",
+        "if undoes_at == NONE and at >= s.life[NEWEST]:",
+        "if at >= s.life[NEWEST]:",
         "tests/unit/test_small_print.py::test_a_debit_that_is_taken_back_is_no_credit",
     ),
     Mistake(

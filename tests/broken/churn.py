@@ -30,7 +30,7 @@ MISTAKES = (
     Mistake(
         "runoff-quiet",
         "A second run-off alert does not wait for the cooldown of the first.",
-        "handlers/engine/advance.py",
+        "handlers/churn/due.py",
         "s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]",
         "s.life[RAISED_DUE] != 0",
         "tests/unit/test_run_off.py::test_after_a_run_off_alert_another_waits_for_the_end_of_its_cooldown",
@@ -38,7 +38,7 @@ MISTAKES = (
     Mistake(
         "raise-cooldown",
         "A second churn alert comes within the cooldown of the first.",
-        "handlers/aggregates/fold.py",
+        "handlers/churn/due.py",
         "s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS",
         "s.life[QUIET_UNTIL] = s.life[DUE]",
         "tests/unit/test_rhythm.py::test_a_second_silence_within_thirty_days_of_the_first_alert_waits_for_their_end",
@@ -47,14 +47,14 @@ MISTAKES = (
         "bank-own",
         "A fee that the bank books breaks a silence.",
         "handlers/aggregates/fold.py",
-        "own = kind != _BANK_MADE_A and kind != _BANK_MADE_B",
-        "own = kind != _BANK_MADE_A",
+        "return kind != _BANK_MADE_A and kind != _BANK_MADE_B",
+        "return kind != _BANK_MADE_A",
         "tests/unit/test_rhythm.py::test_interest_and_fees_do_not_break_a_silence",
     ),
     Mistake(
         "quantile",
         "The quantile of own gaps is one gap too low.",
-        "handlers/aggregates/fold.py",
+        "handlers/churn/due.py",
         "rank = (tenths * n + 9) // 10",
         "rank = tenths * n // 10",
         "tests/unit/test_rhythm.py::test_the_quantile_is_the_inverse_of_the_distribution_function",
@@ -71,7 +71,7 @@ MISTAKES = (
     Mistake(
         "holds-level",
         "An alert is taken back as soon as the number is under the band that raises it.",
-        "handlers/engine/advance.py",
+        "handlers/churn/due.py",
         "return reaches(s, churn, s.life[NEWEST], room, churn.hold_above)",
         "return reaches(s, churn, s.life[NEWEST], room, churn.raise_at)",
         "tests/unit/test_churn_alerts.py::test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low",
@@ -79,7 +79,7 @@ MISTAKES = (
     Mistake(
         "holds-expired",
         "An alert that has expired stands on.",
-        "handlers/engine/advance.py",
+        "handlers/churn/due.py",
         "    if at >= raised + VALID_DAYS * DAY_MS:\n        return False\n",
         "",
         "tests/unit/test_churn_alerts.py::test_a_customer_who_is_back_stays_under_alert_while_the_number_is_not_low",
@@ -96,7 +96,7 @@ MISTAKES = (
     Mistake(
         "model-gone",
         "A look that a model has set raises an alert once the model is taken away.",
-        "handlers/engine/advance.py",
+        "handlers/churn/due.py",
         "if own == 0 or own > due:",
         "if False:",
         "tests/unit/test_churn_alerts.py::test_where_the_model_is_taken_away_own_rhythm_goes_on",
@@ -104,7 +104,7 @@ MISTAKES = (
     Mistake(
         "runoff-week",
         "Run-off is asked with every transaction.",
-        "handlers/engine/advance.py",
+        "handlers/churn/due.py",
         " or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:",
         ":",
         "tests/unit/test_churn_alerts.py::test_run_off_is_noticed_while_the_customer_still_pays_with_the_card",
@@ -128,7 +128,7 @@ MISTAKES = (
     Mistake(
         "runoff-cooldown",
         "A run-off alert has no cooldown.",
-        "handlers/engine/advance.py",
+        "handlers/churn/due.py",
         "s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS",
         "s.life[QUIET_UNTIL] = last",
         "tests/unit/test_run_off.py::test_after_a_run_off_alert_another_waits_for_the_end_of_its_cooldown",

@@ -94,9 +94,9 @@ MISTAKES = (
     Mistake(
         "late-moments",
         "A late event is a moment for an offer.",
-        "handlers/aggregates/fold.py",
-        "on_time = not reversal and at >= life[NEWEST]",
-        "on_time = not reversal",
+        "handlers/engine/advance.py",
+        "if undoes_at == NONE and at >= s.life[NEWEST]:",
+        "if undoes_at == NONE:",
         "tests/unit/test_offers.py::test_late_events_and_reversals_are_no_moments",
     ),
 )

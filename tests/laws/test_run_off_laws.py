@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from handlers.aggregates.evaluate import SPEC
 from handlers.aggregates.features import FEATURES
-from handlers.aggregates.fold import new_work
 from handlers.churn.run_off import FIGURES, GROUPS, marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
 from handlers.state.codec import decode
-from handlers.state.row import Scratch, new_scratch
+from handlers.state.row import Scratch, new_scratch, new_work
 from tests import oracle
 from tests.fast import Fast
 from tests.streams_of_events import START, Step, Transaction, newest_moment, spelled

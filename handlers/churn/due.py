@@ -1,0 +1,141 @@
+"""When a customer is to be looked at for churn, and what the looking comes to: the kernels over the open row.
+
+DUE is when a silence is looked at, RAISED_DUE the due time of the alert that stands, QUIET_UNTIL the end of the
+cooldown.
+"""
+
+from handlers.aggregates.fold import NEWER_OWN, OWN_DAYS
+from handlers.churn.challenger import NOTE_INPUTS, NOTE_LOG_ODDS
+from handlers.churn.run_off import marks_run_off, run_off_mark, runs_off, still_runs_off
+from handlers.churn.schedule import Watch, next_look, number, reaches, see
+from handlers.kernel.jit import F8, I8, jit
+from handlers.state.day_list import own_days
+from handlers.state.row import DUE, FIRST, LAST_OWN, NEWEST, QUIET_UNTIL, RAISED_DUE, Scratch
+from schemas.units import DAY_MS
+
+GAPS_MIN = 5
+QUANTILE_TENTHS = 9
+SILENCE_DAYS_MIN = 7
+LOOK_TENTHS = 9
+LOOK_DAYS_MIN = 3
+LOOKS_A_HORIZON = 3
+"""With a churn model the first look comes when a silence is longer than nine in ten of own gaps (at least three days,
+at most a third of the horizon, which is also for those whose gaps are too few)."""
+COOLDOWN_DAYS = 30
+VALID_DAYS = 30
+
+_WEEK_MS = 7 * DAY_MS
+
+
+@jit
+def next_due(s: Scratch, horizon: int, work: I8) -> int:
+    """When the customer's silence is to be looked at (epoch ms), 0 for never. See rhythm.py.
+
+    `horizon` is the churn model's, in days: the first look then; without one, 0, when the silence is unusual.
+    """
+    if s.life[RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
+        return 0
+    half = work.shape[0] // 2
+    days, counts = work[:half], work[half:]
+    n = own_days(s, days) - 1
+    tenths, least = (QUANTILE_TENTHS, SILENCE_DAYS_MIN) if horizon == 0 else (LOOK_TENTHS, LOOK_DAYS_MIN)
+    quantile = horizon // LOOKS_A_HORIZON
+    if n >= GAPS_MIN:
+        counts[:] = 0
+        for k in range(n):
+            counts[days[k + 1] - days[k]] += 1
+        rank = (tenths * n + 9) // 10
+        own = 0
+        while rank > 0:
+            own += 1
+            rank -= counts[own]
+        quantile = own if horizon == 0 else min(own, quantile)
+    elif horizon == 0:
+        return 0
+    last = days[n] if horizon == 0 else s.life[LAST_OWN] // DAY_MS
+    due = (last + max(quantile, least) + 1) * DAY_MS
+    return int(max(due, s.life[QUIET_UNTIL]))
+
+
+@jit
+def after_fold(s: Scratch, churn: Watch, changed: int, at: int, figures: I8, room: I8) -> bool:
+    """Keeps DUE right after a transaction at `at` that has changed this of the row (bits of fold.py). Returns whether
+    the alert that stood is over: the customer is back."""
+    raised, horizon = s.life[RAISED_DUE], int(churn.weights.horizon)
+    returned = changed & NEWER_OWN != 0 and raised != 0
+    if returned:
+        s.life[RAISED_DUE] = 0
+    if returned or changed & OWN_DAYS != 0:
+        s.life[DUE] = next_due(s, horizon, room)
+    if returned and horizon != 0 and _holds(s, churn, raised, at, figures, room):
+        s.life[RAISED_DUE] = raised
+        s.life[DUE] = 0
+        return False
+    return returned
+
+
+@jit
+def raise_churn(s: Scratch) -> None:
+    """The due time has passed in silence: the alert stands, and no other is raised within the cooldown."""
+    s.life[RAISED_DUE] = s.life[DUE]
+    s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS
+    s.life[DUE] = 0
+
+
+@jit
+def keep(inputs: F8, out: F8) -> None:
+    """Copies them; as a whole it would make an array."""
+    for c in range(inputs.shape[0]):
+        out[c] = inputs[c]
+
+
+@jit
+def alert_on_silence(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
+    """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
+    if churn.weights.horizon > 0:
+        if churn.noted:
+            note[NOTE_LOG_ODDS] = number(s, churn, due, room)
+            keep(churn.inputs, note[NOTE_INPUTS:])
+            if note[NOTE_LOG_ODDS] >= churn.raise_at:
+                return True
+        elif reaches(s, churn, due, room, churn.raise_at):
+            return True
+        s.life[DUE] = next_look(s, churn, due, room)
+        return False
+    if s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS:  # the rhythm is still known to the day
+        own = next_due(s, 0, room)
+        if own == 0 or own > due:  # the look was set by a model that has been taken away
+            s.life[DUE] = own
+            return False
+    return True
+
+
+@jit
+def _holds(s: Scratch, churn: Watch, raised: int, at: int, figures: I8, room: I8) -> bool:
+    """Whether the alert raised at `raised` still stands although the customer has made a transaction at `at`."""
+    if at >= raised + VALID_DAYS * DAY_MS:
+        return False
+    if marks_run_off(raised):
+        return still_runs_off(s, s.life[NEWEST], figures)
+    return reaches(s, churn, s.life[NEWEST], room, churn.hold_above)
+
+
+@jit
+def leaves_in_a_run(
+    s: Scratch, churn: Watch, spec: I8, before: int, values: I8, inputs: F8, figures: I8, room: I8
+) -> bool:
+    """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
+    customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""
+    last, first = s.life[LAST_OWN], s.life[FIRST]
+    if before == 0 or last == before or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:
+        return False
+    if s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]:
+        return False
+    if not runs_off(s, spec, s.life[NEWEST], figures, values, room):
+        return False
+    see(s, churn, s.life[NEWEST], room)
+    keep(churn.inputs, inputs)
+    s.life[RAISED_DUE] = run_off_mark(last)
+    s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
+    s.life[DUE] = 0
+    return True
