@@ -12,7 +12,7 @@ from rich.table import Table
 from commands.console import out
 from commands.customer import show
 from commands.words import sentence
-from handlers.aggregates.evaluate import profile
+from handlers.profile.customer import profile
 from learning.simulator import Truth
 from schemas.alert import Alert
 from schemas.units import DAY_MS, parse_rfc3339

@@ -11,10 +11,10 @@ from commands import rights
 from commands.console import Bar, Failure, err, out, print_json, progress, settings_with
 from commands.kafka import consumer, ends, partitions, to_the_end
 from commands.state import intake, store
-from handlers.aggregates.evaluate import accounts, profile
 from handlers.engine.engine import Engine, Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
+from handlers.profile.customer import accounts, profile
 from streams.broker.messages import record_of
 from streams.broker.side_topics import note_intakes
 from streams.broker.topics import topics_read

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
-from handlers.aggregates.evaluate import profile
 from handlers.churn.challenger import Look
 from handlers.engine.engine import Engine, Outcome, Rules
 from handlers.engine.step_input import Part, needed_ids, placed
@@ -17,6 +16,7 @@ from handlers.intake.events import Batch
 from handlers.intake.transactions import Intake
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import NONE
+from handlers.profile.customer import profile
 from handlers.state.row_arena import Arena
 from handlers.state.row_table import LEDGER, Rows
 from learning.records import by_topic

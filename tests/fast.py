@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from handlers.aggregates.evaluate import known_dealings
 from handlers.churn.challenger import Look
 from handlers.churn.model import ChurnModel
 from handlers.contact.history import Dealings
@@ -20,6 +19,7 @@ from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from handlers.offers.counts import Ledger
+from handlers.profile.customer import known_dealings
 from handlers.profile.upgrade import current
 from handlers.state.row_table import LEDGER
 from schemas.alert import Alert

@@ -10,7 +10,6 @@ import numpy as np
 from handlers.aggregates.evaluate import SPEC, evaluate, sorted_gaps
 from handlers.aggregates.features import FEATURES, Feature, Measure, Unit
 from handlers.kernel.jit import F8, I8, NONE, U8, jit
-from handlers.profile.upgrade import current
 from handlers.state.codec import decode
 from handlers.state.day_list import own_days
 from handlers.state.row import (
@@ -135,11 +134,8 @@ def _fill_rows(s: Scratch, raw: U8, ends: I8, spec: I8, exact: I8, now: int, val
 
 
 def inputs_at(rows: Sequence[bytes], now: int) -> F8:
-    """The inputs of compact rows at `now` (epoch ms, not before what they have seen), (rows, inputs).
-
-    Raises LayoutError for a row of an unknown version.
-    """
-    rows = [current(row) for row in rows]
+    """The inputs of compact rows in the present layout (upgrade.current) at `now` (epoch ms, not before what they have
+    seen), (rows, inputs)."""
     out = np.empty((len(rows), len(NAMES)))
     s = new_scratch()
     raw = np.frombuffer(b"".join(rows), np.uint8)

@@ -23,19 +23,20 @@ from handlers.contact.history import (
     sent_churn,
 )
 from handlers.contact.quiet_hours import after_quiet
-from handlers.contact.rules import churn_blocked, modes_of, offer_blocked
+from handlers.contact.rules import churn_blocked, modes_of
 from handlers.engine.rules import Rules
 from handlers.intake.customer_records import Note
 from handlers.offers import alerts as next_best_offer
 from handlers.offers.arbitration import considered, in_time, judged, kept_back, ranked
 from handlers.offers.candidates import Waiting
-from handlers.offers.counts import Ledger
+from handlers.offers.counts import Ledger, share_of_budget
 from handlers.offers.propensity import segment_of
 from handlers.offers.responses import answered, customer_told, withdrawn
+from handlers.offers.suppression import offer_blocked
 from handlers.offers.triggers import CHURN_RISK
 from schemas.alert import Alert, alert_id
 from schemas.customer_event import CustomerEvent
-from schemas.offer import CONTACT_CHANNELS
+from schemas.offer import CONTACT_CHANNELS, Offer
 from schemas.units import rfc3339
 
 
@@ -131,16 +132,19 @@ class Decisions:
         if all(one.failed for one in found):
             self.unfitting += bool(found)
             return []
-        dealings, modes = self._of(customer), modes_of(customer, rules)
+        dealings, modes = self._of(customer), modes_of(customer, rules.policy, rules.control_key)
         dealings.forget(at, rules.policy, self._offers)
         mode = modes["next_best_offer"]
         when = after_quiet(rules.policy, dealings.zone, at)
         found = [one for one in found if in_time(one.offer, when)]
         if all(one.failed for one in found):
             return []
-        found = judged(
-            found, lambda offer: offer_blocked(offer, dealings, when, rules, modes, self.ledger, self._partition)
-        )
+
+        def blocked(offer: Offer) -> Rule | None:
+            budget = share_of_budget(offer, rules.partitions, self._partition)
+            return offer_blocked(offer, dealings, when, rules.policy, modes, self.ledger, budget)
+
+        found = judged(found, blocked)
         if kept := kept_back(found):
             self._suppress(dealings, at, kept.lost_by, kept.offer.offer_id)
             return []
@@ -192,10 +196,10 @@ class Decisions:
 
     def _at_risk(self, alert: Alert, due: int, cause: Mapping[str, object], seen: Snapshot, tier: int) -> list[Alert]:
         customer = alert.customer_id
-        dealings, modes = self._of(customer), modes_of(customer, self._rules)
+        dealings, modes = self._of(customer), modes_of(customer, self._rules.policy, self._rules.control_key)
         dealings.forget(due, self._rules.policy, self._offers)
         alerts = []
-        rule = churn_blocked(dealings, due, self._rules, modes)
+        rule = churn_blocked(dealings, due, self._rules.policy, modes)
         if rule is None:
             mode = modes["churn_risk"]
             dealings.contacts.append(sent_churn(due, mode, VALID_DAYS))

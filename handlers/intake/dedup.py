@@ -13,10 +13,9 @@ segments are forgotten, at the very event that fills another, so that batches do
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from mmap import mmap
 from typing import NamedTuple
 
 import numpy as np
@@ -82,12 +81,23 @@ def event_hashes(event_ids: Sequence[str]) -> I8:
     return np.array([event_hash(text, at, end) for at, end in pairwise(cuts)], np.int64)
 
 
+Zeros = Callable[[int], I8]
+"""An array of so many zeros. A table is large, and where its memory comes from is known to who runs the process."""
+
+
+def _zeros(places: int) -> I8:
+    return np.zeros(places, np.int64)
+
+
 class Seen:
     """The memory of one partition. `events` is how many it has ever accepted, `oldest` its oldest kept segment."""
 
-    def __init__(self, events: int = 0, oldest: int = 0, segments: Mapping[int, bytes] | None = None) -> None:
+    def __init__(
+        self, events: int = 0, oldest: int = 0, segments: Mapping[int, bytes] | None = None, zeros: Zeros = _zeros
+    ) -> None:
         """From what was stored: segments `oldest` to events // SEGMENT. One that is missing or short (of a store that
-        was written by hand) is taken for forgotten."""
+        was written by hand) is taken for forgotten. `zeros` gives the memory of the table."""
+        self._zeros = zeros
         self.oldest = oldest
         self._full: deque[tuple[I8, int]] = deque()
         self._open = np.zeros(SEGMENT, np.int64)
@@ -100,7 +110,7 @@ class Seen:
             self._full.append((whole[:SEGMENT].copy(), int(whole[SEGMENT])))
         last = (segments or {}).get(events // SEGMENT, b"")[: self._used * _HASH_BYTES]
         self._open[: len(last) // _HASH_BYTES] = np.frombuffer(last, np.int64)
-        self._table = _new_table(2 * (len(self._full) * SEGMENT + self._used) + SEGMENT)
+        self._table = self._new_table(2 * (len(self._full) * SEGMENT + self._used) + SEGMENT)
         self._before, self._moved = _NO_TABLE, 0
         """The smaller table before, and how many of its places have been looked at for what is to be in the new one."""
         for hashes, _ in self._full:
@@ -167,17 +177,15 @@ class Seen:
         if 2 * (held + more) > len(self._table):
             self._move()
             self._before = self._table
-            self._table = _new_table(2 * max(len(self._table), held + more))
+            self._table = self._new_table(2 * max(len(self._table), held + more))
+
+    def _new_table(self, places: int) -> I8:
+        return self._zeros(1 << max(10, (places - 1).bit_length()))
 
     def _move(self) -> None:
         """All that is still to be moved from the table before."""
         _insert(self._table, self._before[self._moved :])
         self._before, self._moved = _NO_TABLE, 0
-
-
-def _new_table(places: int) -> I8:
-    # Mapped by itself, its pages come as they are touched; NumPy may clear memory that it has had before, all at once.
-    return np.frombuffer(mmap(-1, _HASH_BYTES << max(10, (places - 1).bit_length())), np.int64)
 
 
 _NO_TABLE = np.zeros(0, np.int64)

@@ -31,6 +31,7 @@ from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.outcome import AlertOutcome
 from schemas.transaction import CUSTOMER_ID_LENGTH
+from streams.partition.mapped_memory import mapped_zeros
 from streams.partition.poison_breaker import Breaker
 from streams.partition.row_cache import RowCache
 from streams.partition.stages import Done, Task
@@ -108,7 +109,7 @@ class Partition:
         self._next_due = self._store.next_due(self.number)
         events, oldest = self.position.events, self.position.oldest
         segments = self._store.seen(self.number, range(oldest, events // SEGMENT + 1)) if events else {}
-        self._seen = Seen(events, oldest, segments)
+        self._seen = Seen(events, oldest, segments, mapped_zeros)
         return self.position
 
     def oldest_entry(self) -> tuple[int, Outgoing] | None:

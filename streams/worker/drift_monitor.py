@@ -13,6 +13,7 @@ import numpy as np
 from handlers.churn.drift import psi
 from handlers.churn.inputs import NAMES, inputs_at
 from handlers.churn.model import ChurnModel, Scorer
+from handlers.profile.upgrade import current
 from handlers.state.codec import LayoutError
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
@@ -60,7 +61,8 @@ class Drift:
         for number in numbers:
             position = self._store.read(number)
             if position is not None:
-                found.append(inputs_at(self._store.sample(number, SAMPLE // len(numbers)), position.clock))
+                rows = [current(row) for row in self._store.sample(number, SAMPLE // len(numbers))]
+                found.append(inputs_at(rows, position.clock))
         inputs = np.concatenate(found) if found else np.zeros((0, len(NAMES)))
         for reference in self._scorer.model.reference:
             if len(inputs) < SAMPLE_MIN:

@@ -23,8 +23,8 @@ MISTAKES = (
         "valid-from",
         "An offer is made before its time beside others.",
         "handlers/offers/arbitration.py",
-        "one.since <= at < one.until",
-        "at < one.until",
+        "if one.bits & bits and one.since <= at",
+        "if one.bits & bits",
         "tests/unit/test_arbitration.py::"
         "test_an_offer_whose_time_has_not_come_or_is_over_gives_way_to_one_that_has_its_time",
     ),

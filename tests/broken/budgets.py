@@ -6,7 +6,7 @@ MISTAKES = (
     Mistake(
         "budget-more",
         "A budget is exceeded by one in each partition.",
-        "handlers/contact/rules.py",
+        "handlers/offers/suppression.py",
         "ledger.of(offer.offer_id).spent >= budget",
         "ledger.of(offer.offer_id).spent > budget",
         "tests/unit/test_policy.py::test_a_budget_is_spent_to_the_last_and_no_further",

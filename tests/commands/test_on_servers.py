@@ -11,8 +11,8 @@ import redis
 from commands.kafka import consumer, ends, from_the_start, partitions, to_the_end
 from commands.offers import SHIPPED, catalogue
 from commands.state import claimed_partitions
-from handlers.aggregates.evaluate import profile
 from handlers.offers.catalog import catalogue_of
+from handlers.profile.customer import profile
 from tests.live import Bank, OpenBank, tracker
 
 CUSTOMERS = 40

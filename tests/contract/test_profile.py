@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import redis
 
-from handlers.aggregates.evaluate import profile
 from handlers.aggregates.features import FEATURES
 from handlers.contact.history import Dealings
+from handlers.profile.customer import profile
 from handlers.state import codec
 from handlers.state.row import (
     ACCOUNT_AT,

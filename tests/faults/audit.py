@@ -11,10 +11,10 @@ import msgspec
 from confluent_kafka import Consumer
 
 from commands.kafka import client, consumer, from_the_start, partitions, to_the_end
-from handlers.aggregates.evaluate import profile
 from handlers.engine.engine import Rules
 from handlers.intake.dedup import SEGMENT
 from handlers.intake.events import Record
+from handlers.profile.customer import profile
 from handlers.state.row_table import LEDGER
 from streams.broker.messages import headers_of, record_of
 from streams.ops.settings import Settings

@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.aggregates.evaluate import accounts as known_accounts
-from handlers.aggregates.evaluate import profile
+from handlers.profile.customer import accounts as known_accounts
+from handlers.profile.customer import profile
 from handlers.state.row_table import LEDGER
 from tests import oracle
 from tests.fast import Fast

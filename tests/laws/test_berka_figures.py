@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
-from handlers.aggregates.evaluate import profile
 from handlers.aggregates.features import FEATURES
+from handlers.profile.customer import profile
 from handlers.state.row_table import LEDGER
 from learning.berka import transactions
 from schemas.transaction import CHANNELS, TYPES

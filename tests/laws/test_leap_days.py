@@ -2,10 +2,10 @@
 
 import pytest
 
-from handlers.aggregates.evaluate import profile
 from handlers.intake.json_scanner import NOT_PLAIN
 from handlers.intake.rfc3339_scanner import moment
 from handlers.kernel.text import PADDING, text_of
+from handlers.profile.customer import profile
 from schemas.units import parse_rfc3339, rfc3339
 from tests import oracle
 from tests.fast import Fast

@@ -4,8 +4,8 @@ import numpy as np
 import orjson
 import pytest
 
-from handlers.aggregates.evaluate import profile
 from handlers.churn.inputs import DECLARED, NAMES, inputs_of
+from handlers.profile.customer import profile
 from handlers.state.codec import decode
 from handlers.state.row import new_scratch
 from handlers.state.row_table import LEDGER

@@ -10,7 +10,7 @@ import pytest
 
 from commands.offers import SHIPPED
 from commands.state import claimed_partitions
-from handlers.aggregates.evaluate import profile
+from handlers.profile.customer import profile
 from streams.ops.settings import variable
 from tests.live import BERKA, Bank, Json, OpenBank, outside, tracker
 

@@ -130,7 +130,7 @@ def test_what_the_control_group_takes_unasked_is_counted_alike() -> None:
     policy = Policy(control_share=0.5)
     names = [f"c{number}" for number in range(20)]
     run = Fast(offers=(offer(),), policy=policy).feed([salary(0, name) for name in names])
-    control = [name for name in names if in_control(name, run.rules)]
+    control = [name for name in names if in_control(name, run.rules.policy, run.rules.control_key)]
     run.feed([event("product_taken", 1, name, product="savings") for name in names])
     counts = run.ledger().of("savings")
     assert counts.control == (len(control), len(control))

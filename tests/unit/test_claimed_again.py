@@ -1,6 +1,6 @@
 """What a partition knows when it is claimed: what the store has, never what memory held before."""
 
-from handlers.aggregates.evaluate import profile
+from handlers.profile.customer import profile
 from handlers.state.codec import VERSION
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from handlers.aggregates.evaluate import profile
 from handlers.contact.history import DECLINED, dealings_of
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from handlers.kernel.jit import NONE
 from handlers.offers.counts import Counts, Ledger
+from handlers.profile.customer import profile
 from handlers.state.codec import VERSION
 from schemas.alert import Alert
 from schemas.dead_letter import dead_letter_of

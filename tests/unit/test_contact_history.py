@@ -130,7 +130,7 @@ def halves(policy: Policy, **fields: object) -> tuple[Fast, list[str]]:
     """Twenty customers to whom one offer would be made, and those of them in the control group."""
     names = [f"c{number}" for number in range(20)]
     run = Fast(offers=(offer(**fields),), policy=policy).feed([salary(0, name) for name in names])
-    return run, [name for name in names if in_control(name, run.rules)]
+    return run, [name for name in names if in_control(name, run.rules.policy, run.rules.control_key)]
 
 
 def test_in_a_dry_run_the_control_group_is_still_the_control_group() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from handlers.aggregates.evaluate import accounts, profile
+from handlers.profile.customer import accounts, profile
 from schemas.units import DAY_MS
 from tests.fast import Fast
 from tests.oracle import event_of

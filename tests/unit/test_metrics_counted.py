@@ -195,7 +195,7 @@ class Kept(NamedTuple):
 
 
 KEYED = Rules((offer(),), Policy(control_share=0.3), control_key=b"k")
-CONTROL = [name for name in (f"c{number}" for number in range(60)) if in_control(name, KEYED)]
+CONTROL = [name for name in (f"c{number}" for number in range(60)) if in_control(name, KEYED.policy, KEYED.control_key)]
 
 
 def _answered(run: Run, what: str, times: int) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handlers.aggregates.evaluate import profile
 from handlers.churn.run_off import BEFORE, FIGURES, GROUPS, INCOME, LATELY, SINCE, run_off, stopped
+from handlers.profile.customer import profile
 from handlers.state.codec import decode
 from handlers.state.row import new_scratch
 from schemas.units import rfc3339

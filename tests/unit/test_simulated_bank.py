@@ -41,7 +41,7 @@ class Answers:
             if alert.offer is not None and alert.status == "raised":
                 yield from self._answer(alert)
         for customer, row in run.rows.items():
-            if customer == LEDGER or not in_control(customer, run.rules) or not row:
+            if customer == LEDGER or not in_control(customer, run.rules.policy, run.rules.control_key) or not row:
                 continue
             for contact in run.dealings(customer).contacts:
                 if contact.mode == CONTROL and contact.alert not in self._seen:
@@ -91,7 +91,7 @@ def test_no_cap_is_broken_and_no_alert_is_without_a_reason(bank: tuple[Fast, lis
 def test_the_control_group_gets_no_offer_and_everybody_else_may(bank: tuple[Fast, list[dict[str, Any]]]) -> None:
     run, _ = bank
     asked = {alert.customer_id for alert in run.alerts if alert.offer is not None}
-    control = {name for name in run.rows.keys() - {LEDGER} if in_control(name, run.rules)}
+    control = {name for name in run.rows.keys() - {LEDGER} if in_control(name, run.rules.policy, run.rules.control_key)}
     assert 0.25 < len(control) / CUSTOMERS < 0.45
     assert asked & control == set()
     assert len(asked) > 0.6 * (CUSTOMERS - len(control))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from handlers.aggregates.evaluate import profile
 from handlers.churn.run_off import marks_run_off, run_off_mark
 from handlers.contact.history import SENT, Contact
 from handlers.offers.counts import Counts, Ledger
 from handlers.offers.propensity import propensity
+from handlers.profile.customer import profile
 from handlers.state.codec import LayoutError
 from schemas.policy import Cap, Policy
 from schemas.units import DAY_MS, HOUR_MS

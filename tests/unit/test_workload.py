@@ -5,12 +5,12 @@ import pytest
 
 from commands.benchmark.footprint import ACTIVE_DAYS, HISTORIES, histories
 from commands.benchmark.workload import CATALOGUE, DUPLICATE_WITHIN, EVENT_BYTES, OFFER, START_MS, Workload, customer_id
-from handlers.aggregates.evaluate import profile
 from handlers.engine.engine import Engine, Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
+from handlers.profile.customer import profile
 from tests.fast import PUBLISHED_AT
 
 EVENTS = 50_000

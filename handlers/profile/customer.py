@@ -1,0 +1,50 @@
+"""What is known of one customer, read from the bytes of a row in any layout that is still supported."""
+
+import numpy as np
+
+from handlers.aggregates.evaluate import SPEC, evaluate
+from handlers.aggregates.features import FEATURES
+from handlers.aggregates.snapshot import Snapshot
+from handlers.contact.history import Dealings, dealings_of
+from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.profile.upgrade import current
+from handlers.state.codec import decode
+from handlers.state.row import ACCOUNT_AT, ACCOUNT_BALANCE, ACCOUNTS, RAISED_DUE, Scratch, new_scratch
+
+
+def _opened(row: bytes) -> Scratch:
+    return _split(row)[0]
+
+
+def _split(row: bytes) -> tuple[Scratch, bytes]:
+    row, s = current(row), new_scratch()
+    end = decode(s, np.frombuffer(row, np.uint8), 0)
+    return s, row[end:]
+
+
+def profile(row: bytes, now: int) -> dict[str, int | float | None]:
+    """Every feature of a compact row at `now` (epoch ms) by name; None where missing. Raises LayoutError."""
+    s = _opened(row)
+    values = np.empty(len(FEATURES), np.int64)
+    evaluate(s, SPEC, now, values, np.empty(2 * s.day.shape[0], np.int64))
+    return Snapshot(values).by_name()
+
+
+def accounts(row: bytes) -> list[tuple[str, int, int]]:
+    """Account id, latest balance in minor units of the base currency, and since when (epoch ms), by account id."""
+    s = _opened(row)
+    found = []
+    for account in s.accounts[: s.size[ACCOUNTS]]:
+        name = account[:ACCOUNT_WORDS].tobytes().rstrip(b"\0").decode("ascii")
+        found.append((name, int(account[ACCOUNT_BALANCE]), int(account[ACCOUNT_AT])))
+    return sorted(found)
+
+
+def known_dealings(row: bytes) -> Dealings:
+    """What has passed between the bank and the customer."""
+    return dealings_of(_split(row)[1])
+
+
+def churn_raised_at(row: bytes) -> int | None:
+    """The due time (epoch ms) of the churn alert that stands for the customer, None if none does."""
+    return int(_opened(row).life[RAISED_DUE]) or None
