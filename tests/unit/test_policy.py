@@ -214,7 +214,9 @@ def test_churn_alerts_of_the_control_group_are_sent_without_an_offer() -> None:
     for alert in run.alerts:
         kinds[alert.customer_id].add(alert.kind)
     assert kinds == {
-        name: {"churn_risk"} if in_control(name, run.rules) else {"churn_risk", "next_best_offer"}
+        name: {"churn_risk"}
+        if in_control(name, run.rules.policy, run.rules.control_key)
+        else {"churn_risk", "next_best_offer"}
         for name in "abcdefghijkl"
     }
     assert len({frozenset(found) for found in kinds.values()}) == 2
