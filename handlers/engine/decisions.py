@@ -28,8 +28,8 @@ from handlers.engine.rules import Rules
 from handlers.intake.customer_records import Note
 from handlers.offers import alerts as next_best_offer
 from handlers.offers.arbitration import considered, in_time, judged, kept_back, ranked
-from handlers.offers.candidates import Waiting
 from handlers.offers.counts import Ledger, share_of_budget
+from handlers.offers.prefilter import Waiting
 from handlers.offers.propensity import segment_of
 from handlers.offers.responses import answered, customer_told, withdrawn
 from handlers.offers.suppression import offer_blocked

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from handlers.aggregates.snapshot import Snapshot
 from handlers.contact.history import Rule
-from handlers.offers.candidates import Waiting
 from handlers.offers.conditions import Check, failing, why_not
 from handlers.offers.counts import Ledger
+from handlers.offers.prefilter import Waiting
 from handlers.offers.propensity import propensity, unasked
 from handlers.offers.triggers import CHURN_RISK, MOMENTS
 from schemas.alert import Factors, RunnerUp

@@ -1,4 +1,5 @@
-"""Whether any offer can fit at a moment, asked in the kernel, so that most moments need no more than that.
+"""The offers of a catalogue laid out for the moments that ask for them, and whether any can fit: asked in the kernel,
+so that most moments need no more than that.
 
 Says "may fit" where a figure is too large for a double to compare exactly: conditions.py has the last word.
 """
@@ -11,7 +12,10 @@ from numpy.typing import NDArray
 
 from handlers.aggregates.features import FEATURES
 from handlers.kernel.jit import I8, NONE, jit
-from handlers.offers.candidates import Waiting
+from handlers.offers.conditions import Check, checks_of
+from handlers.offers.triggers import CHURN_RISK, MOMENTS
+from schemas.offer import Offer
+from schemas.units import EARLIEST, LATEST, epoch_ms
 
 NOT_ASKED, UNFITTING, MAY_FIT = 0, 1, 2
 """No offer waits for the moment and has its time; none of those fits; one may."""
@@ -20,6 +24,39 @@ _OPERATORS = ("at_least", "at_most", "above", "below")
 _DOUBLES_EXACT = 1 << 53
 _EXACT = np.array([feature.exact for feature in FEATURES])
 _NO_OTHER = -1
+
+
+class Waiting(NamedTuple):
+    """An offer as it is asked for at each moment."""
+
+    offer: Offer
+    bits: int
+    """The moments that it waits for."""
+    since: int
+    until: int
+    """Its time: from this moment on until that one, epoch ms."""
+    checks: tuple[Check, ...]
+
+
+def waiting_of(offers: Iterable[Offer]) -> list[Waiting]:
+    """In the order of the catalogue."""
+    return [
+        Waiting(
+            offer,
+            _wanted_bits(offer),
+            EARLIEST if offer.valid_from is None else epoch_ms(offer.valid_from),
+            LATEST + 1 if offer.valid_to is None else epoch_ms(offer.valid_to),
+            checks_of(offer),
+        )
+        for offer in offers
+    ]
+
+
+def _wanted_bits(offer: Offer) -> int:
+    bits = CHURN_RISK if offer.retention else 0
+    for name in offer.when:
+        bits |= MOMENTS[name].bit
+    return bits
 
 
 class Screen(NamedTuple):

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from handlers.aggregates.features import FEATURES, INDEX
 from handlers.aggregates.snapshot import Snapshot
 from handlers.kernel.jit import NONE
-from handlers.offers.candidates import waiting_of
 from handlers.offers.conditions import failing
-from handlers.offers.prefilter import MAY_FIT, NOT_ASKED, UNFITTING, screen_of, screened
+from handlers.offers.prefilter import MAY_FIT, NOT_ASKED, UNFITTING, screen_of, screened, waiting_of
 from handlers.offers.triggers import LARGE_CREDIT, SALARY
 from schemas.offer import Condition
 from tests.bank import START, offer
