@@ -11,7 +11,8 @@ from commands import rights
 from commands.console import Bar, Failure, err, out, print_json, progress, settings_with
 from commands.kafka import consumer, ends, partitions, to_the_end
 from commands.state import intake, store
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from handlers.profile.customer import accounts, profile

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from handlers.churn.challenger import Look
-from handlers.engine.engine import Engine, Outcome, Rules
+from handlers.engine.engine import Engine, Outcome
+from handlers.engine.rules import Rules
 from handlers.engine.step_input import Part, needed_ids, placed
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import Seen

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from handlers.churn.inputs import inputs_at
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.kernel.jit import F8, I8, NONE
 from handlers.state.row_table import LEDGER

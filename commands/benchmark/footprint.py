@@ -10,7 +10,8 @@ import numpy as np
 from commands.benchmark.servers import stored_bytes
 from commands.benchmark.stage import Stage
 from commands.benchmark.workload import CHANNELS, EVENT, HISTORIES, PAYEE, START_MS, TYPES, customer_id
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record

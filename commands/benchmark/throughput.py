@@ -10,7 +10,7 @@ from commands.benchmark.stage import Stage, Worker
 from commands.benchmark.workload import CATALOGUE, Part, Workload, partition_of
 from commands.console import Failure
 from commands.kafka import producer
-from handlers.engine.engine import Rules
+from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from learning.replay import Replay
 from schemas.alert import Kind

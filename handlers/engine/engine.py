@@ -34,8 +34,7 @@ from handlers.engine.advance import (
 from handlers.engine.decisions import Decisions
 from handlers.engine.findings import new_found
 from handlers.engine.order import Pending, decide, moments, noted, passed
-from handlers.engine.rules import Rules as Rules
-from handlers.engine.rules import prepared
+from handlers.engine.rules import Rules, prepared
 from handlers.engine.step_input import LEDGER_ID, Bundle, Part
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import F8, NONE, U8

@@ -16,7 +16,8 @@ import orjson
 
 from handlers.churn.challenger import by_bands
 from handlers.contact.history import Rule
-from handlers.engine.engine import Engine, Outcome, Rules
+from handlers.engine.engine import Engine, Outcome
+from handlers.engine.rules import Rules
 from handlers.engine.step_input import Part, needed_ids
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import SEGMENT, Seen, SeenChanges

@@ -9,7 +9,8 @@ from itertools import pairwise
 from threading import Lock
 from typing import Protocol
 
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from streams.broker.ownership import STANDING_STILL, Claim, Portion
 from streams.broker.publisher import Publisher

@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from schemas.units import DAY_MS, HOUR_MS, rfc3339
 from streams.broker.messages import headers_of

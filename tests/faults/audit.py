@@ -11,7 +11,7 @@ import msgspec
 from confluent_kafka import Consumer
 
 from commands.kafka import client, consumer, from_the_start, partitions, to_the_end
-from handlers.engine.engine import Rules
+from handlers.engine.rules import Rules
 from handlers.intake.dedup import SEGMENT
 from handlers.intake.events import Record
 from handlers.profile.customer import profile

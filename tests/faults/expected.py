@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from commands.state import intake
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.dedup import SEGMENT, Seen
 from handlers.intake.events import Record
 from handlers.state.row_table import LEDGER

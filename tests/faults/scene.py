@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from commands.state import store
-from handlers.engine.engine import Rules
+from handlers.engine.rules import Rules
 from schemas.alert import Alert
 from streams.broker.progress import Mark
 from streams.broker.topics import offers_changelog, topics_read

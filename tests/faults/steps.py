@@ -24,7 +24,8 @@ import streams.broker.publisher
 import streams.broker.transactions
 import streams.partition.partition
 import streams.worker.app
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
 from handlers.intake.transactions import Intake

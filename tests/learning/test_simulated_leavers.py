@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from handlers.aggregates.features import BANK_MADE_TYPES
-from handlers.engine.engine import Rules
+from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from learning.churn_training import train
 from learning.replay import Replay

@@ -2,7 +2,8 @@
 
 import pytest
 
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from streams.broker.ownership import Claim

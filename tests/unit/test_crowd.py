@@ -2,7 +2,8 @@
 
 import msgspec
 
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from schemas.policy import Policy
 from schemas.units import parse_rfc3339

@@ -6,7 +6,8 @@ from typing import Any, cast
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from streams.broker.ownership import Claim, Portion

@@ -5,7 +5,8 @@ import pytest
 
 from commands.benchmark.footprint import ACTIVE_DAYS, HISTORIES, histories
 from commands.benchmark.workload import CATALOGUE, DUPLICATE_WITHIN, EVENT_BYTES, OFFER, START_MS, Workload, customer_id
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
