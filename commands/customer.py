@@ -9,10 +9,11 @@ from rich.table import Table
 
 from commands.console import Failure, out, print_json, settings_with
 from commands.state import claimed_partitions, store
-from commands.words import MISSING, figure, money
+from commands.words import MISSING, figure
 from handlers.aggregates.features import FEATURES, INDEX
 from handlers.contact.history import CONTROL, OPEN, RULES, SENT, Contact, Dealings
 from handlers.profile.customer import accounts, churn_raised_at, known_dealings, profile
+from schemas.money import money
 from schemas.offer import CONTACT_CHANNELS
 from schemas.units import rfc3339
 

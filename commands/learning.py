@@ -18,9 +18,9 @@ from commands.lines import reading
 from commands.remarks import remark, remark_refused
 from commands.state import intake
 from handlers.churn.model import ModelError
-from handlers.intake.exchange import EXPONENTS
 from learning.history import History, HistoryError, read
 from schemas.line import record_kind
+from schemas.money import EXPONENTS
 from schemas.units import DAY_MS, EpochMs, epoch_ms
 from streams.ops.settings import Settings
 

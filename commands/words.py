@@ -1,8 +1,8 @@
 """Alerts and figures in words that a bank's employee can read aloud."""
 
 from handlers.aggregates.features import FEATURES, INDEX, Unit
-from handlers.intake.exchange import EXPONENTS
 from schemas.alert import Alert
+from schemas.money import money
 
 MISSING = "–"
 
@@ -18,12 +18,6 @@ def sentence(alert: Alert) -> str:
         return f"Offer {who} this{after} until {until}: {alert.offer.product}. “{alert.offer.text}” {reasons}"
     sure = "" if alert.score is None else f" ({alert.score:.0%} within {alert.horizon_days} days)"
     return f"{who[0].upper()}{who[1:]} may be leaving{sure}; act before {until}. {reasons}"
-
-
-def money(minor: float, currency: str) -> str:
-    """An amount in minor units, as people write it: 1,234.50 EUR."""
-    exponent = EXPONENTS[currency]
-    return f"{minor / 10**exponent:,.{exponent}f} {currency}"
 
 
 def figure(name: str, value: float | None, currency: str) -> str:

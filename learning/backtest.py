@@ -62,6 +62,7 @@ class Backtest:
     active: F8
     money: F8
     """Moved by the customer before the split, minor units."""
+    currency: str
     methods: list[Method]
     """The model first."""
     detection: Detection | None
@@ -149,7 +150,7 @@ def backtest(
     names = [history.customers[k] for k in last.customer[order].tolist()]
     methods = [_reordered(method, order) for method in methods]
     return Backtest(
-        model, split, horizon_days, names, score[order], left[order], active[order], money[order],
+        model, split, horizon_days, names, score[order], left[order], active[order], money[order], history.currency,
         methods, detection, remarks,
     )  # fmt: skip
 

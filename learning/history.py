@@ -68,6 +68,8 @@ class History(Events):
     closings: "tuple[Closing, ...]"
     """Products that customers who have transactions closed."""
     notices: "Notices"
+    currency: str
+    """That of every amount."""
 
     @property
     def ends_at(self) -> int:
@@ -190,6 +192,7 @@ def read(
         whole,
         closings=_closings([*closed, *told], names),
         notices=Notices(refusals, unordered, duplicates, unknown_types, unknown_channels),
+        currency=intake.base_currency,
     )
 
 

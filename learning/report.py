@@ -10,6 +10,7 @@ from learning.backtest import Backtest, Method
 from learning.charts import bars, drawing
 from learning.detection import FALSE_ALARMS
 from learning.metrics import Difference, lift, money_found, reliability
+from schemas.money import money
 from schemas.units import rfc3339
 
 _STYLE = """
@@ -134,14 +135,14 @@ def _money(found: Backtest) -> list[str]:
         for curve, method, shade in zip(curves, methods, _SHADES, strict=False):
             axes.plot(shares[thin], curve[thin], color=shade, linewidth=1.3, label=method.name)
         axes.legend(fontsize=7)
-    at_stake = float((found.left * found.money).sum()) / 100
+    at_stake = money(float((found.left * found.money).sum()), found.currency)
     rows = [
         (method.name, *(f"{curve[place]:.1%}" for place in places))
         for method, curve in zip(methods, curves, strict=True)
     ]
     return [
         "<h2>Gains in money</h2>",
-        f"<p>Those who left had moved {at_stake:,.2f} of the base currency before the split. Of that, so much"
+        f"<p>Those who left had moved {at_stake} before the split. Of that, so much"
         " belongs to the customers contacted first:</p>",
         table(("contacted", *(f"{part:.0%}" for part in parts)), rows),
         f'<div class="pictures">{picture.svg}</div>',

@@ -69,7 +69,7 @@ class Fast:
         self.late = 0
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
-        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn, challenger)
+        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn, challenger, base_currency)
         self._partition = partition
         self._intake = Intake(TOPIC, base_currency, {})
         self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}

@@ -31,6 +31,8 @@ class Rules:
     """Says who is about to leave; without one own rhythm does."""
     challenger: ChurnModel | None = None
     """Is asked what `churn` is asked, and decides nothing."""
+    currency: str = "EUR"
+    """The base currency, that of every amount in the rows and in what alerts say."""
 
 
 class Prepared(NamedTuple):
@@ -48,7 +50,7 @@ class Prepared(NamedTuple):
 
 def prepared(rules: Rules, before: Prepared | None = None) -> Prepared:
     """Models that were prepared `before` are not laid out again: that takes as long as a few batches."""
-    waiting = waiting_of(rules.offers)
+    waiting = waiting_of(rules.offers, rules.currency)
     scorer = _scorer(rules.churn, None if before is None else before.scorer)
     challenger = _scorer(rules.challenger, None if before is None else before.challenger)
     wanted = RETURNED

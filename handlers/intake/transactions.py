@@ -43,6 +43,11 @@ class Intake:
         self._exchange = Exchange(base_currency, rates)
         self._keyed = keyed
 
+    @property
+    def base_currency(self) -> str:
+        """That of the amounts in its batches."""
+        return self._exchange.base_currency
+
     def batch(self, partition: int, records: Sequence[Record], clock: int, seen: Seen) -> Batch:
         """`batches` of one partition alone."""
         return self.batches([Unread(partition, records, clock, seen)])[0]

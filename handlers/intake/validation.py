@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from handlers.intake.events import Record
-from handlers.intake.exchange import EXPONENTS, Exchange
+from handlers.intake.exchange import Exchange
 from schemas.dead_letter import DeadLetter, Reason
+from schemas.money import EXPONENTS
 from schemas.transaction import AMOUNT_LIMIT, Transaction
 from schemas.units import DAY_MS, EARLIEST, LATEST, moment_ms
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from handlers.aggregates.features import FEATURES, INDEX, Unit
 from handlers.aggregates.snapshot import Snapshot
 from schemas.alert import Reason
+from schemas.money import money
 from schemas.offer import Condition, Offer
 
 _HOLDS = {"at_least": operator.ge, "at_most": operator.le, "above": operator.gt, "below": operator.lt}
@@ -36,6 +37,8 @@ class Check(NamedTuple):
     feature: str
     meaning: str
     unit: Unit
+    currency: str
+    """Of what is money: the bank's base currency."""
     demanded: str
     """The rest of the sentence, but for a limit that is the other feature's."""
 
@@ -47,12 +50,12 @@ class Check(NamedTuple):
         return None if times is None else self.limit * times
 
 
-def checks_of(offer: Offer) -> tuple[Check, ...]:
-    """Of all its groups, in the order in which they are asked."""
-    return tuple(_check(name, one) for name, conditions in groups(offer) for one in conditions)
+def checks_of(offer: Offer, currency: str) -> tuple[Check, ...]:
+    """Of all its groups, in the order in which they are asked. `currency` is the bank's base currency."""
+    return tuple(_check(name, one, currency) for name, conditions in groups(offer) for one in conditions)
 
 
-def _check(group: str, one: Condition) -> Check:
+def _check(group: str, one: Condition, currency: str) -> Check:
     place = INDEX[one.feature]
     feature, words = FEATURES[place], _WORDS[one.operator]
     return Check(
@@ -65,7 +68,8 @@ def _check(group: str, one: Condition) -> Check:
         one.feature,
         feature.meaning,
         feature.unit,
-        f"{words} {_said(feature.unit, one.value)}" if one.of is None else words,
+        currency,
+        f"{words} {_said(feature.unit, one.value, currency)}" if one.of is None else words,
     )
 
 
@@ -90,15 +94,15 @@ def why_not(check: Check, seen: Snapshot) -> str:
 
 
 def _sentence(check: Check, value: float | None, limit: float | None) -> str:
-    told = f"{check.meaning}: {_said(check.unit, value)}, {check.demanded}"
-    return told if check.other is None else f"{told} {_said(check.unit, limit)}"
+    told = f"{check.meaning}: {_said(check.unit, value, check.currency)}, {check.demanded}"
+    return told if check.other is None else f"{told} {_said(check.unit, limit, check.currency)}"
 
 
-def _said(unit: Unit, value: float | None) -> str:
+def _said(unit: Unit, value: float | None, currency: str) -> str:
     if value is None:
         return "unknown"
     if unit is Unit.MINOR:
-        return f"{value / 100:,.2f}"
+        return money(value, currency)
     if unit is Unit.SHARE:
         return f"{value:.0%}"
     return f"{value:,.4g}"

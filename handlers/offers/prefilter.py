@@ -38,15 +38,15 @@ class Waiting(NamedTuple):
     checks: tuple[Check, ...]
 
 
-def waiting_of(offers: Iterable[Offer]) -> list[Waiting]:
-    """In the order of the catalogue."""
+def waiting_of(offers: Iterable[Offer], currency: str) -> list[Waiting]:
+    """In the order of the catalogue; `currency` is that of its sentences."""
     return [
         Waiting(
             offer,
             _wanted_bits(offer),
             EARLIEST if offer.valid_from is None else epoch_ms(offer.valid_from),
             LATEST + 1 if offer.valid_to is None else epoch_ms(offer.valid_to),
-            checks_of(offer),
+            checks_of(offer, currency),
         )
         for offer in offers
     ]

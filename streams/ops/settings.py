@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import MultiHostUrl
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from handlers.intake.exchange import EXPONENTS
+from schemas.money import EXPONENTS
 
 PREFIX = "TRACKER_"
 CONFIG = f"{PREFIX}CONFIG"

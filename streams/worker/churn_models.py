@@ -13,7 +13,8 @@ _log = logging.getLogger("tracker.churn")
 
 
 def churn_rules(settings: Settings) -> Rules:
-    """Rules with the models of TRACKER_CHURN_MODEL and TRACKER_CHURN_CHALLENGER, where they are set, and no offers.
+    """Rules with the models of TRACKER_CHURN_MODEL and TRACKER_CHURN_CHALLENGER, where they are set, in
+    TRACKER_BASE_CURRENCY, and no offers.
 
     Raises SettingsError naming the file.
     """
@@ -23,7 +24,7 @@ def churn_rules(settings: Settings) -> Rules:
         _log.info("churn by model %s, version %s", champion.name, champion.version)
     if challenger is not None:
         _log.info("in shadow model %s, version %s", challenger.name, challenger.version)
-    return Rules(churn=champion, challenger=challenger)
+    return Rules(churn=champion, challenger=challenger, currency=settings.base_currency)
 
 
 def _read(setting: str, file: Path | None) -> ChurnModel | None:

@@ -5,7 +5,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from handlers.intake.exchange import EXPONENTS, no_such_currency, rate_mistake
+from handlers.intake.exchange import no_such_currency, rate_mistake
+from schemas.money import EXPONENTS
 
 
 def load_rates(path: Path, base_currency: str) -> dict[str, Decimal]:

@@ -50,8 +50,29 @@ def test_who_may_have_an_offer_is_no_reason_for_it() -> None:
     (alert,) = Fast(offers=(told,)).feed([booked(0, 100, "salary", balance=100)]).alerts
     assert [(reason.code, reason.sentence) for reason in alert.reasons] == [
         ("salary", "A salary has arrived."),
-        ("balance", "Latest known balance over all accounts: 1.00, at least 1.00."),
-        ("balance", "Latest known balance over all accounts: 1.00, above 0.01."),
+        ("balance", "Latest known balance over all accounts: 1.00 EUR, at least 1.00 EUR."),
+        ("balance", "Latest known balance over all accounts: 1.00 EUR, above 0.01 EUR."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "limit"),
+    [
+        ("EUR", "34.00 EUR", "10,000,000,000,000.00 EUR"),
+        ("JPY", "3,400 JPY", "1,000,000,000,000,000 JPY"),
+        ("KWD", "3.400 KWD", "1,000,000,000,000.000 KWD"),
+    ],
+)
+def test_money_in_reasons_and_runners_up_has_its_currency_and_the_decimals_of_it(
+    currency: str, amount: str, limit: str
+) -> None:
+    made = offer("made", 900, suitability=[Condition("balance", "at_least", of="balance", times=1)], **SURE)
+    lost = offer("lost", 1, suitability=[Condition("balance", "above", value=1e15)], **SURE)
+    run = Fast(offers=(made, lost), base_currency=currency)
+    (alert,) = run.feed([booked(0, 100, "salary", balance=3_400) | {"currency": currency}]).alerts
+    assert alert.reasons[-1].sentence == f"Latest known balance over all accounts: {amount}, at least {amount}."
+    assert [one.why for one in alert.runners_up] == [
+        f"not so: Latest known balance over all accounts: {amount}, above {limit}"
     ]
 
 

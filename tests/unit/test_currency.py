@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.intake.exchange import EXPONENTS, Exchange
+from handlers.intake.exchange import Exchange
+from schemas.money import EXPONENTS
 from schemas.transaction import AMOUNT_LIMIT
 from streams.worker.exchange_rates import load_rates
 
