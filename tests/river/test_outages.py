@@ -21,6 +21,7 @@ class Story(NamedTuple):
     not_ready: Answer
     without_redis: Answer
     well: Answer
+    ready: Answer
     redis_cut: Answer
     redis_up: tuple[float, float]
     """The metric, while cut and afterwards."""
@@ -49,7 +50,7 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
         without_redis = said_of(worker, "redis")
         redis.open()
         worker.until_ready().until(lambda: worker.get("/healthz").status == 200)
-        well = worker.get("/healthz")
+        well, ready = worker.get("/healthz"), worker.get("/readyz")
         bank.publish(halves[0])
         worker.until(bank.at_rest)
         redis.shut()
@@ -59,8 +60,8 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
         worker.until(lambda: worker.get("/healthz").status == 200).until(bank.at_rest)
         up = worker.metric("tracker_store_up")
         return Story(
-            without_kafka, not_ready, without_redis, well, redis_cut, (down, up), worker.get("/healthz"), len(events),
-            bank.verified(),
+            without_kafka, not_ready, without_redis, well, ready, redis_cut, (down, up), worker.get("/healthz"),
+            len(events), bank.verified(),
         )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def said_of(worker: Worker, what: str) -> Answer:
 def test_without_kafka_it_is_unhealthy_and_not_ready(story: Story) -> None:
     assert story.without_kafka.status == 503
     assert story.not_ready.status == 503
-    assert set(story.not_ready.said["waiting_for"]) == {"offer catalogue", "partitions", "caught up"}
+    assert story.not_ready.text == ('{"status":"not ready","waiting_for":["offer catalogue","partitions","caught up"]}')
 
 
 def test_without_redis_it_is_unhealthy(story: Story) -> None:
@@ -93,7 +94,8 @@ def test_without_redis_it_is_unhealthy(story: Story) -> None:
 
 
 def test_with_both_it_is_well(story: Story) -> None:
-    assert (story.well.status, story.well.said["problems"]) == (200, [])
+    assert (story.well.status, story.well.text) == (200, '{"status":"ok","problems":[]}')
+    assert (story.ready.status, story.ready.text) == (200, '{"status":"ready","waiting_for":[]}')
 
 
 def test_an_outage_of_redis_is_told_and_ends(story: Story) -> None:
@@ -130,7 +132,7 @@ def test_an_outage_longer_than_the_setting_ends_a_worker_with_1_and_what_it_had_
     bank: Bank = open_bank(partitions=2, clock="stream")
     with Gateway(address_of_redis(bank.settings)) as redis:
         redis.open()
-        with bank.worker(redis_url=f"redis://{redis.address}/0", retry_seconds_max=START_SECONDS_MAX // 4) as worker:
+        with bank.worker(redis_url=f"redis://{redis.address}/0", retry_seconds_max=START_SECONDS_MAX // 3) as worker:
             worker.until_ready()
             redis.shut()
             bank.publish(written(tmp_path / "1.jsonl", events))
