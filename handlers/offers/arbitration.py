@@ -127,5 +127,5 @@ def _context(offer: Offer, bits: int, given: Mapping[Trigger, float]) -> float:
     """Of the strongest of the offer's moments that have come."""
     found = [given.get(name, MOMENTS[name].context) for name in offer.when if MOMENTS[name].bit & bits]
     if offer.retention and bits & CHURN_RISK:
-        found.append(MOMENTS["churn_risk"].context)
+        found.append(given.get("churn_risk", MOMENTS["churn_risk"].context))
     return max(found)

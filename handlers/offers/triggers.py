@@ -197,7 +197,7 @@ def moved_up(s: Scratch, at: int, amount: int, tiers: I8) -> bool:
         tier += 1
     before = s.life[TIER]
     s.life[TIER] = tier
-    return bool(before != 0 and tier > before and s.life[FIRST] != 0 and s.life[FIRST] <= at - 90 * DAY_MS)
+    return bool(before != 0 and tier > before and s.life[FIRST] <= at - 90 * DAY_MS)
 
 
 @jit

@@ -115,6 +115,12 @@ def test_a_stream_that_comes_twice_and_with_repeats_changes_nothing(
     assert (twice.rows, twice.due, twice.alerts) == (once.rows, once.due, once.alerts)
 
 
+def test_a_batch_that_the_table_has_no_room_for_is_taken_whole() -> None:
+    seen, hashes = Seen(), np.arange(1, 3_001) * 0x9E3779B97F4A7C1
+    moments = np.zeros(len(hashes), np.int64)
+    assert [seen.sift(hashes, moments, 0)[1].sum() for _ in range(2)] == [0, len(hashes)]
+
+
 def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_bound() -> None:
     seen, ids = Seen(), np.random.default_rng(1).permutation(np.arange(1, 5_000_001)) * 0x9E3779B97F4A7C1
     clocks, repeated = seen.sift(ids, np.zeros(len(ids), np.int64), 0)

@@ -110,3 +110,17 @@ def test_of_two_offers_of_the_same_priority_the_first_by_name_wins() -> None:
         offers = tuple(offer(name, 0) for name in names)
         (alert,) = Fast(offers=offers).feed([salary(0)]).alerts
         assert offered([alert]) == ["a"]
+
+
+def test_an_offer_to_stay_has_the_weight_of_a_churn_risk_only_at_one() -> None:
+    """At a salary it counts as any other."""
+    offers = (offer("stay", 100, retention=True, **SURE), offer("other", 101, **SURE))
+    policy = Policy(context={"salary": 0.5, "churn_risk": 4.0})
+    assert offered(Fast(offers=offers, policy=policy).feed([salary(0)]).alerts) == ["other"]
+
+
+def test_an_offer_that_a_churn_risk_asks_for_and_that_does_not_fit_is_counted() -> None:
+    stay = offer("stay", 100, when=("churn_risk",), eligibility=[Condition("balance", "above", value=1)], **SURE)
+    visits = [booked(on, -5, "purchase") for on in range(0, 24, 3)]
+    run = Fast(offers=(stay,)).feed([*visits, day(60)])
+    assert ([alert.kind for alert in run.alerts], run.unfitting) == (["churn_risk"], 1)

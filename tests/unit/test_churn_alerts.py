@@ -277,6 +277,14 @@ def test_only_what_has_moved_the_number_up_is_told_the_most_first_and_at_most_fo
     assert all(reason.sentence and reason.sentence_zh for reason in found)
 
 
+@pytest.mark.parametrize(("age", "told"), [(89.0, ["new_customer"]), (90.0, [])])
+def test_a_customer_of_ninety_days_is_no_new_one(age: float, told: list[str]) -> None:
+    inputs, none = np.full(len(NAMES), np.nan), np.zeros((GROUPS, FIGURES), np.int64)
+    inputs[NAMES.index("age_days")] = age
+    found = reasons(figures(silence_days=9), inputs, none, {"age_days": 2.0})
+    assert [reason.code for reason in found if reason.code == "new_customer"] == told
+
+
 def test_the_model_is_read_from_the_file_that_is_set_and_a_wrong_one_is_told(tmp_path: Any) -> None:
     file = tmp_path / "model.json"
     file.write_bytes(dumps(MODEL))

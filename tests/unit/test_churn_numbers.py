@@ -9,7 +9,7 @@ import pytest
 
 from handlers.churn.design_matrix import BG, COLUMN_NAMES, LOGIT_MAX, MBG, design, logit
 from handlers.churn.inputs import NAMES, RHYTHM, inputs_at
-from handlers.churn.model import Linear, Scorer
+from handlers.churn.model import Linear, Scorer, Trees
 from handlers.churn.purchase_models import PurchaseModel, p_comes, p_silent
 from handlers.churn.scoring import carried, standard
 from schemas.policy import Policy
@@ -252,9 +252,15 @@ def test_a_number_is_the_blend_of_its_members_carried_to_the_horizon() -> None:
     assert found == pytest.approx((learned + whole) / 2)
 
 
+VALUES = [-0.25, 0.5, -1.0]
+"""Of a tree's root and its two leaves."""
+
+
 def test_what_moved_a_number_sums_to_it() -> None:
     row = np.array([REGULAR.get(name, nan) for name in NAMES])
-    for model in (WHOLE, msgspec.structs.replace(WHOLE, carry=0.0), by_hand(-1.0, 0.7, -0.3)):
+    tree = Trees(0.3, [0], ["recency_days"], [0, 0, 0], [1.0, 0.0, 0.0], [True] * 3, [1, -1, -1], [2, -1, -1], VALUES)
+    wooded = msgspec.structs.replace(WHOLE, trees=tree, blend=[0.2, 0.6, 0.9, 0.5])
+    for model in (WHOLE, msgspec.structs.replace(WHOLE, carry=0.0), by_hand(-1.0, 0.7, -0.3), wooded):
         found = Scorer(model).explained(row)
         assert found.base + sum(found.moved_by.values()) == pytest.approx(found.logit)
         assert found.logit == pytest.approx(float(Scorer(model).logits(row[None])[0]))

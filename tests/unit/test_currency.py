@@ -23,6 +23,14 @@ def test_the_base_currency_converts_to_itself() -> None:
     assert Exchange("EUR", {}).minor(-12_345, "EUR") == -12_345
 
 
+def test_currencies_that_have_gone_have_the_decimals_that_they_had() -> None:
+    """ISO 4217, list three: of those withdrawn since 2004 only the rouble of Belarus and the Turkish lira had none."""
+    gone = "ANG AZM BGN BYR CSD CUC CYP EEK GHC HRK LTL LVL MRO MTL MZM ROL SDD SIT SKK SLL STD TMM TRL VEB VEF ZMK ZWD"
+    none = {code for code in gone.split() if EXPONENTS[code] == 0}
+    assert none == {"BYR", "TRL"}
+    assert {EXPONENTS[code] for code in set(gone.split()) - none} == {2}
+
+
 def test_a_currency_without_a_rate_is_not_in_the_exchange() -> None:
     exchange = Exchange("EUR", {"USD": Decimal("0.9")})
     assert "USD" in exchange

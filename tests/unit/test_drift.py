@@ -4,12 +4,13 @@ import asyncio
 from datetime import date
 
 import msgspec
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from handlers.churn.drift import reference
+from handlers.churn.drift import psi, reference
 from handlers.churn.inputs import NAMES, inputs_at
-from handlers.churn.model import Scorer
+from handlers.churn.model import Reference, Scorer
 from handlers.state.codec import VERSION
 from handlers.state.row_table import LEDGER
 from learning.simulator import START, simulate
@@ -104,3 +105,11 @@ def test_a_store_that_is_away_and_a_row_of_a_newer_program_put_it_off(bank: Fast
         watching.cancel()
 
     asyncio.run(watch())
+
+
+def test_the_index_of_nobody_is_nothing_and_of_some_it_is_worked_by_hand() -> None:
+    """Half below and half above the edge in training, all above it now: (1e-4 - .5) ln(1e-4 / .5) + .5 ln 2."""
+    then = Reference("recency_days", [1.0], [0.5, 0.5, 0.0])
+    assert psi(then, np.empty(0)) == 0.0
+    expected = (1e-4 - 0.5) * np.log(1e-4 / 0.5) + 0.5 * np.log(2)
+    assert psi(then, np.array([2.0, 3.0])) == pytest.approx(expected)

@@ -29,6 +29,8 @@ def test_a_credit_is_large_at_twice_the_largest_of_ninety_days() -> None:
     assert came("large_credit", [first, at]) == [at["event_id"]]
     assert came("large_credit", [first, booked(89, 9_000, "deposit")]) != []
     assert came("large_credit", [first, booked(60, 100, "deposit"), booked(89, 1_999, "deposit")]) == []
+    same = [booked(0.5, 1_999, "deposit"), booked(0.5, 2_000, "deposit")]
+    assert [came("large_credit", [first, one]) for one in same] == [[], [same[1]["event_id"]]]
 
 
 def test_after_a_quarter_without_a_credit_one_is_large_beside_what_came_in_before() -> None:

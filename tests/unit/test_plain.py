@@ -95,6 +95,10 @@ def check(values: list[bytes | None], keys: list[bytes | None], *, keyed: bool) 
         assert (found.event_id(place), found.ids[place].tolist()) == (expected.event_id(0), expected.ids[0].tolist())
 
 
+def test_a_record_with_its_customers_key_is_plain_and_one_with_anothers_is_not() -> None:
+    assert read([GOOD, GOOD], [b"c-1", b"c-2"]).accepted.tolist() == [True, False]
+
+
 @settings(max_examples=1_000)
 @given(
     st.one_of(changed(), st.just(with_extra(b'{"a":[1,-2.5,"\\u00e9\\n"],"b":null}}'))),

@@ -50,7 +50,8 @@ def test_the_alert_comes_when_stream_time_reaches_the_due_time_and_not_a_millise
     assert alert.score is None  # that all six gaps are shorter than 8 days is no probability
     reason = alert.reasons[0]
     assert (reason.code, reason.value, reason.usual) == ("silence_beyond_own_rhythm", 8, 2)
-    assert reason.sentence == ("No transaction for 8 days; nine times in ten this customer is back within 2.")
+    assert reason.sentence == "No transaction for 8 days; nine times in ten this customer is back within 2."
+    assert reason.sentence_zh == "已经8天没有交易；这位客户十次有九次会在2天内回来。"
 
 
 def test_a_retraction_names_the_alert_and_the_event_and_expires_in_its_turn() -> None:
