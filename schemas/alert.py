@@ -65,6 +65,7 @@ class RunnerUp(msgspec.Struct, frozen=True, omit_defaults=True):
     ]
     why: str
     factors: Annotated[Factors | None, Meta(description="Where its conditions held.")] = None
+    why_zh: Annotated[str | None, Meta(description="`why` in Chinese.")] = None
 
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,11 +78,15 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     due_at: Rfc3339 | None = None
 
 
-class Model(msgspec.Struct, frozen=True):
+class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     """What decided."""
 
     name: str
     version: str
+    general: Annotated[
+        bool,
+        Meta(description="Whether it has learned from made-up banks, and nothing yet of this one's customers."),
+    ] = False
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

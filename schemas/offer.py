@@ -59,6 +59,11 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     value: Annotated[float | None, Meta(description="In the feature's own unit; money in minor units.")] = None
     times: Annotated[float | None, Meta(description="Of the feature named in `of`.")] = None
     of: str | None = None
+    if_so: Annotated[
+        Texts | None,
+        Meta(description="What an alert says of a customer for whom it holds; else made from the feature."),
+    ] = None
+    if_not: Annotated[Texts | None, Meta(description="And of one for whom it does not.")] = None
 
 
 Conditions = Annotated[list[Condition], Meta(max_length=32)]

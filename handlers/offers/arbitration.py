@@ -100,7 +100,8 @@ def runners_up(losers: list[Considered], best: Considered, seen: Snapshot) -> li
 
 def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
     if loser.failed is not None:
-        return RunnerUp(loser.offer.offer_id, loser.failed.group, why_not(loser.failed, seen))
+        said = why_not(loser.failed, seen)
+        return RunnerUp(loser.offer.offer_id, loser.failed.group, said.en, why_zh=said.zh)
     if loser.lost_by is not None:
         return RunnerUp(loser.offer.offer_id, loser.lost_by, _WHY[loser.lost_by], loser.factors)
     assert loser.factors is not None

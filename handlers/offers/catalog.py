@@ -39,8 +39,10 @@ def read_catalog(text: str) -> Catalogue:
     policy, tables = document.pop("policy", {}), document.pop("offer", None)
     mistakes = [f"{key}: there is no such table; there are [[offer]] and [policy]" for key in document]
     mistakes += [f"{lines.of('policy', 1, mistake)}policy: {mistake}" for mistake in policy_mistakes(policy)]
-    if not isinstance(tables, list) or not tables:
-        raise CatalogError("\n".join([*mistakes, "holds no [[offer]]"]))
+    if tables is None and policy:
+        tables = []
+    elif not isinstance(tables, list) or not tables:
+        raise CatalogError("\n".join([*mistakes, "holds neither an [[offer]] nor a [policy]"]))
     if len(tables) > OFFERS_MAX:
         mistakes.append(f"holds {len(tables)} offers, more than {OFFERS_MAX}")
     seen: set[str] = set()

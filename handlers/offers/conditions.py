@@ -4,14 +4,13 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from handlers.aggregates.features import FEATURES, INDEX, Unit
+from handlers.aggregates.features import FEATURES, INDEX, Feature
 from handlers.aggregates.snapshot import Snapshot
+from handlers.offers.sentences import told
 from schemas.alert import Reason
-from schemas.money import money
-from schemas.offer import Condition, Offer
+from schemas.offer import Condition, Offer, Texts
 
 _HOLDS = {"at_least": operator.ge, "at_most": operator.le, "above": operator.gt, "below": operator.lt}
-_WORDS = {"at_least": "at least", "at_most": "at most", "above": "above", "below": "below"}
 
 
 def groups(offer: Offer) -> Iterator[tuple[str, list[Condition]]]:
@@ -34,13 +33,10 @@ class Check(NamedTuple):
     """The value, or how many times the other feature."""
     other: int | None
     """Place of the other feature."""
-    feature: str
-    meaning: str
-    unit: Unit
+    feature: Feature
+    condition: Condition
     currency: str
     """Of what is money: the bank's base currency."""
-    demanded: str
-    """The rest of the sentence, but for a limit that is the other feature's."""
 
     def bound(self, seen: Snapshot) -> float | None:
         """What the value is held against."""
@@ -56,20 +52,16 @@ def checks_of(offer: Offer, currency: str) -> tuple[Check, ...]:
 
 
 def _check(group: str, one: Condition, currency: str) -> Check:
-    place = INDEX[one.feature]
-    feature, words = FEATURES[place], _WORDS[one.operator]
     return Check(
         group,
-        place,
+        INDEX[one.feature],
         one.operator,
         _HOLDS[one.operator],
         one.value if one.of is None else one.times,
         None if one.of is None else INDEX[one.of],
-        one.feature,
-        feature.meaning,
-        feature.unit,
+        FEATURES[INDEX[one.feature]],
+        one,
         currency,
-        f"{words} {_said(feature.unit, one.value, currency)}" if one.of is None else words,
     )
 
 
@@ -84,25 +76,18 @@ def failing(checks: Sequence[Check], seen: Snapshot) -> Check | None:
 
 def reason(check: Check, seen: Snapshot) -> Reason:
     """What an alert says of a condition that holds."""
-    value, limit = seen.value(check.place), None if check.other is None else check.bound(seen)
-    return Reason(check.feature, f"{_sentence(check, value, limit)}.", value, limit)
+    value, limit = seen.value(check.place), check.bound(seen)
+    said = told(check.feature, check.condition, value, limit, check.currency, holds=True)
+    usual = None if check.other is None else limit
+    return Reason(check.feature.name, _ended(said.en), value, usual, None if said.zh is None else _ended(said.zh, "。"))
 
 
-def why_not(check: Check, seen: Snapshot) -> str:
+def why_not(check: Check, seen: Snapshot) -> Texts:
     """Of one that doesn't."""
-    return f"not so: {_sentence(check, seen.value(check.place), check.bound(seen))}"
+    said = told(check.feature, check.condition, seen.value(check.place), check.bound(seen), check.currency, holds=False)
+    return Texts(_ended(said.en), None if said.zh is None else _ended(said.zh, "。"))
 
 
-def _sentence(check: Check, value: float | None, limit: float | None) -> str:
-    told = f"{check.meaning}: {_said(check.unit, value, check.currency)}, {check.demanded}"
-    return told if check.other is None else f"{told} {_said(check.unit, limit, check.currency)}"
-
-
-def _said(unit: Unit, value: float | None, currency: str) -> str:
-    if value is None:
-        return "unknown"
-    if unit is Unit.MINOR:
-        return money(value, currency)
-    if unit is Unit.SHARE:
-        return f"{value:.0%}"
-    return f"{value:,.4g}"
+def _ended(sentence: str, stop: str = ".") -> str:
+    """With a full stop, where the bank's own words have none."""
+    return sentence if sentence.endswith((".", "!", "?", "。", "！", "？")) else sentence + stop

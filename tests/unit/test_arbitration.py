@@ -51,7 +51,7 @@ def test_who_may_have_an_offer_is_no_reason_for_it() -> None:
     assert [(reason.code, reason.sentence) for reason in alert.reasons] == [
         ("salary", "A salary has arrived."),
         ("balance", "Latest known balance over all accounts: 1.00 EUR, at least 1.00 EUR."),
-        ("balance", "Latest known balance over all accounts: 1.00 EUR, above 0.01 EUR."),
+        ("balance", "Latest known balance over all accounts: 1.00 EUR, more than 0.01 EUR."),
     ]
 
 
@@ -72,7 +72,7 @@ def test_money_in_reasons_and_runners_up_has_its_currency_and_the_decimals_of_it
     (alert,) = run.feed([booked(0, 100, "salary", balance=3_400) | {"currency": currency}]).alerts
     assert alert.reasons[-1].sentence == f"Latest known balance over all accounts: {amount}, at least {amount}."
     assert [one.why for one in alert.runners_up] == [
-        f"not so: Latest known balance over all accounts: {amount}, above {limit}"
+        f"Latest known balance over all accounts: {amount}; more than {limit} is asked for."
     ]
 
 

@@ -41,6 +41,13 @@ def test_an_offer_is_read_with_its_defaults() -> None:
     assert (offer.offer_id, offer.cooldown_days, offer.conditions[0].value) == ("card", 90, 3.0)
 
 
+def test_a_policy_alone_is_a_catalogue() -> None:
+    offers, policy = read_catalog("[policy]\nchurn_raise_at = 0.5")
+    assert (offers, policy) == ((), Policy(churn_raise_at=0.5))
+    assert _mistakes("") == ["holds neither an [[offer]] nor a [policy]"]
+    assert _mistakes("offer = []\n[policy]") == ["holds neither an [[offer]] nor a [policy]"]
+
+
 def test_every_mistake_names_the_offer_and_the_field() -> None:
     text = """
 [[offer]]

@@ -69,7 +69,7 @@ def test_all_three_groups_of_conditions_must_hold_and_the_first_that_does_not_is
     assert offered([alert]) == ["a"]
     assert {(r.offer_id, r.lost_by) for r in alert.runners_up} == {(group, group) for group in groups}
     assert alert.runners_up[0].why == (
-        "not so: Latest known balance over all accounts: 0.05 EUR, above 10,000,000,000,000.00 EUR"
+        "Latest known balance over all accounts: 0.05 EUR; more than 10,000,000,000,000.00 EUR is asked for."
     )
     assert Fast(offers=offers[1:]).feed([salary(0)]).unfitting == 1
 
@@ -81,7 +81,7 @@ def test_a_reason_tells_the_figure_and_its_limit() -> None:
     (alert,) = run.feed([booked(1, 1, "salary", balance=1_000_001)]).alerts
     reason = alert.reasons[1]
     assert (reason.code, reason.value) == ("balance", 1_000_001)
-    assert reason.sentence == "Latest known balance over all accounts: 10,000.01 EUR, above 10,000.00 EUR."
+    assert reason.sentence == "Latest known balance over all accounts: 10,000.01 EUR, more than 10,000.00 EUR."
 
 
 def test_a_condition_over_a_missing_figure_does_not_hold() -> None:
