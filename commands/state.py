@@ -7,14 +7,14 @@ from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from handlers.offers.catalog import Catalogue
 from streams.ops.settings import Settings
-from streams.store.redis_store import RedisStore, redis_lines
+from streams.store.redis_store import RedisStore, redis_routing
 from streams.worker.churn_models import churn_rules
 from streams.worker.exchange_rates import load_rates
 
 
 def store(settings: Settings) -> RedisStore:
     """The state in Redis."""
-    return RedisStore(redis_lines(settings))
+    return RedisStore(redis_routing(settings))
 
 
 def intake(settings: Settings, *, keyed: bool = True) -> Intake:

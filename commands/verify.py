@@ -17,7 +17,7 @@ from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from handlers.profile.customer import accounts, profile
 from streams.broker.messages import record_of
-from streams.broker.side_topics import note_intakes
+from streams.broker.side_topics import customer_record_intakes
 from streams.broker.topics import topics_read
 from streams.ops.settings import Settings
 from streams.partition.partition import Partition
@@ -106,7 +106,7 @@ def _check(number: int, state: RedisStore, reader: Consumer, reading: Intake, se
         again := MemoryStore(),
         reading,
         Engine(settings.topic_transactions),
-        note_intakes(settings),
+        customer_record_intakes(settings),
         Rules,
         settings.topic_alerts,
         settings.topic_dead_letters,

@@ -22,8 +22,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from commands.embedded import START_SECONDS_MAX, TiedProcess, free_port
 from streams.ops.settings import Settings
-from streams.store.redis_store import redis_lines
-from streams.store.routing import Lines
+from streams.store.redis_store import redis_routing
+from streams.store.routing import Routing
 
 FETCH_AND_START_SECONDS_MAX = 240
 ANSWER_SECONDS_MAX = 15
@@ -159,10 +159,10 @@ class RedisCluster:
         hosts = ",".join(f"127.0.0.1:{self._ports[place]}" for place in places)
         return f"{scheme}://{f'{self._user}@' if self._user else ''}{hosts}"
 
-    def lines(self, *places: int) -> Lines:
+    def lines(self, *places: int) -> Routing:
         """Of a program that was told of these nodes, else of the first."""
         told: dict[str, Any] = {"redis_url": self.url_of(*places or (0,)), "redis_cluster": True, **self.settings}
-        return redis_lines(Settings(**told))
+        return redis_routing(Settings(**told))
 
     def start(self, place: int) -> None:
         """Starts a node over the data that it has."""

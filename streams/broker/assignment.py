@@ -14,10 +14,10 @@ from threading import Lock
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.broker.membership import Membership, OutOfGroup
-from streams.broker.ownership import STANDING_STILL, Claim, LostRecords, take
-from streams.broker.published_scan import Lookback
+from streams.broker.ownership import STANDING_STILL, LostRecords, Ownership, take
+from streams.broker.published_scan import PublishedScan
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import Beside
+from streams.broker.side_topics import SideTopics
 from streams.broker.topics import Topics
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
@@ -31,7 +31,7 @@ _FENCED_SECONDS = 1.0
 _log = logging.getLogger("tracker.claims")
 
 
-class Claims:
+class Assignment:
     """`open_partition` makes the state of a partition, `release` forgets it in memory; both are called under `lock`,
     which is held whenever a claim is made or ended."""
 
@@ -40,12 +40,12 @@ class Claims:
         topics: Topics,
         retry_seconds_max: float,
         membership: Membership,
-        beside: Beside,
+        side_topics: SideTopics,
         lock: Lock,
         open_partition: Callable[[int], Partition],
         release: Callable[[int], None],
         publisher: Publisher,
-        lookback: Lookback,
+        published_scan: PublishedScan,
         health: Health,
         metrics: Metrics,
     ) -> None:
@@ -53,38 +53,38 @@ class Claims:
         self._topic = topics.transactions
         self._retry_seconds_max = retry_seconds_max
         self._membership = membership
-        self._beside = beside
+        self._side_topics = side_topics
         self._lock = lock
         self._open_partition = open_partition
         self._release = release
         self._publisher = publisher
-        self._lookback = lookback
+        self._published_scan = published_scan
         self._health = health
         self._metrics = metrics
-        self._refused: SimpleQueue[tuple[Claim, Exception]] = SimpleQueue()
+        self._refused: SimpleQueue[tuple[Ownership, Exception]] = SimpleQueue()
         self._given: set[int] = set()
         """Assigned by Kafka, whether they could be claimed or not."""
-        self._held: dict[int, Claim] = {}
-        self._ended: dict[int, Claim] = {}
+        self._held: dict[int, Ownership] = {}
+        self._ended: dict[int, Ownership] = {}
         """The last claim on each partition that is ours, and can't be worked on now."""
         self._attempts: dict[int, Retry] = {}
         self._again_at: dict[int, float] = {}
         self._paused = self._caught_up = False
 
-    def __iter__(self) -> Iterator[Claim]:
+    def __iter__(self) -> Iterator[Ownership]:
         return iter(tuple(self._held.values()))
 
-    def get(self, number: int) -> Claim | None:
+    def get(self, number: int) -> Ownership | None:
         """The claim on a partition, None while there is none."""
         return self._held.get(number)
 
     @property
-    def ended(self) -> list[Claim]:
+    def ended(self) -> list[Ownership]:
         """The last claim on each partition that Kafka has given, and that can't be worked on now. From any thread."""
         return list(self._ended.values())
 
     @property
-    def unread(self) -> list[Claim]:
+    def unread(self) -> list[Ownership]:
         """Of partitions that are ours, and of which nothing is fetched now."""
         return [*self.ended, *(self if self._paused else ())]
 
@@ -101,7 +101,7 @@ class Claims:
         self._paused = False
         self.subscribe()
 
-    def reclaim(self, claim: Claim, error: Exception) -> None:
+    def reclaim(self, claim: Ownership, error: Exception) -> None:
         """The store has refused work under this claim. From any thread."""
         self._refused.put((claim, error))
 
@@ -195,10 +195,10 @@ class Claims:
             self._ended[number] = claim
             with self._lock:
                 claim.alive = False
-            self._beside.leave(number)
+            self._side_topics.leave(number)
             self._publisher.drop([claim])
 
-    def _claim(self, number: int) -> Claim | None:
+    def _claim(self, number: int) -> Ownership | None:
         """A new claim, or None when it can't be had now; then when to try again is noted."""
         self._attempts.setdefault(number, Retry(f"claiming partition {number}", self._retry_seconds_max))
         if self._again_at and number not in self._again_at:  # the store has just failed for another partition
@@ -207,7 +207,7 @@ class Claims:
         try:
             with self._lock:
                 partition = self._open_partition(number)
-                claim = take(self._consumer, self._topics, partition, self._lookback, _ANSWER_SECONDS_MAX)
+                claim = take(self._consumer, self._topics, partition, self._published_scan, _ANSWER_SECONDS_MAX)
         except (StoreUnavailable, KafkaException) as error:
             self._postpone(number, error)
             return None
@@ -217,7 +217,7 @@ class Claims:
         self._again_at.pop(number, None)
         self._ended.pop(number, None)
         self._held[number] = claim
-        self._beside.read(number, claim.start)
+        self._side_topics.read(number, claim.start)
         self._publisher.own(claim)
         self._tell_store()
         return claim

@@ -3,24 +3,24 @@
 from collections import deque
 from collections.abc import Sequence
 
-from streams.broker.ownership import Claim
-from streams.broker.progress import Mark
+from streams.broker.ownership import Ownership
+from streams.broker.progress import OutboxProgress
 from streams.broker.published_scan import Said
 from streams.store.port import Offsets, Outgoing
 
 Entry = tuple[int, Outgoing]
 
 
-class Backlog:
+class OutboxQueue:
     """Entries in the order of their sequence, each once, above what is published.
 
     Until it is settled nobody knows what is published: that is read from Kafka, and the entries from the store.
     """
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Ownership) -> None:
         self.claim = claim
         self.settled = False
-        self.mark = Mark()
+        self.progress = OutboxProgress()
         """What is published, as the consumer group knows it."""
         self.said: Said | None = None
         """What is on the outbound topics although the store may have forgotten it; None where nothing can be."""
@@ -37,11 +37,11 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def settle(self, mark: Mark, stored: Sequence[Entry]) -> None:
+    def settle(self, progress: OutboxProgress, stored: Sequence[Entry]) -> None:
         """`stored` is what the store's outbox holds above what is published; later ones may have been added."""
         added = [entry for entry in self._entries if not stored or entry[0] > stored[-1][0]]
         self.unsettle()
-        self.settled, self.mark, self._last = True, mark, mark.published
+        self.settled, self.progress, self._last = True, progress, progress.published
         self._take([*stored, *added])
 
     def unsettle(self) -> None:
@@ -71,19 +71,19 @@ class Backlog:
             taken.append(entry)
         return taken
 
-    def mark_after(self, entries: Sequence[Entry]) -> Mark:
+    def mark_after(self, entries: Sequence[Entry]) -> OutboxProgress:
         """What the group is to know once these, the first entries, are published."""
-        mark = self.mark.up_to(entries[-1][0]) if entries else self.mark
-        return mark.at(self.offsets, self.clock) if len(entries) == len(self) else mark
+        progress = self.progress.up_to(entries[-1][0]) if entries else self.progress
+        return progress.at(self.offsets, self.clock) if len(entries) == len(self) else progress
 
-    def published_up_to(self, mark: Mark, offsets: Offsets) -> None:
-        """Kafka has what the mark says, and the group stands at `offsets`."""
-        while self._entries and self._entries[0][0] <= mark.published:
+    def published_up_to(self, progress: OutboxProgress, offsets: Offsets) -> None:
+        """Kafka has what the progress says, and the group stands at `offsets`."""
+        while self._entries and self._entries[0][0] <= progress.published:
             self.bytes -= _size(self._entries.popleft()[1])
-        self.mark, self.acknowledged = mark, offsets
-        if mark.back is None:
+        self.progress, self.acknowledged = progress, offsets
+        if progress.rewind is None:
             self.said = None
-        self.claim.partition.published = mark.published
+        self.claim.partition.published = progress.published
 
 
 def _size(outgoing: Outgoing) -> int:

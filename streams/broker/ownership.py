@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from handlers.intake.events import Record
 from handlers.state.codec import LayoutError
-from streams.broker.progress import Mark
-from streams.broker.published_scan import Lookback
+from streams.broker.progress import OutboxProgress
+from streams.broker.published_scan import PublishedScan
 from streams.broker.topics import Topics
 from streams.partition.partition import Partition
 from streams.partition.poison_breaker import PoisonFlood
@@ -28,7 +28,7 @@ STANDING_STILL = (LostRecords, PoisonFlood, LayoutError)
 
 
 @dataclass(slots=True, eq=False)
-class Claim:
+class Ownership:
     """A batch carries the claim it was read under; once that is no longer alive, the batch is dropped."""
 
     partition: Partition
@@ -134,10 +134,10 @@ class Claim:
         return 0.0 if since is None else now - since
 
 
-class Portion(NamedTuple):
+class PolledBatch(NamedTuple):
     """What one poll brought for one partition. With `now`, epoch ms, it is a tick as well."""
 
-    claim: Claim
+    claim: Ownership
     records: list[Record]
     """Transactions."""
     outcomes: list[Record]
@@ -154,7 +154,9 @@ class Portion(NamedTuple):
         return not (self.records or self.outcomes or self.customer_events)
 
 
-def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Lookback, seconds_max: float) -> Claim:
+def take(
+    consumer: Consumer, topics: Topics, partition: Partition, published_scan: PublishedScan, seconds_max: float
+) -> Ownership:
     """Claims the partition in the store and says where to read on: where the store stands, whatever Kafka thinks.
 
     Each answer of Kafka may take `seconds_max`.
@@ -173,20 +175,20 @@ def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Loo
     for log in told:
         if log.error is not None:
             raise KafkaException(log.error)
-    mark = Mark.read(told[0].metadata)
-    if mark is None and position.version > 0:
+    progress = OutboxProgress.read(told[0].metadata)
+    if progress is None and position.version > 0:
         oldest = partition.oldest_entry()
         # What is no longer in the outbox was published; beyond where the topics end the loop has never been.
         published = position.sequence if oldest is None else oldest[0] - 1
         entry, was_at = None if oldest is None else oldest[1], Offsets(*[high for _, high in ends])
-        mark = Mark(published, lookback.back(partition.number, position, was_at, None, entry))
-        _note(consumer, logs[0], position.offset, mark)
+        progress = OutboxProgress(published, published_scan.rewind(partition.number, position, was_at, None, entry))
+        _note(consumer, logs[0], position.offset, progress)
         _log.warning("partition %d: the group no longer says what is published: it is read back", partition.number)
-    elif mark is not None and mark.published > position.sequence:
+    elif progress is not None and progress.published > position.sequence:
         was_at = Offsets(*[max(0, log.offset) for log in told])
-        mark = replace(mark, back=lookback.back(partition.number, position, was_at, mark.back))
-        _note(consumer, logs[0], was_at.transactions, mark)
-        partition.sequence_min = mark.published
+        progress = replace(progress, rewind=published_scan.rewind(partition.number, position, was_at, progress.rewind))
+        _note(consumer, logs[0], was_at.transactions, progress)
+        partition.sequence_min = progress.published
         _log.warning("partition %d: the store has gone back to offset %d", partition.number, position.offset)
     if position.version == 0:
         partition.start = Offsets(*[low for low, _ in ends])
@@ -196,9 +198,9 @@ def take(consumer: Consumer, topics: Topics, partition: Partition, lookback: Loo
             raise LostRecords(f"{topic}: offsets {at} to {low - 1} have gone from Kafka before they were processed")
         if at > high:
             raise LostRecords(f"{topic}: offsets {high} to {at - 1} were processed, but Kafka ends before them")
-    return Claim(partition, start, start)
+    return Ownership(partition, start, start)
 
 
-def _note(consumer: Consumer, log: TopicPartition, offset: int, mark: Mark) -> None:
+def _note(consumer: Consumer, log: TopicPartition, offset: int, progress: OutboxProgress) -> None:
     """Tells the group before anything is written or published. Raises KafkaException."""
-    consumer.commit(offsets=[TopicPartition(log.topic, log.partition, offset, str(mark))], asynchronous=False)
+    consumer.commit(offsets=[TopicPartition(log.topic, log.partition, offset, str(progress))], asynchronous=False)

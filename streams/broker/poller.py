@@ -9,13 +9,13 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from handlers.intake.events import Record
-from streams.broker.assignment import Claims
+from streams.broker.assignment import Assignment
 from streams.broker.clients import HEARTBEAT_MS, RECORD_BYTES_MAX, LastWord, is_fatal, kafka_client
 from streams.broker.membership import Membership, OutOfGroup
 from streams.broker.messages import record_of
-from streams.broker.ownership import Claim, LostRecords, Portion
+from streams.broker.ownership import LostRecords, Ownership, PolledBatch
 from streams.broker.rights import explained
-from streams.broker.side_topics import Beside
+from streams.broker.side_topics import SideTopics
 from streams.broker.topics import topics_read
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
@@ -43,7 +43,7 @@ _PATIENCE_SECONDS = 1.0
 """The loop may take that long for a batch before the consumer is paused, so that rebalances are not held up."""
 
 
-class River:
+class Poller:
     """`deliver` takes a batch from the polling thread; whoever has worked it off says `done`. `crash` ends the
     worker."""
 
@@ -51,25 +51,25 @@ class River:
         self,
         settings: Settings,
         membership: Membership,
-        beside: Beside,
-        claims: Claims,
+        side_topics: SideTopics,
+        claims: Assignment,
         health: Health,
         metrics: Metrics,
-        deliver: Callable[[list[Portion]], None],
+        deliver: Callable[[list[PolledBatch]], None],
         crash: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
         self._topics = topics_read(settings)
         self._topic = self._topics.transactions
         self._membership = membership
-        self._beside = beside
-        self._claims = claims
+        self._side_topics = side_topics
+        self._assignment = claims
         self._health = health
         self._metrics = metrics
         self._deliver = deliver
         self._crash = crash
         self._room = Semaphore(BATCHES_AHEAD)
-        self._early: dict[Claim, dict[str, list[Record]]] = {}
+        self._early: dict[Ownership, dict[str, list[Record]]] = {}
         """By topic what has come of a partition and was not handed on yet."""
         self._kafka = Retry("reaching Kafka", settings.retry_seconds_max)
         self._next_tick = self._next_measure = self._next_probe = self._next_look = 0.0
@@ -96,9 +96,9 @@ class River:
     def observe(self) -> None:
         """Sets the gauges that are read off at the moment of a scrape. From any thread."""
         self._metrics.consumer_stalled_seconds.set(self._health.silence("consumer"))
-        owned = list(self._claims)
+        owned = list(self._assignment)
         self._metrics.partitions_owned.set(len(owned))
-        for claim in [*owned, *self._claims.ended]:  # what waits goes on waiting where nobody can work it off
+        for claim in [*owned, *self._assignment.ended]:  # what waits goes on waiting where nobody can work it off
             gauges = self._metrics.partition(claim.number)
             behind, seconds, held = claim.lag(time.time() * 1_000, time.monotonic())
             gauges.lag_events.set(behind)
@@ -114,20 +114,20 @@ class River:
 
     def _run(self) -> None:
         try:
-            self._claims.subscribe()
+            self._assignment.subscribe()
             while not self._stopping.is_set():
                 self._health.beat("consumer")
                 try:
-                    self._claims.turn()
+                    self._assignment.turn()
                     self._probe()
                     self._look_at_ends()
                     self._turn()
                 except KafkaException as error:
                     if not is_fatal(error.args[0]):
                         raise
-                    self._claims.join_anew(error.args[0], self._stopping.wait)
+                    self._assignment.join_anew(error.args[0], self._stopping.wait)
                 except OutOfGroup as error:
-                    self._claims.join_anew(error, self._stopping.wait)
+                    self._assignment.join_anew(error, self._stopping.wait)
         except BaseException as error:  # noqa: BLE001 - a thread's end must be seen, whatever ended it
             self._crash(error)
 
@@ -135,26 +135,26 @@ class River:
         """One poll. A consumer that isn't polled takes no part in rebalances, so it's polled while there is no room
         too, but paused; what comes then all the same waits for the next batch."""
         if not self._room.acquire(timeout=_PATIENCE_SECONDS):
-            self._claims.pause(True)
+            self._assignment.pause(True)
             self._sort(self._consumer.consume(1, 0.1))
             return
-        portions: list[Portion] = []
+        polled_batches: list[PolledBatch] = []
         try:
-            self._claims.pause(False)
+            self._assignment.pause(False)
             started = time.perf_counter()
             self._sort(self._poll())
             self._sort_beside()
-            portions = self._portions()
-            if portions:
+            polled_batches = self._portions()
+            if polled_batches:
                 self._metrics.step_seconds["poll"].observe(time.perf_counter() - started)
-                self._deliver(portions)
+                self._deliver(polled_batches)
         finally:
-            if not portions:
+            if not polled_batches:
                 self._room.release()
 
     def _sort_beside(self) -> None:
         try:
-            self._sort(self._beside.poll(self._settings.poll_records_max))
+            self._sort(self._side_topics.poll(self._settings.poll_records_max))
         except KafkaException as error:  # it is in no group that it could join anew
             raise LastWord(f"the consumer of {self._topics.outcomes} has been given up: {error}") from error
 
@@ -187,7 +187,7 @@ class River:
 
     def _keep(self, stretches: dict[_Place, list[Message]], full: bool) -> None:
         for (topic, number), messages in stretches.items():
-            claim = None if number is None else self._claims.get(number)
+            claim = None if number is None else self._assignment.get(number)
             if claim is None or topic is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
             records = list(map(record_of, messages))
@@ -203,7 +203,7 @@ class River:
             if records:
                 self._early.setdefault(claim, {}).setdefault(topic, []).extend(records)
 
-    def _portions(self) -> list[Portion]:
+    def _portions(self) -> list[PolledBatch]:
         """Once a second those that are caught up tick as well, and every few seconds all are measured."""
         at = time.monotonic()
         tick, measure = at >= self._next_tick, at >= self._next_measure
@@ -213,8 +213,8 @@ class River:
             self._next_measure = at + MEASURE_SECONDS
         now = int(time.time() * 1_000) if tick and self._settings.clock == "wall" else None
         early, self._early = self._early, {}
-        portions = []
-        for claim in self._claims:
+        polled_batches = []
+        for claim in self._assignment:
             its, its_now = self.ripe(claim, early.get(claim, {})), now if claim.caught_up else None
             if tick or measure:
                 log = TopicPartition(self._topic, claim.number)
@@ -223,11 +223,13 @@ class River:
                 records, outcomes, customer_events = [its.get(topic, []) for topic in self._topics]
                 if records:
                     claim.hand_on(records)
-                portions.append(Portion(claim, records, outcomes, customer_events, claim.read_to, its_now, measure))
+                polled_batches.append(
+                    PolledBatch(claim, records, outcomes, customer_events, claim.read_to, its_now, measure)
+                )
                 claim.read_to = claim.read_to.after(records, outcomes, customer_events)
-        return portions
+        return polled_batches
 
-    def ripe(self, claim: Claim, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
+    def ripe(self, claim: Ownership, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
         """Without the outcomes that were written after the transactions which have been read: the alerts that they
         answer may still have to be decided, when a store that has lost much reads all again. They are kept."""
         outcomes = its.pop(self._topics.outcomes, [])
@@ -242,11 +244,11 @@ class River:
         full = len(outcomes) - known >= self._settings.poll_records_max
         if full != claim.holds:
             claim.holds = full
-            self._beside.hold(claim.number, full)
+            self._side_topics.hold(claim.number, full)
         return its
 
     def _report(self, message: Message, error: KafkaError) -> None:
-        claim, topic = self._claims.get(_number(message)), message.topic()
+        claim, topic = self._assignment.get(_number(message)), message.topic()
         if error.code() == KafkaError._PARTITION_EOF:
             if claim is not None and topic is not None:
                 claim.reached_end(self._topics.index(topic), message.offset() or 0)
@@ -255,7 +257,7 @@ class River:
                 claim.polled(False, time.monotonic())
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
             lost = f"{message.topic()}: the records after those that were processed are no longer in Kafka"
-            self._claims.lose(claim.number, LostRecords(lost))
+            self._assignment.lose(claim.number, LostRecords(lost))
         elif is_fatal(error):
             raise KafkaException(error)
         elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
@@ -270,7 +272,7 @@ class River:
             return
         self._next_look = time.monotonic() + TICK_SECONDS
         with suppress(KafkaException):  # what is away is told elsewhere
-            for claim in self._claims.unread:
+            for claim in self._assignment.unread:
                 log = TopicPartition(self._topic, claim.number)
                 claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, timeout=TICK_SECONDS)[1])
 

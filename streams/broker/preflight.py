@@ -27,7 +27,7 @@ class MissingTopics(Exception):
     """Topics are not there, or not as they must be; the text says which and what to do."""
 
 
-class Gate(Service):
+class Preflight(Service):
     """A service that counts as started once everything is there. It doesn't make topics: who may is the bank's
     decision. Raises GaveUp after TRACKER_RETRY_SECONDS_MAX."""
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from streams.store.port import Offsets
 
 
-class Back(NamedTuple):
+class Rewind(NamedTuple):
     """The store went back, or may have gone back."""
 
     since: int
@@ -33,31 +33,31 @@ class Back(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class OutboxProgress:
     """The metadata of a committed offset."""
 
     published: int = 0
     """Sequence of the last outbox entry that is in Kafka."""
-    back: Back | None = None
+    rewind: Rewind | None = None
 
     @classmethod
-    def read(cls, metadata: str | None) -> "Mark | None":
+    def read(cls, metadata: str | None) -> "OutboxProgress | None":
         """None if the text says nothing of the kind."""
         numbers = (metadata or "").split(" ")
         if len(numbers) not in (1, 4, 6) or not all(number.isdecimal() for number in numbers):
             return None
-        published, *back = map(int, numbers)
-        return cls(published, Back(*back) if back else None)
+        published, *rewind = map(int, numbers)
+        return cls(published, Rewind(*rewind) if rewind else None)
 
     def __str__(self) -> str:
-        return " ".join(str(number) for number in (self.published, *(self.back or ())))
+        return " ".join(str(number) for number in (self.published, *(self.rewind or ())))
 
-    def up_to(self, sequence: int) -> "Mark":
+    def up_to(self, sequence: int) -> "OutboxProgress":
         """The same with more published."""
         return replace(self, published=max(sequence, self.published))
 
-    def at(self, offsets: Offsets, clock: int) -> "Mark":
+    def at(self, offsets: Offsets, clock: int) -> "OutboxProgress":
         """The same, when everything that the loop had to publish up to there is published."""
-        if self.back is None or clock < self.back.clock or any(map(lt, offsets, self.back.offsets)):
+        if self.rewind is None or clock < self.rewind.clock or any(map(lt, offsets, self.rewind.offsets)):
             return self
-        return replace(self, back=None)
+        return replace(self, rewind=None)

@@ -17,7 +17,7 @@ from handlers.intake.validation import AHEAD_MS_MAX
 from schemas.units import HOUR_MS, parse_rfc3339
 from streams.broker.clients import RECORD_BYTES_MAX, kafka_client
 from streams.broker.messages import headers_of
-from streams.broker.progress import Back
+from streams.broker.progress import Rewind
 from streams.broker.topics import reader_group
 from streams.ops.settings import Settings
 from streams.store.port import Offsets, Outgoing, Position
@@ -60,7 +60,7 @@ class _Caused(msgspec.Struct):
 _caused = msgspec.json.Decoder(_Caused)
 
 
-class Lookback:
+class PublishedScan:
     """Uses clients of its own, made when needed. Raises KafkaException."""
 
     def __init__(self, settings: Settings, on_error: Callable[[KafkaError], None]) -> None:
@@ -76,9 +76,9 @@ class Lookback:
             "fetch.wait.max.ms": FETCH_WAIT_MS,
         }
 
-    def back(
-        self, partition: int, position: Position, was_at: Offsets, known: Back | None, oldest: Outgoing | None = None
-    ) -> Back:
+    def rewind(
+        self, partition: int, position: Position, was_at: Offsets, known: Rewind | None, oldest: Outgoing | None = None
+    ) -> Rewind:
         """The store stands at `position`, the loop may have been at `was_at`; `known` is from a time before. `oldest`
         is the first entry of the outbox that may be published already, if any may."""
         since = self._moment_before(partition, position.offset)
@@ -87,7 +87,7 @@ class Lookback:
         if known is not None:
             since, was_at = min(since, known.since), Offsets(*map(max, was_at, known.offsets))
         offset, *beside = was_at
-        return Back(since, offset, known.clock if known else 0, *beside)
+        return Rewind(since, offset, known.clock if known else 0, *beside)
 
     def published(self, partition: int, since: int, beat: Callable[[], None]) -> Said:
         """What is on the outbound topics since then and came from the partition."""

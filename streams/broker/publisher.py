@@ -25,10 +25,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from streams.broker.bounded import Bounded
 from streams.broker.clients import is_fatal
-from streams.broker.outbox_queue import Backlog, Entry
-from streams.broker.ownership import Claim
-from streams.broker.progress import Mark
-from streams.broker.published_scan import Lookback
+from streams.broker.outbox_queue import Entry, OutboxQueue
+from streams.broker.ownership import Ownership
+from streams.broker.progress import OutboxProgress
+from streams.broker.published_scan import PublishedScan
 from streams.broker.rights import explained
 from streams.broker.topics import topics_read
 from streams.broker.transactions import ANSWER_SECONDS_MAX, produce, producer_config, send_offsets, until_answered
@@ -69,8 +69,8 @@ _TROUBLE_SECONDS = 3.0
 
 _log = logging.getLogger("tracker.publisher")
 
-Picked = list[tuple[Backlog, list[Entry], Offsets, Mark]]
-"""Backlog, its entries of this transaction, the offsets to acknowledge, and what to note beside the first."""
+Picked = list[tuple[OutboxQueue, list[Entry], Offsets, OutboxProgress]]
+"""Queue, its entries of this transaction, the offsets to acknowledge, and what to note beside the first."""
 
 
 class Publisher:
@@ -82,7 +82,7 @@ class Publisher:
         settings: Settings,
         offsets: Consumer,
         store: Store,
-        lookback: Lookback,
+        published_scan: PublishedScan,
         health: Health,
         metrics: Metrics,
         on_error: Callable[[KafkaError], None],
@@ -91,7 +91,7 @@ class Publisher:
         self._settings, self._topics = settings, topics_read(settings)
         self._offsets = offsets
         self._store = store
-        self._lookback = lookback
+        self._published_scan = published_scan
         self._health = health
         self._metrics = metrics
         self._crash = crash
@@ -99,8 +99,8 @@ class Publisher:
         self._producer: Producer | None = None
         self._retry = Retry("publishing to Kafka", settings.retry_seconds_max)
         self._changed = Condition()
-        self._backlogs: dict[Claim, Backlog] = {}
-        self._sending: frozenset[Claim] = frozenset()
+        self._backlogs: dict[Ownership, OutboxQueue] = {}
+        self._sending: frozenset[Ownership] = frozenset()
         self._stopping = Event()
         self._lasted = 0.0
         self._behind = False
@@ -135,22 +135,22 @@ class Publisher:
         with self._changed:
             self._group, self._group_old = None, True
 
-    def own(self, claim: Claim) -> None:
+    def own(self, claim: Ownership) -> None:
         """From now on publishes this partition's entries, first those that were left in the store."""
         with self._changed:
-            self._backlogs[claim] = Backlog(claim)
+            self._backlogs[claim] = OutboxQueue(claim)
             self._changed.notify_all()
 
-    def add(self, claim: Claim, entries: Sequence[Entry], offsets: Offsets, clock: int) -> None:
+    def add(self, claim: Ownership, entries: Sequence[Entry], offsets: Offsets, clock: int) -> None:
         """Takes what a commit has written; the loop then stands at `offsets`, and nobody is due up to `clock`."""
         with self._changed:
-            backlog = self._backlogs.get(claim)
-            if backlog is not None:
-                backlog.add(entries, offsets, clock)
+            queue = self._backlogs.get(claim)
+            if queue is not None:
+                queue.add(entries, offsets, clock)
                 if entries:  # what is only to be acknowledged has time
                     self._changed.notify_all()
 
-    def drop(self, claims: Sequence[Claim]) -> None:
+    def drop(self, claims: Sequence[Ownership]) -> None:
         """Forgets these partitions. Returns when no transaction holds entries of them any more, or after
         ANSWER_SECONDS_MAX: the coordinator refuses a transaction that is still under way then."""
         with self._changed:
@@ -216,33 +216,33 @@ class Publisher:
     def _settle(self) -> None:
         """Finds out where partitions new to this publisher were left off."""
         with self._changed:
-            unsettled = [backlog for backlog in self._backlogs.values() if not backlog.settled]
-        for backlog in unsettled:
-            mark = self._committed(backlog.claim)
-            if mark.back is not None:
-                if backlog.said is None:
-                    backlog.said = self._lookback.published(backlog.claim.number, mark.back.since, self._beat)
-                clock = max(mark.back.clock, backlog.said.due)
-                mark = replace(mark, back=mark.back._replace(clock=clock))
-            published = mark.published
+            unsettled = [queue for queue in self._backlogs.values() if not queue.settled]
+        for queue in unsettled:
+            progress = self._committed(queue.claim)
+            if progress.rewind is not None:
+                if queue.said is None:
+                    queue.said = self._published_scan.published(queue.claim.number, progress.rewind.since, self._beat)
+                clock = max(progress.rewind.clock, queue.said.due)
+                progress = replace(progress, rewind=progress.rewind._replace(clock=clock))
+            published = progress.published
             stored: list[Entry] = []
-            while page := self._store.outbox(backlog.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
+            while page := self._store.outbox(queue.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
                 stored += page
             with self._changed:
-                backlog.settle(mark, stored)
-                backlog.claim.partition.published = published
+                queue.settle(progress, stored)
+                queue.claim.partition.published = published
 
     def _beat(self) -> None:
         self._health.beat("publisher")
 
-    def _committed(self, claim: Claim) -> Mark:
+    def _committed(self, claim: Ownership) -> OutboxProgress:
         """What is published, as the consumer group knows it: whoever claims a partition that is not new makes sure that
         it does. Waits for transactions under way."""
         log = TopicPartition(self._topics.transactions, claim.number)
         (found,) = self._offsets.committed([log], timeout=ANSWER_SECONDS_MAX)
         if found.error is not None:
             raise KafkaException(found.error)
-        return Mark.read(found.metadata) or Mark()
+        return OutboxProgress.read(found.metadata) or OutboxProgress()
 
     def _publish(self) -> bool:
         """One transaction. False if there was nothing to say."""
@@ -250,18 +250,18 @@ class Publisher:
         group = self._group
         with self._changed:
             picked = self._pick() if group is not None else []
-            self._sending = frozenset(backlog.claim for backlog, *_ in picked)
+            self._sending = frozenset(queue.claim for queue, *_ in picked)
         if not picked:
             return False
         started = time.monotonic()
-        self._behind = all(backlog.claim.behind_seconds(started) > BACKLOG_SECONDS for backlog, *_ in picked)
+        self._behind = all(queue.claim.behind_seconds(started) > BACKLOG_SECONDS for queue, *_ in picked)
         try:
             self._send(producer, group, picked)
             self._lasted = time.monotonic() - started
             self._metrics.step_seconds["publish"].observe(self._lasted)
             with self._changed:
-                for backlog, _, offsets, mark in picked:
-                    backlog.published_up_to(mark, offsets)
+                for queue, _, offsets, progress in picked:
+                    queue.published_up_to(progress, offsets)
         except KafkaException as error:
             self._undo(producer, error, picked)
             raise
@@ -279,26 +279,26 @@ class Publisher:
         if acknowledge:
             self._acknowledge_at = time.monotonic() + IDLE_SECONDS
         entries_max, bytes_max = ENTRIES_MAX, BYTES_MAX
-        for backlog in self._backlogs.values():
-            if not backlog.settled:
+        for queue in self._backlogs.values():
+            if not queue.settled:
                 continue
-            entries = backlog.head(entries_max, bytes_max) if entries_max and (bytes_max > 0 or not picked) else []
+            entries = queue.head(entries_max, bytes_max) if entries_max and (bytes_max > 0 or not picked) else []
             entries_max -= len(entries)
             bytes_max -= sum(len(outgoing.value or b"") for _, outgoing in entries)
-            mark = backlog.mark_after(entries)
-            if entries or (acknowledge and (backlog.offsets, mark) != (backlog.acknowledged, backlog.mark)):
-                picked.append((backlog, entries, backlog.offsets, mark))
+            progress = queue.mark_after(entries)
+            if entries or (acknowledge and (queue.offsets, progress) != (queue.acknowledged, queue.progress)):
+                picked.append((queue, entries, queue.offsets, progress))
         return picked
 
     def _send(self, producer: Producer, group: object, picked: Picked) -> None:
         registered = time.monotonic() + _REGISTERED_SECONDS
         producer.begin_transaction()
-        for backlog, entries, *_ in picked:
+        for queue, entries, *_ in picked:
             for _, outgoing in entries:
-                if backlog.said is None or self._lookback.name(outgoing) not in backlog.said.names:
+                if queue.said is None or self._published_scan.name(outgoing) not in queue.said.names:
                     produce(producer, outgoing)
         offsets = [
-            log for backlog, _, offsets, mark in picked for log in self._logs(backlog.claim.number, offsets, mark)
+            log for queue, _, offsets, progress in picked for log in self._logs(queue.claim.number, offsets, progress)
         ]
         send_offsets(self._bounded, producer, offsets, group)
         time.sleep(max(0.0, registered - time.monotonic()))
@@ -313,9 +313,9 @@ class Publisher:
         if not self._offsets_kept:
             self._unkept.put(offsets)
 
-    def _logs(self, number: int, offsets: Offsets, mark: Mark) -> list[TopicPartition]:
-        """What the group is told: the mark beside the offset of the transactions; of topics not yet read nothing."""
-        told = [str(mark), "", ""]
+    def _logs(self, number: int, offsets: Offsets, progress: OutboxProgress) -> list[TopicPartition]:
+        """What the group is told: the outbox progress beside the offset of the transactions; of topics not yet read nothing."""
+        told = [str(progress), "", ""]
         logs = zip(self._topics, offsets, told, strict=True)
         return [TopicPartition(topic, number, at, text) for topic, at, text in logs if at or text]
 
@@ -331,8 +331,8 @@ class Publisher:
         if fatal:
             self._producer = None
         with self._changed:
-            for backlog in self._backlogs.values() if fatal else [backlog for backlog, *_ in picked]:
-                backlog.unsettle()
+            for queue in self._backlogs.values() if fatal else [queue for queue, *_ in picked]:
+                queue.unsettle()
 
     def _ready_producer(self) -> Producer:
         if self._producer is None:
@@ -350,7 +350,7 @@ class Publisher:
 
     def _urgent(self) -> bool:
         backlogs = self._backlogs.values()
-        return any(not backlog.settled or (len(backlog) and self._group is not None) for backlog in backlogs)
+        return any(not queue.settled or (len(queue) and self._group is not None) for queue in backlogs)
 
     def _can_end(self) -> bool:
         return self._stopping.is_set() and (self._group is not None or self._done())
@@ -358,9 +358,9 @@ class Publisher:
     def _has_room(self) -> bool:
         backlogs = self._backlogs.values()
         return (
-            sum(len(backlog) for backlog in backlogs) < QUEUED_ENTRIES_MAX
-            and sum(backlog.bytes for backlog in backlogs) < QUEUED_BYTES_MAX
+            sum(len(queue) for queue in backlogs) < QUEUED_ENTRIES_MAX
+            and sum(queue.bytes for queue in backlogs) < QUEUED_BYTES_MAX
         )
 
     def _done(self) -> bool:
-        return not any(len(backlog) or backlog.offsets != backlog.acknowledged for backlog in self._backlogs.values())
+        return not any(len(queue) or queue.offsets != queue.acknowledged for queue in self._backlogs.values())

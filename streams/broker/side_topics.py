@@ -14,22 +14,22 @@ from schemas.customer_event import CustomerEvent
 from schemas.outcome import AlertOutcome
 from streams.broker.topics import Topics
 from streams.ops.settings import Settings
-from streams.partition.partition import NoteIntakes
+from streams.partition.partition import CustomerRecordIntakes
 from streams.store.port import Offsets
 
-SELDOM = {"fetch.min.bytes": 1, "fetch.wait.max.ms": 100}
+SIDE_FETCH = {"fetch.min.bytes": 1, "fetch.wait.max.ms": 100}
 """How its consumer fetches: these topics are at rest most of the time, and what comes is wanted at once."""
 
 
-def note_intakes(settings: Settings) -> NoteIntakes:
+def customer_record_intakes(settings: Settings) -> CustomerRecordIntakes:
     """What reads the records of these topics."""
-    return NoteIntakes(
+    return CustomerRecordIntakes(
         NoteIntake(settings.topic_outcomes, AlertOutcome),
         NoteIntake(settings.topic_customer_events, CustomerEvent),
     )
 
 
-class Beside:
+class SideTopics:
     """`consumer` never subscribes."""
 
     def __init__(self, topics: Topics, consumer: Consumer) -> None:

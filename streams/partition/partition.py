@@ -33,16 +33,16 @@ from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.outcome import AlertOutcome
 from schemas.transaction import CUSTOMER_ID_LENGTH
 from streams.partition.mapped_memory import mapped_zeros
-from streams.partition.poison_breaker import Breaker
+from streams.partition.poison_breaker import PoisonBreaker
 from streams.partition.row_cache import RowCache
-from streams.partition.stages import Done, Task
+from streams.partition.stages import CommittedBatch, PreparedBatch
 from streams.store.port import Changes, Offsets, Outgoing, Position, Store, StoreUnavailable
 
 DUE_MAX = 10_000
 """Customers who are looked at in one commit because they are due; more than that take several."""
 
 
-class NoteIntakes(NamedTuple):
+class CustomerRecordIntakes(NamedTuple):
     """Readers of what arrives beside transactions."""
 
     outcomes: NoteIntake
@@ -65,7 +65,7 @@ class Partition:
         store: Store,
         intake: Intake,
         engine: Engine,
-        notes: NoteIntakes,
+        notes: CustomerRecordIntakes,
         rules: Callable[[], Rules],
         alerts_topic: str,
         dead_letters_topic: str,
@@ -85,7 +85,7 @@ class Partition:
         self._intake = intake
         self._engine = engine
         self._notes = notes
-        self._breaker = Breaker(refused_share_max)
+        self._breaker = PoisonBreaker(refused_share_max)
         self._rules = rules
         self._alerts_topic = alerts_topic
         self._dead_letters_topic = dead_letters_topic
@@ -94,7 +94,7 @@ class Partition:
         """Rows that were asked for ahead, None until they come, as they stand at `position`."""
         self._next_due: int | None = None
         self._trimmed = 0
-        self._forget_crowd()
+        self._forget_overdue()
 
     @property
     def reached(self) -> Offsets:
@@ -105,7 +105,7 @@ class Partition:
         """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable."""
         self._cache.drop(self.number)
         self._ahead = {}
-        self._forget_crowd()
+        self._forget_overdue()
         self.position, self.start = self._store.claim(self.number), Offsets()
         self._next_due = self._store.next_due(self.number)
         events, oldest = self.position.events, self.position.oldest
@@ -133,7 +133,7 @@ class Partition:
         now: int | None,
         outcomes: Sequence[Record] = (),
         customer_events: Sequence[Record] = (),
-    ) -> Done:
+    ) -> CommittedBatch:
         """One batch of this partition alone, from decoding to the answer to its commit."""
         (batch,) = self._intake.batches([self.unread(records)])
         task = self.prepare(batch, records, now, outcomes, customer_events)
@@ -168,7 +168,7 @@ class Partition:
         now: int | None,
         outcomes: Sequence[Record],
         customer_events: Sequence[Record],
-    ) -> Task:
+    ) -> PreparedBatch:
         """What `Engine.steps` needs for the batch, which is of these records, as far as memory holds it; no records is
         a tick.
 
@@ -184,7 +184,9 @@ class Partition:
         self._ahead = {}
         return task
 
-    def _task(self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets) -> Task:
+    def _task(
+        self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets
+    ) -> PreparedBatch:
         ids = needed_ids(batch, due, notes)
         rows, absent = self._cache.get(self.number, ids)
         places, names = absent, names_of(ids[absent]) if absent else []
@@ -193,9 +195,9 @@ class Partition:
             rows = rows.replaced([place for place, _ in told], [_as_of_now(name, ahead[name]) for _, name in told])
             places = [place for place, name in zip(places, names, strict=True) if name not in ahead]
             names = [name for name in names if name not in ahead]
-        return Task(Part(self.number, batch, rows, due, notes), places, names, len(absent), offsets)
+        return PreparedBatch(Part(self.number, batch, rows, due, notes), places, names, len(absent), offsets)
 
-    def supply(self, task: Task, found: list[bytes | None] | StoreUnavailable) -> None:
+    def supply(self, task: PreparedBatch, found: list[bytes | None] | StoreUnavailable) -> None:
         """Brings the missing rows, as the store has them."""
         if isinstance(found, StoreUnavailable):
             raise found
@@ -206,7 +208,7 @@ class Partition:
         if task.missing[-1] == LEDGER and not rows[-1]:  # so that it need not be asked for each time
             self._cache.put(self.number, Rows.of({LEDGER: b""}))
 
-    def send(self, task: Task, outcome: Outcome) -> Done:
+    def send(self, task: PreparedBatch, outcome: Outcome) -> CommittedBatch:
         """Sends the commit. The caller asks for the answer (Store.answered) in the order of the batches, and may begin
         the next batch before."""
         batch, notes = task.part.batch, task.part.notes
@@ -214,12 +216,12 @@ class Partition:
         moved = task.offsets != self.reached
         version = self.position.version
         sent_with_it = self._commit(task.offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
-        entries, outcomes = self._crowd_entries + sent_with_it, [*self._crowd, outcome]
-        self._forget_crowd()
+        entries, outcomes = self._crowd_entries + sent_with_it, [*self._overdue, outcome]
+        self._forget_overdue()
         suppressed: Counter[Rule] = Counter()
         for one in outcomes:
             suppressed.update(one.suppressed)
-        return Done(
+        return CommittedBatch(
             self.position.version > version,
             self.position,
             entries,
@@ -255,7 +257,7 @@ class Partition:
         return notes, letters
 
     def _due(self, coming: Batch) -> list[tuple[str, int]]:
-        """Who is due. A crowd beyond DUE_MAX is first brought down in commits of its own, the earliest first."""
+        """Who is due. An overdue backlog beyond DUE_MAX is first brought down in commits of its own, the earliest first."""
         until = coming.clock_end
         if self._next_due is None or self._next_due > until:
             return []
@@ -270,13 +272,13 @@ class Partition:
             outcome = self._engine.step(task.part, self._rules())
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd_entries += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
-            self._crowd.append(replace(outcome, rows=Rows.of({}), due=DueTimes.of({})))  # which are committed
+            self._overdue.append(replace(outcome, rows=Rows.of({}), due=DueTimes.of({})))  # which are committed
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
-    def _forget_crowd(self) -> None:
-        self._crowd: list[Outcome] = []
-        """What the commits of a crowd have come to, which is told with the batch."""
+    def _forget_overdue(self) -> None:
+        self._overdue: list[Outcome] = []
+        """What the commits of an overdue backlog have come to, which is told with the batch."""
         self._crowd_entries: list[tuple[int, Outgoing]] = []
 
     def _commit(

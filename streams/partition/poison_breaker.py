@@ -21,7 +21,7 @@ class PoisonFlood(Exception):
     """More of the last records of a partition were refused than is allowed. The last batch has not been committed."""
 
 
-class Breaker:
+class PoisonBreaker:
     """Of one partition. `share_max` is from 0 to 1; 1 lets everything pass."""
 
     def __init__(self, share_max: float) -> None:

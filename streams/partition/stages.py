@@ -14,7 +14,7 @@ from streams.store.port import Offsets, Outgoing, Position
 
 
 @dataclass(slots=True)
-class Task:
+class PreparedBatch:
     """A batch that is ready to be decided on."""
 
     part: Part
@@ -28,7 +28,7 @@ class Task:
     """After its records: where the partition stands once it is committed."""
 
 
-class Done(NamedTuple):
+class CommittedBatch(NamedTuple):
     """What one batch comes to if its commit is taken."""
 
     sent: bool

@@ -70,7 +70,7 @@ class KeyRefused(RightMissing):
         super().__init__("to one of the keys {<partition>}:*")
 
 
-class Line:
+class Connection:
     """A connection taken from a pool when first needed. Used by one thread.
 
     After any error it is dropped, so that no answer can be read for another question: whatever was still to be answered

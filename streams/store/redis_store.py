@@ -16,12 +16,12 @@ from redis.sentinel import Sentinel
 from handlers.state.row_table import LEDGER
 from streams.ops.settings import Settings
 from streams.store.commands import claim, command, commit, mget, reads
-from streams.store.connection import FunctionMissing, KeyRefused, LibraryThere, Line, RightMissing
+from streams.store.connection import Connection, FunctionMissing, KeyRefused, LibraryThere, RightMissing
 from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 from streams.store.profile_library import profile_library, supersedes
 from streams.store.redis_options import ANSWER_SECONDS_MAX, fixed_options, nodes, options_of, sentinel_options
 from streams.store.redis_safety import see_that_it_keeps_writes
-from streams.store.routing import ClusterNodes, Lines, Node, OneServer
+from streams.store.routing import ClusterNodes, Node, OneServer, Routing
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
 _FIELDS = tuple(name.encode() for name in Position._fields)
@@ -36,7 +36,7 @@ def redis_client(url: str, timeout_seconds: float = ANSWER_SECONDS_MAX) -> redis
     return redis.Redis.from_url(url, **fixed_options(timeout_seconds))
 
 
-def redis_lines(settings: Settings) -> Lines:
+def redis_routing(settings: Settings) -> Routing:
     """The connections that the settings name: to one Redis, to the one that Sentinel says is the master whenever it
     connects, or to the nodes of a cluster."""
     if settings.redis_cluster:
@@ -73,19 +73,19 @@ class RedisStore:
     The library is loaded where Redis does not have it (a new server, an empty one after a failover).
     """
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._sent: deque[tuple[int, int, Line]] = deque()
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+        self._sent: deque[tuple[int, int, Connection]] = deque()
         """Partition, epoch and connection of each commit that was sent and not asked about."""
-        self._asked_ahead: list[Line | StoreUnavailable | None] = []
+        self._asked_ahead: list[Connection | StoreUnavailable | None] = []
         """Where each answer to `ask_ahead` is to come from, None where nothing was to ask."""
-        self._ready: WeakSet[Line] = WeakSet()
+        self._ready: WeakSet[Connection] = WeakSet()
         """Connections to servers that have tracker_profile, keep what is written, and let us do what we must."""
 
     def claim(self, partition: int) -> Position:
         """Raises RightMissing where the Redis user may not do all that will be needed, UnsafeRedis where Redis would
         lose what is written: before anything is."""
-        if self._line(partition) not in self._ready:
+        if self._connection(partition) not in self._ready:
             self._get_ready(partition)
         try:
             return _position(self._call(partition, claim(partition)))
@@ -100,15 +100,15 @@ class RedisStore:
 
     def load_all(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> list[list[bytes | None] | StoreUnavailable]:
         found: list[list[bytes | None] | StoreUnavailable] = [[] for _ in wanted]
-        places: dict[Line, list[int]] = {}
+        places: dict[Connection, list[int]] = {}
         for place, (partition, customers) in enumerate(wanted):
             if customers:
                 try:
-                    places.setdefault(self._line(partition), []).append(place)
+                    places.setdefault(self._connection(partition), []).append(place)
                 except StoreUnavailable as error:
                     found[place] = error
-        for line, its in places.items():
-            for place, answer in zip(its, line.ask_all([mget(*wanted[place]) for place in its]), strict=True):
+        for connection, its in places.items():
+            for place, answer in zip(its, connection.ask_all([mget(*wanted[place]) for place in its]), strict=True):
                 found[place] = answer
         if any(isinstance(answer, StoreUnavailable) for answer in found):
             self._lost()
@@ -117,21 +117,23 @@ class RedisStore:
     def ask_ahead(self, wanted: Sequence[tuple[int, Sequence[str]]]) -> None:
         self.ahead()
         for partition, customers in wanted:
-            line: Line | StoreUnavailable | None = None
+            connection: Connection | StoreUnavailable | None = None
             if customers:
                 try:
-                    line = self._line(partition)
-                    line.send_aside(mget(partition, customers))
+                    connection = self._connection(partition)
+                    connection.send_aside(mget(partition, customers))
                 except StoreUnavailable as error:
-                    line = error
-            self._asked_ahead.append(line)
-        for line in dict.fromkeys(self._asked_ahead):
-            if isinstance(line, Line):
-                line.flush()
+                    connection = error
+            self._asked_ahead.append(connection)
+        for connection in dict.fromkeys(self._asked_ahead):
+            if isinstance(connection, Connection):
+                connection.flush()
 
     def ahead(self) -> list[list[bytes | None] | StoreUnavailable]:
         asked, self._asked_ahead = self._asked_ahead, []
-        return [line.aside() if isinstance(line, Line) else (line or []) for line in asked]
+        return [
+            connection.aside() if isinstance(connection, Connection) else (connection or []) for connection in asked
+        ]
 
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]
@@ -159,22 +161,22 @@ class RedisStore:
 
     def send(self, partition: int, at: Position, offset: int, clock: int, changes: Changes) -> Position:
         new = after(at, offset, clock, changes)
-        line = self._line(partition)
-        line.send(commit(partition, at, new, changes))
-        self._sent.append((partition, at.epoch, line))
+        connection = self._connection(partition)
+        connection.send(commit(partition, at, new, changes))
+        self._sent.append((partition, at.epoch, connection))
         return new
 
     def flush(self) -> None:
-        for line in dict.fromkeys(line for *_, line in self._sent):
-            line.flush()
+        for connection in dict.fromkeys(connection for *_, connection in self._sent):
+            connection.flush()
 
     def has_answer(self) -> bool:
         return bool(self._sent) and self._sent[0][2].has_answer()
 
     def answered(self) -> None:
-        partition, epoch, line = self._sent.popleft()
+        partition, epoch, connection = self._sent.popleft()
         with self._watched():
-            answer = line.answer()
+            answer = connection.answer()
         _judge(partition, epoch, answer)
 
     def outbox(self, partition: int, after: int, limit: int) -> list[tuple[int, Outgoing]]:
@@ -232,7 +234,7 @@ class RedisStore:
                 self._ask(partition, asked)
             except KeyRefused:
                 raise RightMissing(right) from None
-        self._ready.add(self._line(partition))
+        self._ready.add(self._connection(partition))
 
     def _load_profile(self, partition: int) -> None:
         """Leaves tracker_profile to readers of every kind, as this program knows the rows and the features."""
@@ -251,10 +253,10 @@ class RedisStore:
 
     def _ask(self, partition: int, told: bytes) -> Any:
         with self._watched():
-            return self._line(partition).ask(told)
+            return self._connection(partition).ask(told)
 
-    def _line(self, partition: int) -> Line:
-        return self._lines.of(partition)
+    def _connection(self, partition: int) -> Connection:
+        return self._routing.of(partition)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -268,7 +270,7 @@ class RedisStore:
 
     def _lost(self) -> None:
         """The next connection may lead to another server."""
-        self._lines.lost()
+        self._routing.lost()
         self._ready.clear()
 
 

@@ -9,14 +9,14 @@ from redis.connection import ConnectionPool
 from redis.crc import key_slot
 
 from streams.store.commands import command
-from streams.store.connection import Line
+from streams.store.connection import Connection
 from streams.store.port import StoreUnavailable
 
 
-class Lines(Protocol):
+class Routing(Protocol):
     """Used by one thread."""
 
-    def of(self, partition: int) -> Line:
+    def of(self, partition: int) -> Connection:
         """The connection for the keys of a partition. Raises StoreUnavailable."""
 
     def lost(self) -> None:
@@ -27,10 +27,10 @@ class OneServer:
     """A single Redis, or the master that a Sentinel client names."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._line = Line(client.connection_pool)
+        self._connection = Connection(client.connection_pool)
 
-    def of(self, partition: int) -> Line:
-        return self._line
+    def of(self, partition: int) -> Connection:
+        return self._connection
 
     def lost(self) -> None:
         """The line connects again by itself, to wherever its pool says."""
@@ -63,18 +63,18 @@ class ClusterNodes:
         """All that are known."""
         self._slots: list[tuple[int, int, Node]] = []
         """First slot, last slot, and the primary that has them."""
-        self._lines: dict[Node, Line] = {}
-        self._of: dict[int, Line] = {}
+        self._connections: dict[Node, Connection] = {}
+        self._of: dict[int, Connection] = {}
 
-    def of(self, partition: int) -> Line:
-        line = self._of.get(partition)
-        if line is None:
-            line = self._of[partition] = self._line(self._primary(key_slot(b"{%d}" % partition)))
-        return line
+    def of(self, partition: int) -> Connection:
+        connection = self._of.get(partition)
+        if connection is None:
+            connection = self._of[partition] = self._connection(self._primary(key_slot(b"{%d}" % partition)))
+        return connection
 
     def lost(self) -> None:
         """Answers that are still to come are asked of the lines that they were sent on."""
-        self._slots, self._lines, self._of = [], {}, {}
+        self._slots, self._connections, self._of = [], {}, {}
 
     def _primary(self, slot: int) -> Node:
         if not self._slots:
@@ -89,7 +89,7 @@ class ClusterNodes:
         failed = StoreUnavailable("no node of the Redis cluster is known")
         for asked in random.sample(self._nodes, len(self._nodes)):
             try:
-                told: list[Any] = self._line(asked).ask(command(b"CLUSTER", b"SLOTS"))
+                told: list[Any] = self._connection(asked).ask(command(b"CLUSTER", b"SLOTS"))
             except StoreUnavailable as error:
                 failed = error
                 continue
@@ -99,10 +99,10 @@ class ClusterNodes:
             return
         raise failed
 
-    def _line(self, node: Node) -> Line:
-        if node not in self._lines:
-            self._lines[node] = Line(self._connect(node))
-        return self._lines[node]
+    def _connection(self, node: Node) -> Connection:
+        if node not in self._connections:
+            self._connections[node] = Connection(self._connect(node))
+        return self._connections[node]
 
 
 def _node(told: Sequence[Any], asked: Node) -> Node:

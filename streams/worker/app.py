@@ -24,15 +24,15 @@ from prometheus_client import CollectorRegistry
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
-from streams.broker.assignment import Claims
+from streams.broker.assignment import Assignment
 from streams.broker.clients import LastWord, bootstrap_servers, is_fatal
 from streams.broker.membership import Asking, Membership
-from streams.broker.ownership import Portion
-from streams.broker.poller import River, consumer_config
-from streams.broker.preflight import Gate
-from streams.broker.published_scan import Lookback
+from streams.broker.ownership import PolledBatch
+from streams.broker.poller import Poller, consumer_config
+from streams.broker.preflight import Preflight
+from streams.broker.published_scan import PublishedScan
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import SELDOM, Beside, note_intakes
+from streams.broker.side_topics import SIDE_FETCH, SideTopics, customer_record_intakes
 from streams.broker.topics import topics_read
 from streams.ops.health import Health
 from streams.ops.logs import log_to_stderr
@@ -41,14 +41,14 @@ from streams.ops.retry import GaveUp
 from streams.ops.settings import Settings, SettingsError
 from streams.partition.partition import Partition
 from streams.partition.row_cache import RowCache
-from streams.store.redis_store import RedisStore, redis_lines
+from streams.store.redis_store import RedisStore, redis_routing
 from streams.worker.churn_models import churn_rules
-from streams.worker.drift_monitor import Drift
+from streams.worker.drift_monitor import DriftMonitor
 from streams.worker.exchange_rates import load_rates
-from streams.worker.faust_app import Boot, faust_app
-from streams.worker.handoff import Batches
+from streams.worker.faust_app import StartOrder, faust_app
+from streams.worker.handoff import Handoff
 from streams.worker.loop import Loop
-from streams.worker.offer_table import Catalog
+from streams.worker.offer_table import OfferTable
 from streams.worker.warm_up import compile_all
 from streams.worker.web import WorkerWeb, add_pages
 
@@ -125,11 +125,13 @@ class Worker:
         self._app = faust_app(settings, folder)
         self._app.web = WorkerWeb(self._app, settings.web_host, settings.web_port, _say_ready)
         self._membership = Membership(settings, self._group_consumer, Asking(settings), self._health, self._metrics)
-        self._beside = Beside(topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error) | SELDOM))
-        self._gate = Gate(settings, self._membership.consumer, self._health)
-        self._app.boot_strategy = Boot(self._app, self._gate)
-        self._catalog = Catalog(self._app, settings, self._health, rules)
-        self._batches = Batches(self._app, maxsize=0)
+        self._side_topics = SideTopics(
+            topics_read(settings), Consumer(consumer_config(settings, self._on_kafka_error) | SIDE_FETCH)
+        )
+        self._preflight = Preflight(settings, self._membership.consumer, self._health)
+        self._app.boot_strategy = StartOrder(self._app, self._preflight)
+        self._offer_table = OfferTable(self._app, settings, self._health, rules)
+        self._batches = Handoff(self._app, maxsize=0)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
         self._build_loop()
@@ -164,20 +166,20 @@ class Worker:
 
     async def start_threads(self) -> None:
         """Faust is up: from here on records are read."""
-        await asyncio.gather(self._loop.run_in_executor(self._executor, compile_all), self._catalog.loaded())
+        await asyncio.gather(self._loop.run_in_executor(self._executor, compile_all), self._offer_table.loaded())
         gc.freeze()
         _keep_freed_memory()
         self._quiet = False
         self._publisher.start()
-        self._river.start()
-        Thread(target=self._gate.watch_rights, name="rights", daemon=True).start()
+        self._poller.start()
+        Thread(target=self._preflight.watch_rights, name="rights", daemon=True).start()
         self._started = True
 
     async def stop_threads(self) -> None:
         """In this order: stop reading, finish the batch in work, publish, acknowledge, trim the outbox, leave the
         group."""
         self._started = False
-        quiet = await asyncio.to_thread(self._river.stop, _WORK_SECONDS_MAX)
+        quiet = await asyncio.to_thread(self._poller.stop, _WORK_SECONDS_MAX)
         if quiet:
             await self._loop.run_in_executor(self._executor, self._work_loop.settle)
         seconds = max(0.0, self._publish_until - time.monotonic())
@@ -186,51 +188,54 @@ class Worker:
         if not self._quiet:
             _log.warning("work under way was given up; the next owner of the partitions does it again")
             return
-        await self._loop.run_in_executor(self._executor, self._work_loop.trim, list(self._claims))
+        await self._loop.run_in_executor(self._executor, self._work_loop.trim, list(self._assignment))
         await asyncio.to_thread(self._membership.consumer.close)
-        await asyncio.to_thread(self._beside.consumer.close)
+        await asyncio.to_thread(self._side_topics.consumer.close)
 
     def _build_loop(self) -> None:
         settings, lock = self._settings, Lock()
         rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
-        store = RedisStore(redis_lines(settings))
+        store = RedisStore(redis_routing(settings))
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
-        intake, notes = Intake(settings.topic_transactions, settings.base_currency, rates), note_intakes(settings)
-        engine, rules = Engine(settings.topic_transactions), self._catalog.rules
+        intake, notes = (
+            Intake(settings.topic_transactions, settings.base_currency, rates),
+            customer_record_intakes(settings),
+        )
+        engine, rules = Engine(settings.topic_transactions), self._offer_table.rules
         topics = settings.topic_alerts, settings.topic_dead_letters
 
         def open_partition(number: int) -> Partition:
             return Partition(number, store, intake, engine, notes, rules, *topics, cache, settings.poison_share_max)
 
-        lookback = Lookback(settings, self._on_kafka_error)
+        published_scan = PublishedScan(settings, self._on_kafka_error)
         self._publisher = Publisher(
             settings,
             Consumer(consumer_config(settings, self._on_kafka_error)),
-            RedisStore(redis_lines(settings)),
-            lookback,
+            RedisStore(redis_routing(settings)),
+            published_scan,
             self._health,
             self._metrics,
             self._on_outage,
             self._crash_from_thread,
         )
-        self._claims = claims = Claims(
+        self._assignment = claims = Assignment(
             topics_read(settings),
             settings.retry_seconds_max,
             self._membership,
-            self._beside,
+            self._side_topics,
             lock,
             open_partition,
             cache.drop,
             self._publisher,
-            lookback,
+            published_scan,
             self._health,
             self._metrics,
         )
         self._work_loop = Loop(lock, intake, engine, rules, store, self._publisher, claims, self._metrics)
-        self._river = River(
+        self._poller = Poller(
             settings,
             self._membership,
-            self._beside,
+            self._side_topics,
             claims,
             self._health,
             self._metrics,
@@ -253,7 +258,7 @@ class Worker:
         async for _ in words:
             more = True
             while more:
-                self._catalog.refresh()
+                self._offer_table.refresh()
                 try:
                     more = await self._loop.run_in_executor(self._executor, self._work_off)
                 except Exception as error:
@@ -267,20 +272,20 @@ class Worker:
         until = time.monotonic() + _AT_A_STRETCH_SECONDS
         self._batches.attend()
         while (left := until - time.monotonic()) > 0:
-            portions = self._batches.next(0)
-            if portions is None:
+            polled_batches = self._batches.next(0)
+            if polled_batches is None:
                 self._work_loop.settle()
-                portions = self._batches.next(left)
-            if portions is not None:
-                self._work_loop.work(portions, self._batches.look)
+                polled_batches = self._batches.next(left)
+            if polled_batches is not None:
+                self._work_loop.work(polled_batches, self._batches.look)
                 self._health.worked_off()
-                self._river.done()
+                self._poller.done()
         self._work_loop.settle()
         return self._batches.leave()
 
-    def _deliver(self, portions: list[Portion]) -> None:
+    def _deliver(self, polled_batches: list[PolledBatch]) -> None:
         self._health.handed_over()
-        self._batches.hand_over(portions, self._loop)
+        self._batches.hand_over(polled_batches, self._loop)
 
     async def _beat(self) -> None:
         while True:
@@ -289,11 +294,13 @@ class Worker:
 
     async def _watch_drift(self) -> None:
         """For as long as the worker runs, where there is a churn model."""
-        model = self._catalog.rules().churn
+        model = self._offer_table.rules().churn
         if model is None:
             return
-        store = RedisStore(redis_lines(self._settings))
-        drift = Drift(model, store, lambda: [claim.number for claim in list(self._claims)], self._health, self._metrics)
+        store = RedisStore(redis_routing(self._settings))
+        drift = DriftMonitor(
+            model, store, lambda: [claim.number for claim in list(self._assignment)], self._health, self._metrics
+        )
         try:
             await drift.watch()
         except Exception as error:
@@ -301,7 +308,7 @@ class Worker:
             raise
 
     def _observe(self) -> None:
-        self._river.observe()
+        self._poller.observe()
         self._metrics.agent_up.set(self._started and self._health.alive)
         self._metrics.store_up.set(not self._health.troubled("redis"))
         self._metrics.kafka_up.set(not self._health.troubled("kafka"))

@@ -28,7 +28,7 @@ SAMPLE_MIN = 500
 """With fewer nothing is told: the index of n customers who have not changed is about 10 / n."""
 
 
-class Drift:
+class DriftMonitor:
     """Of one worker's customers. `store` is used by nobody else; `owned` gives the partitions of the moment."""
 
     def __init__(

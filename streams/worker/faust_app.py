@@ -16,18 +16,18 @@ from streams.ops.settings import Settings, SettingsError, variable
 _FAUST_SESSION_SECONDS_MAX = 60.0
 
 
-class Boot(BootStrategy):
+class StartOrder(BootStrategy):
     """The web server first, so that health can be asked while Kafka is waited for."""
 
-    def __init__(self, app: faust.App, gate: Service) -> None:
+    def __init__(self, app: faust.App, preflight: Service) -> None:
         super().__init__(app)
-        self._gate = gate
+        self._preflight = preflight
 
     def server(self) -> Any:
         return self._chain(
             self.sensors(),
             self.web_server(),
-            [self._gate],
+            [self._preflight],
             self.kafka_producer(),
             self.kafka_consumer(),
             self.agents(),

@@ -11,17 +11,17 @@ from typing import Any, cast
 from faust.channels import Channel
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-from streams.broker.ownership import Portion
+from streams.broker.ownership import PolledBatch
 
 
-class Batches(Channel[Any]):
+class Handoff(Channel[Any]):
     """A Faust channel of words; the batches stand beside it. Faust empties its channels whenever the partitions of
     Faust's consumer group move, because its consumer reads the records again; ours does not, so this one isn't."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._batches: SimpleQueue[list[Portion]] = SimpleQueue()
-        self._looked_at: list[Portion] | None = None
+        self._batches: SimpleQueue[list[PolledBatch]] = SimpleQueue()
+        self._looked_at: list[PolledBatch] | None = None
         """Taken from the queue, and still to be given."""
         self._attended = False
 
@@ -32,9 +32,9 @@ class Batches(Channel[Any]):
             self._queue = ThrowableQueue(self.maxsize, flow_control=FlowControlEvent(initially_suspended=False))
         return self._queue
 
-    def hand_over(self, portions: list[Portion], loop: asyncio.AbstractEventLoop) -> None:
+    def hand_over(self, polled_batches: list[PolledBatch], loop: asyncio.AbstractEventLoop) -> None:
         """From the polling thread."""
-        self._batches.put(portions)
+        self._batches.put(polled_batches)
         if not self._attended:
             asyncio.run_coroutine_threadsafe(self.put(cast(Any, True)), loop)
 
@@ -47,17 +47,17 @@ class Batches(Channel[Any]):
         self._attended = False  # before the look: who hands over looks the other way round
         return self._looked_at is not None or not self._batches.empty()
 
-    def look(self) -> list[Portion]:
+    def look(self) -> list[PolledBatch]:
         """The batch that `next` will give, nothing if it is not there yet. From the agent's thread."""
         if self._looked_at is None:
             self._looked_at = self.next(0)
         return self._looked_at or []
 
-    def next(self, seconds_max: float) -> list[Portion] | None:
+    def next(self, seconds_max: float) -> list[PolledBatch] | None:
         """The next batch, None if none has come within that time. From the agent's thread."""
         if self._looked_at is not None:
-            portions, self._looked_at = self._looked_at, None
-            return portions
+            polled_batches, self._looked_at = self._looked_at, None
+            return polled_batches
         try:
             return self._batches.get(seconds_max > 0, max(seconds_max, 0))
         except Empty:

@@ -12,10 +12,10 @@ from typing import Protocol
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
-from streams.broker.ownership import STANDING_STILL, Claim, Portion
+from streams.broker.ownership import STANDING_STILL, Ownership, PolledBatch
 from streams.broker.publisher import Publisher
 from streams.ops.metrics import Metrics, Refusal, Step
-from streams.partition.stages import Done, Task
+from streams.partition.stages import CommittedBatch, PreparedBatch
 from streams.store.port import Fenced, Moved, Store, StoreUnavailable
 
 _log = logging.getLogger("tracker.loop")
@@ -32,7 +32,7 @@ _REFUSALS: dict[type[Exception], Refusal] = {Fenced: "fenced", Moved: "moved", S
 class Recovers(Protocol):
     """Who claims a partition again."""
 
-    def reclaim(self, claim: Claim, error: Exception) -> None:
+    def reclaim(self, claim: Ownership, error: Exception) -> None:
         """The store has refused work under this claim."""
 
 
@@ -56,14 +56,14 @@ class Loop:
         self._rules = rules
         self._store = store
         self._publisher = publisher
-        self._claims = claims
+        self._assignment = claims
         self._metrics = metrics
-        self._sent: deque[deque[tuple[Portion, Done]]] = deque()
+        self._sent: deque[deque[tuple[PolledBatch, CommittedBatch]]] = deque()
         """By turn."""
-        self._asked_ahead: list[tuple[Claim, list[str]]] = []
+        self._asked_ahead: list[tuple[Ownership, list[str]]] = []
         """Customers of each partition whose rows are on their way for the next turn."""
 
-    def work(self, portions: Sequence[Portion], upcoming: Callable[[], Sequence[Portion]]) -> None:
+    def work(self, polled_batches: Sequence[PolledBatch], upcoming: Callable[[], Sequence[PolledBatch]]) -> None:
         """Works the portions off, all of them together, and sends their commits; what a partition was answered is
         looked at when it is there, at the latest SENT_MAX such turns later, or by `settle`. A partition that the store
         refuses is claimed again, one that can't go on stands still; any other exception is a fault of the program and
@@ -72,15 +72,15 @@ class Loop:
         `upcoming` tells those of the next call as soon as they are known: their rows are asked for meanwhile."""
         self._publisher.wait_for_room()
         with self._lock:
-            if sent := self._begin([portion for portion in portions if portion.claim.alive], upcoming):
+            if sent := self._begin([polled for polled in polled_batches if polled.claim.alive], upcoming):
                 self._sent.append(deque(sent))
-            measured = [portion for portion in portions if portion.measure]
+            measured = [polled for polled in polled_batches if polled.measure]
             while len(self._sent) > (0 if measured else SENT_MAX):  # what was refused is to be told as that
                 self._end_turn()
-            for portion in measured:
-                if portion.claim.alive:
-                    with self._caught(portion.claim):
-                        self._measure(portion)
+            for polled in measured:
+                if polled.claim.alive:
+                    with self._caught(polled.claim):
+                        self._measure(polled)
 
     def settle(self) -> None:
         """Looks at every answer that is still to come: nothing else is waiting to be done."""
@@ -88,7 +88,7 @@ class Loop:
             while self._sent:
                 self._end_turn()
 
-    def trim(self, claims: Iterable[Claim]) -> None:
+    def trim(self, claims: Iterable[Ownership]) -> None:
         """Removes from the store's outbox what is published. The last thing that is done: `settle` has been called, and
         nothing is published any more. Where it does not work the next owner does it."""
         with self._lock:
@@ -100,63 +100,61 @@ class Loop:
                         _log.warning("partition %d: its outbox is left as it is: %s", claim.number, error)
 
     def _begin(
-        self, portions: Sequence[Portion], upcoming: Callable[[], Sequence[Portion]]
-    ) -> list[tuple[Portion, Done]]:
+        self, polled_batches: Sequence[PolledBatch], upcoming: Callable[[], Sequence[PolledBatch]]
+    ) -> list[tuple[PolledBatch, CommittedBatch]]:
         """Decoding and deciding cost a good part by the call: one call does it for all the partitions."""
         marks = [time.perf_counter()]
-        ripe = [portion for portion in portions if self._is_ripe(portion)]
-        batches = self._intake.batches([portion.claim.partition.unread(portion.records) for portion in ripe])
+        ripe = [polled for polled in polled_batches if self._is_ripe(polled)]
+        batches = self._intake.batches([polled.claim.partition.unread(polled.records) for polled in ripe])
         self._end_answered()
         marks.append(time.perf_counter())
         for (claim, customers), rows in zip(self._asked_ahead, self._store.ahead(), strict=True):
             claim.partition.tell_ahead(customers, rows)
         tasks = []
-        for portion, batch in zip(ripe, batches, strict=True):
-            with self._caught(portion.claim):
-                told = batch, portion.records, portion.now, portion.outcomes, portion.customer_events
-                tasks.append((portion, portion.claim.partition.prepare(*told)))
-        found = self._store.load_all([(portion.claim.number, task.missing) for portion, task in tasks])
+        for polled, batch in zip(ripe, batches, strict=True):
+            with self._caught(polled.claim):
+                told = batch, polled.records, polled.now, polled.outcomes, polled.customer_events
+                tasks.append((polled, polled.claim.partition.prepare(*told)))
+        found = self._store.load_all([(polled.claim.number, task.missing) for polled, task in tasks])
         tasks, prepared = [], tasks
-        for (portion, task), rows in zip(prepared, found, strict=True):
-            with self._caught(portion.claim):
-                portion.claim.partition.supply(task, rows)
-                tasks.append((portion, task))
+        for (polled, task), rows in zip(prepared, found, strict=True):
+            with self._caught(polled.claim):
+                polled.claim.partition.supply(task, rows)
+                tasks.append((polled, task))
         self._ask_ahead([task for _, task in tasks], upcoming)
         marks.append(time.perf_counter())
         outcomes = self._engine.steps([task.part for _, task in tasks], self._rules())
         marks.append(time.perf_counter())
         sent = []
-        for (portion, task), outcome in zip(tasks, outcomes, strict=True):
-            with self._caught(portion.claim):
-                done = portion.claim.partition.send(task, outcome)
+        for (polled, task), outcome in zip(tasks, outcomes, strict=True):
+            with self._caught(polled.claim):
+                done = polled.claim.partition.send(task, outcome)
                 if done.sent:
-                    sent.append((portion, done))
+                    sent.append((polled, done))
                 else:
-                    self._finish(portion, done)
+                    self._finish(polled, done)
         self._store.flush()
         marks.append(time.perf_counter())
         for step, (before, after) in zip(STEPS, pairwise(marks), strict=True):
             self._metrics.step_seconds[step].observe(after - before)
         return sent
 
-    def _ask_ahead(self, tasks: Sequence[Task], upcoming: Callable[[], Sequence[Portion]]) -> None:
+    def _ask_ahead(self, tasks: Sequence[PreparedBatch], upcoming: Callable[[], Sequence[PolledBatch]]) -> None:
         """Where memory lacks rows: to look which takes a while. What is asked for only when it is needed has to wait
         for the commits before."""
         ahead = upcoming() if any(task.absent for task in tasks) else ()
         self._asked_ahead = [
-            (portion.claim, portion.claim.partition.ask_ahead(portion.records))
-            for portion in ahead
-            if portion.claim.alive
+            (polled.claim, polled.claim.partition.ask_ahead(polled.records)) for polled in ahead if polled.claim.alive
         ]
         self._store.ask_ahead([(claim.number, customers) for claim, customers in self._asked_ahead])
 
-    def _is_ripe(self, portion: Portion) -> bool:
+    def _is_ripe(self, polled: PolledBatch) -> bool:
         """Whether there is something to do; at rest the outbox is still trimmed."""
-        claim = portion.claim
+        claim = polled.claim
         with self._caught(claim):
-            if not portion.empty and portion.follows != claim.partition.reached:
-                raise Moved(f"partition {claim.number}: what was read before {portion.follows} is missing")
-            return not portion.empty or portion.now is not None or portion.measure
+            if not polled.empty and polled.follows != claim.partition.reached:
+                raise Moved(f"partition {claim.number}: what was read before {polled.follows} is missing")
+            return not polled.empty or polled.now is not None or polled.measure
         return False
 
     def _end_answered(self) -> None:
@@ -167,25 +165,25 @@ class Loop:
                 self._sent.popleft()
 
     def _end_turn(self) -> None:
-        for portion, done in self._sent.popleft():
-            self._end(portion, done)
+        for polled, done in self._sent.popleft():
+            self._end(polled, done)
 
-    def _end(self, portion: Portion, done: Done) -> None:
-        with self._caught(portion.claim):
+    def _end(self, polled: PolledBatch, done: CommittedBatch) -> None:
+        with self._caught(polled.claim):
             self._store.answered()
-            if portion.claim.alive:  # else whoever owns the partition now finds what was committed
-                portion.claim.committed = done.position.offsets
-                self._finish(portion, done)
+            if polled.claim.alive:  # else whoever owns the partition now finds what was committed
+                polled.claim.committed = done.position.offsets
+                self._finish(polled, done)
 
-    def _finish(self, portion: Portion, done: Done) -> None:
-        self._count(portion, done)
-        clock = max(done.position.clock, portion.now or 0)
-        offsets = portion.claim.acknowledged(done.position.offsets)
-        self._publisher.add(portion.claim, done.outbox, offsets, clock)
-        portion.claim.proved = True
+    def _finish(self, polled: PolledBatch, done: CommittedBatch) -> None:
+        self._count(polled, done)
+        clock = max(done.position.clock, polled.now or 0)
+        offsets = polled.claim.acknowledged(done.position.offsets)
+        self._publisher.add(polled.claim, done.outbox, offsets, clock)
+        polled.claim.proved = True
 
     @contextmanager
-    def _caught(self, claim: Claim) -> Iterator[None]:
+    def _caught(self, claim: Ownership) -> Iterator[None]:
         """Ends the claim where the store or the records do not let it go on."""
         try:
             yield
@@ -198,18 +196,18 @@ class Loop:
                 _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
             self._refused(claim, error)
 
-    def _refused(self, claim: Claim, error: Exception) -> None:
+    def _refused(self, claim: Ownership, error: Exception) -> None:
         if claim.alive:
             claim.alive = False
-            self._claims.reclaim(claim, error)
+            self._assignment.reclaim(claim, error)
 
-    def _count(self, portion: Portion, done: Done) -> None:
+    def _count(self, polled: PolledBatch, done: CommittedBatch) -> None:
         metrics = self._metrics
-        if portion.records:
-            committed = metrics.partition(portion.claim.number).committed_timestamp_seconds
-            committed.set(portion.records[-1].timestamp_ms / 1_000)
-            metrics.batch_events.observe(len(portion.records))
-        if not portion.empty:
+        if polled.records:
+            committed = metrics.partition(polled.claim.number).committed_timestamp_seconds
+            committed.set(polled.records[-1].timestamp_ms / 1_000)
+            metrics.batch_events.observe(len(polled.records))
+        if not polled.empty:
             metrics.commits.inc()
         for counter, count in (
             (metrics.events, done.events),
@@ -234,12 +232,12 @@ class Loop:
         for letter in done.dead_letters:
             metrics.dead_letters[letter.reason].inc()
 
-    def _measure(self, portion: Portion) -> None:
-        number, position = portion.claim.number, portion.claim.partition.position
+    def _measure(self, polled: PolledBatch) -> None:
+        number, position = polled.claim.number, polled.claim.partition.position
         if self._store.read(number) != position:  # at rest nothing is committed, and so nothing else would notice
             raise Moved(f"partition {number} does not stand at version {position.version} of epoch {position.epoch}")
         gauges = self._metrics.partition(number)
         due, outbox = self._store.depths(number)
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
-        portion.claim.next_due = self._store.next_due(number)
+        polled.claim.next_due = self._store.next_due(number)

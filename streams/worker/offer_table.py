@@ -36,7 +36,7 @@ _ANSWER_SECONDS_MAX = 10.0
 _log = logging.getLogger("tracker.catalog")
 
 
-class Catalog:
+class OfferTable:
     """Belongs to the event loop, but for `rules`, which any thread may call."""
 
     def __init__(self, app: faust.App, settings: Settings, health: Health, rules: Rules) -> None:

@@ -2,20 +2,20 @@
 
 from tests.broken.mistake import Mistake
 
-_SEND = "                done = portion.claim.partition.send(task, outcome)\n"
-_NO_LOOKBACK = ("streams/broker/publisher.py", "if mark.back is not None:", "if False:")
+_SEND = "                done = polled.claim.partition.send(task, outcome)\n"
+_NO_LOOKBACK = ("streams/broker/publisher.py", "if progress.rewind is not None:", "if False:")
 
 MISTAKES = (
     Mistake(
         "offset-apart",
         "The rows are written in one call, the offset and which events were seen in another, after it.",
         "streams/store/redis_store.py",
-        "        line.send(commit(partition, at, new, changes))\n",
+        "        connection.send(commit(partition, at, new, changes))\n",
         "        from dataclasses import replace\n"
         "        from handlers.intake.dedup import SeenChanges\n"
         "        stays = at._replace(sequence=new.sequence)\n"
         "        self._call(partition, commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
-        "        line.send(commit(partition, stays, new, Changes(seen=changes.seen)))\n",
+        "        connection.send(commit(partition, stays, new, Changes(seen=changes.seen)))\n",
         "--row kill --seeds 14",
         servers=True,
     ),
@@ -40,11 +40,11 @@ MISTAKES = (
             (
                 "streams/worker/loop.py",
                 _SEND,
-                "                def early(entries, claim=portion.claim):\n"
+                "                def early(entries, claim=polled.claim):\n"
                 "                    at = claim.partition.position\n"
                 "                    self._publisher.add(claim, entries, at.offsets, at.clock)\n"
                 "                    time.sleep(0.3 if entries else 0)\n"
-                "                portion.claim.partition.early = early\n" + _SEND,
+                "                polled.claim.partition.early = early\n" + _SEND,
             ),
         ),
     ),

@@ -28,7 +28,7 @@ MISTAKES = (
         "rights-not-watched",
         "A right that is taken from a running worker is named nowhere.",
         "streams/worker/app.py",
-        '        Thread(target=self._gate.watch_rights, name="rights", daemon=True).start()\n',
+        '        Thread(target=self._preflight.watch_rights, name="rights", daemon=True).start()\n',
         "",
         _RUNNING,
         servers=True,

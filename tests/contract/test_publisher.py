@@ -13,12 +13,12 @@ from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from schemas.units import DAY_MS, HOUR_MS, rfc3339
 from streams.broker.messages import headers_of
-from streams.broker.ownership import Claim, take
+from streams.broker.ownership import Ownership, take
 from streams.broker.poller import consumer_config
-from streams.broker.progress import Back, Mark
-from streams.broker.published_scan import Lookback
+from streams.broker.progress import OutboxProgress, Rewind
+from streams.broker.published_scan import PublishedScan
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import note_intakes
+from streams.broker.side_topics import customer_record_intakes
 from streams.broker.topics import topics_read
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
@@ -79,7 +79,7 @@ class Bench:
         return consumer
 
     def partition(self) -> Partition:
-        intake, notes = Intake("t", "EUR", {}), note_intakes(self.settings)
+        intake, notes = Intake("t", "EUR", {}), customer_record_intakes(self.settings)
         topics = self.settings.topic_alerts, self.settings.topic_dead_letters
         return Partition(0, self.store, intake, Engine("t"), notes, Rules, *topics, RowCache(1 << 20))
 
@@ -102,7 +102,7 @@ class Bench:
         reader = self.consumer()
         reader.commit(offsets=[TopicPartition(self.log.topic, 0, max(0, self.committed().offset))], asynchronous=False)
         reader.close()
-        assert Mark.read(self.committed().metadata) is None
+        assert OutboxProgress.read(self.committed().metadata) is None
 
     def written(self, at: Position, offset: int, *entries: Outgoing, **more: Any) -> Position:
         return self.store.commit(0, at, offset, at.clock, Changes(outbox=list(entries), **more))
@@ -134,23 +134,23 @@ class Bench:
         return [dict(headers_of(message))["ce_id"].decode() for message in self.found(self.settings.topic_alerts)]
 
     @contextmanager
-    def claimed(self, member: Consumer | None = None) -> Iterator[tuple[Claim, Publisher]]:
+    def claimed(self, member: Consumer | None = None) -> Iterator[tuple[Ownership, Publisher]]:
         """An owner whose publisher runs, by default in no group. Leaving the context stops it, with everything
         published."""
         ignored: Callable[[Any], None] = lambda _: None  # noqa: E731
-        consumer, lookback = member or self.consumer(), Lookback(self.settings, ignored)
+        consumer, published_scan = member or self.consumer(), PublishedScan(self.settings, ignored)
         crashes: list[BaseException] = []
         publisher = Publisher(
             self.settings,
             self.consumer(),
             self.store,
-            lookback,
+            published_scan,
             Health(),
             Metrics(CollectorRegistry()),
             ignored,
             crashes.append,
         )
-        claim = take(consumer, topics_read(self.settings), self.partition(), lookback, SECONDS_MAX)
+        claim = take(consumer, topics_read(self.settings), self.partition(), published_scan, SECONDS_MAX)
         publisher.serve(consumer)
         publisher.own(claim)
         publisher.start()
@@ -199,7 +199,7 @@ def test_what_was_left_in_the_store_is_published_by_the_next_owner_and_by_no_oth
         with real.claimed():
             pass
         assert real.ids() == ["a", "b"]
-    assert Mark.read(real.committed().metadata) == Mark(2)
+    assert OutboxProgress.read(real.committed().metadata) == OutboxProgress(2)
 
 
 def test_a_worker_that_stops_in_a_rebalance_publishes_all_the_same(real: Bench) -> None:
@@ -226,7 +226,7 @@ def test_without_the_group_s_word_nothing_is_published_again(real: Bench, left: 
     with real.claimed():
         pass
     assert real.ids() == (["a", "b", "c", "d"] if left else ["a", "b", "c"])
-    assert Mark.read(real.committed().metadata) == Mark(at.sequence)
+    assert OutboxProgress.read(real.committed().metadata) == OutboxProgress(at.sequence)
     real.forget()
     with real.claimed():
         pass
@@ -238,7 +238,7 @@ def test_a_partition_of_which_nothing_was_ever_committed_is_not_read_back(real: 
         real.consumer(),
         topics_read(real.settings),
         real.partition(),
-        Lookback(real.settings, lambda _: None),
+        PublishedScan(real.settings, lambda _: None),
         SECONDS_MAX,
     )
     assert claim.start == Offsets()
@@ -251,11 +251,11 @@ def test_the_read_back_begins_before_the_oldest_entry_that_is_left(real: Bench) 
         real.consumer(),
         topics_read(real.settings),
         real.partition(),
-        Lookback(real.settings, lambda _: None),
+        PublishedScan(real.settings, lambda _: None),
         SECONDS_MAX,
     )
-    mark = Mark.read(real.committed().metadata)
-    assert mark == Mark(0, Back(LONG_AGO - DAY_MS - 2 * HOUR_MS, 6, 0))
+    mark = OutboxProgress.read(real.committed().metadata)
+    assert mark == OutboxProgress(0, Rewind(LONG_AGO - DAY_MS - 2 * HOUR_MS, 6, 0))
 
 
 def test_after_the_store_has_gone_back_numbers_are_not_given_twice_and_nothing_is_published_twice(real: Bench) -> None:
@@ -271,17 +271,17 @@ def test_after_the_store_has_gone_back_numbers_are_not_given_twice_and_nothing_i
             at = real.written(claim.partition.position, 3, real.alert("b"), sequence_min=given)
             assert [number for number, _ in real.store.outbox(0, 1, 9)] == [given + 1]
             publisher.add(claim, [(given + 1, real.alert("b"))], at.offsets, NOW - 1)
-        mark = Mark.read(real.committed().metadata)
+        mark = OutboxProgress.read(real.committed().metadata)
         assert mark is not None
-        assert mark.back is not None
-        assert (mark.published, mark.back.offset, mark.back.clock) == (given + 1, 4, NOW)
+        assert mark.rewind is not None
+        assert (mark.published, mark.rewind.offset, mark.rewind.clock) == (given + 1, 4, NOW)
         assert real.ids() == ["a", "b", "c"]
     last = [(6, real.alert("c", due=True)), (7, real.alert("d"))]
     with real.claimed() as (claim, publisher):
         at = real.written(claim.partition.position, 5, *[entry for _, entry in last])
         publisher.add(claim, last, at.offsets, NOW)
     assert real.ids() == ["a", "b", "c", "d"]
-    assert Mark.read(real.committed().metadata) == Mark(7)
+    assert OutboxProgress.read(real.committed().metadata) == OutboxProgress(7)
 
 
 def test_a_transaction_of_another_producer_hides_nothing_that_is_published(real: Bench) -> None:
@@ -303,5 +303,5 @@ def test_a_transaction_of_another_producer_hides_nothing_that_is_published(real:
         if beats == 10:
             other.abort_transaction(SECONDS_MAX)
 
-    said = Lookback(real.settings, lambda _: None).published(0, 0, beat)
+    said = PublishedScan(real.settings, lambda _: None).published(0, 0, beat)
     assert said.names == {b"a"}

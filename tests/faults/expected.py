@@ -19,7 +19,7 @@ from handlers.intake.events import Record
 from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
-from streams.broker.side_topics import note_intakes
+from streams.broker.side_topics import customer_record_intakes
 from streams.ops.settings import Settings
 from streams.partition.partition import Partition
 from streams.partition.row_cache import RowCache
@@ -90,7 +90,7 @@ def recomputed(
         again,
         intake(settings),
         Engine(settings.topic_transactions),
-        note_intakes(settings),
+        customer_record_intakes(settings),
         lambda: rules,
         settings.topic_alerts,
         settings.topic_dead_letters,

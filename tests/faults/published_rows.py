@@ -7,7 +7,7 @@ from functools import partial
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams.broker.progress import Mark
+from streams.broker.progress import OutboxProgress
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.scene import ANSWER_SECONDS_MAX, REST_SECONDS_MAX, Scene
@@ -110,9 +110,9 @@ def forget(scene: Scene, *, deleted: bool) -> None:
     until(done, REST_SECONDS_MAX, "a group without members")
 
 
-def marks(scene: Scene) -> Mapping[int, Mark | None]:
+def marks(scene: Scene) -> Mapping[int, OutboxProgress | None]:
     """What the group's offsets say beside themselves."""
-    return {log.partition: Mark.read(log.metadata) for log in _committed(scene)}
+    return {log.partition: OutboxProgress.read(log.metadata) for log in _committed(scene)}
 
 
 def _committed(scene: Scene) -> list[TopicPartition]:

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from commands.state import store
 from handlers.engine.rules import Rules
 from schemas.alert import Alert
-from streams.broker.progress import Mark
+from streams.broker.progress import OutboxProgress
 from streams.broker.topics import offers_changelog, topics_read
 from streams.ops.settings import Settings, variable
 from streams.store.port import Changes, Offsets, StoreUnavailable
@@ -224,7 +224,7 @@ class Scene:
     def healing(self) -> bool:
         """Whether the group knows of a partition whose store has gone back and has not been brought up yet."""
         logs = [TopicPartition(self.settings.topic_transactions, number) for number in range(self.partitions)]
-        marks = [Mark.read(log.metadata) for log in self._group.committed(logs, timeout=ANSWER_SECONDS_MAX)]
+        marks = [OutboxProgress.read(log.metadata) for log in self._group.committed(logs, timeout=ANSWER_SECONDS_MAX)]
         return any(mark is not None and mark.back is not None for mark in marks)
 
     def aborted(self) -> int:

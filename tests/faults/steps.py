@@ -29,9 +29,9 @@ from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
 from handlers.intake.transactions import Intake
-from streams.broker.published_scan import Lookback
+from streams.broker.published_scan import PublishedScan
 from streams.ops.settings import load_settings
-from streams.store.connection import Line
+from streams.store.connection import Connection
 from streams.store.redis_store import RedisStore
 from tests.faults.servers import ask_to_cut
 
@@ -188,7 +188,7 @@ def arm(kill: Kill | Cut) -> None:
     _after(RedisStore, "load_all", lambda found: hit("after load") if found else None)
     _after(Engine, "steps", lambda outcomes: hit("after decide") if any(one.rows for one in outcomes) else None)
     _after(RedisStore, "claim", lambda _: hit("after claim"))
-    _after(Lookback, "published", lambda _: hit("after reading back"))
+    _after(PublishedScan, "published", lambda _: hit("after reading back"))
     _around_commit(hit)
 
 
@@ -228,8 +228,8 @@ def _around_commit(hit: _Countdown) -> None:
         return send(self, partition, at, offset, clock, changes)
 
     store.send = wrapped
-    line: Any = Line
-    speak: Any = Line.send
+    line: Any = Connection
+    speak: Any = Connection.send
 
     def spoken(self: Any, *commands: bytes) -> None:
         speak(self, *commands)

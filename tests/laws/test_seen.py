@@ -17,7 +17,7 @@ from handlers.intake.dedup import Seen, event_hashes
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from handlers.kernel.jit import NONE
-from streams.partition.partition import NoteIntakes, Partition
+from streams.partition.partition import CustomerRecordIntakes, Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes
@@ -187,7 +187,7 @@ def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
 
 
 def owner_of(store: MemoryStore) -> Partition:
-    notes = NoteIntakes(*(NoteIntake(topic, kind) for topic, kind in TOPICS.items()))
+    notes = CustomerRecordIntakes(*(NoteIntake(topic, kind) for topic, kind in TOPICS.items()))
     made = Intake(TOPIC, "EUR", {}), Engine(TOPIC), notes
     return Partition(0, store, *made, Rules, "alerts", "letters", RowCache(1 << 20))
 

@@ -14,9 +14,9 @@ import streams.broker.publisher
 import streams.ops.health
 import streams.worker.app
 from streams.ops.settings import load_settings
-from streams.worker.drift_monitor import Drift
+from streams.worker.drift_monitor import DriftMonitor
 from streams.worker.loop import Loop
-from streams.worker.offer_table import Catalog
+from streams.worker.offer_table import OfferTable
 
 STALL_SECONDS = 4.0
 
@@ -24,8 +24,8 @@ SEAMS: dict[str, tuple[type, str]] = {
     "consumer": (streams.worker.app.Consumer, "consume"),
     "publisher": (streams.broker.publisher.Producer, "commit_transaction"),
     "agent": (Loop, "work"),
-    "event loop": (Catalog, "refresh"),
-    "drift watcher": (Drift, "measure"),
+    "event loop": (OfferTable, "refresh"),
+    "drift watcher": (DriftMonitor, "measure"),
 }
 """By the part of the worker that hangs: what it calls again and again."""
 
@@ -39,7 +39,7 @@ def hung(environment: Mapping[str, str], part: str, when: Path, log: Path, secon
     os.environ.update(environment)
     health: Any = streams.ops.health
     health.STALL_SECONDS = STALL_SECONDS
-    watch: Any = Drift.watch
+    watch: Any = DriftMonitor.watch
     watch.__defaults__ = (0.5,)
     owner, method = SEAMS[part]
     original = getattr(owner, method)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from commands.kafka import ANSWER_SECONDS_MAX, admin, client, producer
 from schemas.units import DAY_MS, rfc3339
-from streams.broker.progress import Mark
+from streams.broker.progress import OutboxProgress
 from tests.faults.worker import CONTEXT
 from tests.faults.worker import Worker as Forked
 from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank, Worker, until
@@ -112,7 +112,7 @@ def published(bank: Bank) -> list[int]:
         told = reader.committed(logs, timeout=ANSWER_SECONDS_MAX)
     finally:
         reader.close()
-    return [(Mark.read(log.metadata) or Mark()).published for log in told]
+    return [(OutboxProgress.read(log.metadata) or OutboxProgress()).published for log in told]
 
 
 def broken(bank: Bank, count: int) -> None:

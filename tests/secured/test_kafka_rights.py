@@ -21,7 +21,7 @@ from commands.embedded import EmbeddedRedis
 from commands.kafka import client, consumer, from_the_start, to_the_end
 from commands.offers import SHIPPED
 from streams.broker.poller import consumer_config
-from streams.broker.preflight import Gate
+from streams.broker.preflight import Preflight
 from streams.broker.rights import Right
 from streams.broker.topics import offers_changelog
 from streams.ops.health import Health
@@ -197,7 +197,7 @@ def test_a_worker_waits_at_its_start_and_names_each_right_that_is_missing(lived:
         consumer = Consumer(consumer_config(settings, lambda _: None))
         try:
             with pytest.raises(GaveUp):
-                asyncio.run(Gate(settings, consumer, health).on_start())
+                asyncio.run(Preflight(settings, consumer, health).on_start())
         finally:
             consumer.close()
         return health.problems()[0]

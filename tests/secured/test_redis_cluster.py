@@ -6,7 +6,7 @@ import pytest
 
 from streams.ops.settings import Settings
 from streams.store.port import Changes, Position, StoreUnavailable
-from streams.store.redis_store import RedisStore, redis_lines
+from streams.store.redis_store import RedisStore, redis_routing
 from tests.live import until
 from tests.secured.redis_page import WORKER
 from tests.secured.redis_servers import PASSWORD, Secured
@@ -52,7 +52,7 @@ def test_a_missing_right_to_ask_for_the_slots_is_named(cluster: RedisCluster) ->
 
 def test_a_single_redis_that_is_taken_for_a_cluster_is_told_as_such(redis_server: object) -> None:
     url = str(getattr(redis_server, "url", ""))
-    store = RedisStore(redis_lines(Settings(redis_url=url, redis_cluster=True)))  # type: ignore[arg-type]
+    store = RedisStore(redis_routing(Settings(redis_url=url, redis_cluster=True)))  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable, match="TRACKER_REDIS_CLUSTER is set, but this Redis is no node"):
         store.claim(0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from streams.ops.settings import Settings
 from streams.store.port import Changes, StoreUnavailable
-from streams.store.redis_store import RedisStore, redis_lines
+from streams.store.redis_store import RedisStore, redis_routing
 from tests.live import until
 from tests.secured.certificates import Authority
 from tests.secured.redis_page import SENTINEL, rules_of
@@ -32,7 +32,7 @@ def server(secured: Secured) -> Iterator[SecuredServer]:
 
 
 def store(**settings: Any) -> RedisStore:
-    return RedisStore(redis_lines(Settings(**settings)))
+    return RedisStore(redis_routing(Settings(**settings)))
 
 
 def test_a_worker_writes_over_tls_with_a_certificate_of_its_own(secured: Secured, server: SecuredServer) -> None:

@@ -6,8 +6,8 @@ from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
-from streams.broker.ownership import Claim
-from streams.broker.side_topics import note_intakes
+from streams.broker.ownership import Ownership
+from streams.broker.side_topics import customer_record_intakes
 from streams.ops.settings import Settings
 from streams.partition.partition import Partition
 from streams.partition.row_cache import RowCache
@@ -16,22 +16,22 @@ from streams.store.port import Offsets
 
 
 @pytest.fixture
-def claim() -> Claim:
+def claim() -> Ownership:
     """Of a partition whose transactions start at offset 10, and of which nothing was read."""
-    parts = Intake("transactions", "EUR", {}), Engine("transactions"), note_intakes(Settings())
+    parts = Intake("transactions", "EUR", {}), Engine("transactions"), customer_record_intakes(Settings())
     partition = Partition(0, MemoryStore(), *parts, Rules, "alerts", "letters", RowCache(1 << 20))
     partition.claim()
     partition.start = Offsets(10, 0, 0)
-    return Claim(partition, partition.reached, partition.reached)
+    return Ownership(partition, partition.reached, partition.reached)
 
 
-def commits(claim: Claim, transactions: int, outcomes: int = 0) -> None:
+def commits(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
     """The loop stands there, and the store has said that it has it."""
     sends(claim, transactions, outcomes)
     claim.committed = claim.partition.position.offsets
 
 
-def sends(claim: Claim, transactions: int, outcomes: int = 0) -> None:
+def sends(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
     """The loop stands there, and what it has sent is on its way to the store."""
     position = claim.partition.position
     claim.partition.position = position._replace(offset=transactions, outcomes=outcomes)
@@ -41,12 +41,12 @@ def record(offset: int, at_ms: int) -> Record:
     return Record(offset, at_ms, b"c", b"{}")
 
 
-def told(claim: Claim) -> Offsets:
+def told(claim: Ownership) -> Offsets:
     """What the group is told."""
     return claim.acknowledged(claim.partition.position.offsets)
 
 
-def test_all_is_read_once_every_topic_was_read_to_its_end_and_that_is_worked_off(claim: Claim) -> None:
+def test_all_is_read_once_every_topic_was_read_to_its_end_and_that_is_worked_off(claim: Ownership) -> None:
     for topic in (1, 2):
         claim.reached_end(topic, 0)
     assert not claim.read_all
@@ -61,7 +61,7 @@ def test_all_is_read_once_every_topic_was_read_to_its_end_and_that_is_worked_off
     assert claim.read_all, "what comes later is another matter"
 
 
-def test_the_group_is_told_the_readers_position_where_only_markers_come_after_the_last_record(claim: Claim) -> None:
+def test_the_group_is_told_the_readers_position_where_only_markers_come_after_the_last_record(claim: Ownership) -> None:
     assert told(claim) == (10, 0, 0), "never before the first record that Kafka holds"
     claim.heard[:] = [15, 3, 0]
     claim.reached_end(0, 17)
@@ -76,7 +76,7 @@ def test_the_group_is_told_the_readers_position_where_only_markers_come_after_th
 
 
 def test_lag_counts_to_the_end_of_the_log_from_what_is_committed_and_ages_by_the_oldest_that_is_not(
-    claim: Claim,
+    claim: Ownership,
 ) -> None:
     claim.look_at_end(15, 0.0)
     assert claim.lag(50_000, 0.0) == (5, 0, 0), "nobody has seen yet how old they are"
@@ -100,7 +100,7 @@ def test_lag_counts_to_the_end_of_the_log_from_what_is_committed_and_ages_by_the
     assert len(claim.waiting) == 1, "what is committed goes with the next batch"
 
 
-def test_what_can_not_be_read_is_held_back_since_it_was_seen_at_the_same_place(claim: Claim) -> None:
+def test_what_can_not_be_read_is_held_back_since_it_was_seen_at_the_same_place(claim: Ownership) -> None:
     claim.reached_end(0, 10)
     claim.look_at_end(10, 100.0)
     assert claim.lag(0, 101.0) == (0, 0, 0)

@@ -7,7 +7,7 @@ from handlers.engine.rules import Rules
 from handlers.intake.transactions import Intake
 from schemas.policy import Policy
 from schemas.units import parse_rfc3339
-from streams.broker.side_topics import note_intakes
+from streams.broker.side_topics import customer_record_intakes
 from streams.ops.settings import Settings
 from streams.partition.partition import DUE_MAX, Partition
 from streams.partition.row_cache import RowCache
@@ -53,7 +53,7 @@ def opened(store: MemoryStore, policy: Policy) -> Partition:
         store,
         Intake("transactions", "EUR", {}),
         Engine("transactions"),
-        note_intakes(Settings()),
+        customer_record_intakes(Settings()),
         lambda: rules,
         "alerts",
         "letters",

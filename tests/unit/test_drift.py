@@ -19,7 +19,7 @@ from streams.ops.health import Health
 from streams.ops.metrics import Metrics
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Position, StoreUnavailable
-from streams.worker.drift_monitor import SAMPLE_MIN, Drift
+from streams.worker.drift_monitor import SAMPLE_MIN, DriftMonitor
 from tests.fast import Fast
 from tests.models import by_hand
 
@@ -34,7 +34,9 @@ def bank() -> Fast:
     return Fast(offers=()).feed(simulate(customers=900, days=DAYS, seed=8))
 
 
-def watched(bank: Fast, store: MemoryStore, days_later: int, customers: int = 900) -> tuple[Drift, CollectorRegistry]:
+def watched(
+    bank: Fast, store: MemoryStore, days_later: int, customers: int = 900
+) -> tuple[DriftMonitor, CollectorRegistry]:
     """A worker with two of these partitions, for a model trained on the whole bank at its end."""
     rows = {name: row for name, row in bank.rows.items() if name != LEDGER}
     inputs = inputs_at(list(rows.values()), END)
@@ -47,7 +49,7 @@ def watched(bank: Fast, store: MemoryStore, days_later: int, customers: int = 90
     for number in (0, 1):
         half = {name: rows[name] for name in names[number::2]}
         store.commit(number, store.claim(number), 1, END + days_later * DAY_MS, Changes(half))
-    return Drift(model, store, lambda: [0, 1], Health(), Metrics(registry)), registry
+    return DriftMonitor(model, store, lambda: [0, 1], Health(), Metrics(registry)), registry
 
 
 def gauges(registry: CollectorRegistry) -> dict[str, float | None]:

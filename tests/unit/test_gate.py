@@ -9,16 +9,16 @@ from confluent_kafka import Consumer
 from commands.embedded import EmbeddedBroker
 from commands.topics import wanted_topics
 from streams.broker.poller import consumer_config
-from streams.broker.preflight import Gate
+from streams.broker.preflight import Preflight
 from streams.ops.health import Health
 from streams.ops.retry import GaveUp
 from streams.ops.settings import Settings
 from tests.servers import fresh_name
 
 
-def gate(broker: EmbeddedBroker, outcomes: int) -> tuple[Gate, Health]:
+def preflight(broker: EmbeddedBroker, outcomes: int) -> tuple[Preflight, Health]:
     """Before topics of which the one of outcomes has that many partitions, all the others 2."""
-    name = fresh_name("gate")
+    name = fresh_name("preflight")
     topics = ("transactions", "alerts", "dead_letters", "offers", "outcomes", "customer_events")
     given: dict[str, Any] = {f"topic_{topic}": f"{name}-{topic}" for topic in topics}
     given |= {"kafka_bootstrap_servers": broker.bootstrap_servers, "group_id": name}
@@ -26,17 +26,17 @@ def gate(broker: EmbeddedBroker, outcomes: int) -> tuple[Gate, Health]:
     for topic in wanted_topics(settings):
         broker.create_topic(topic.name, outcomes if topic.name == settings.topic_outcomes else topic.partitions)
     health = Health()
-    return Gate(settings, Consumer(consumer_config(settings, lambda _: None)), health), health
+    return Preflight(settings, Consumer(consumer_config(settings, lambda _: None)), health), health
 
 
 def test_it_opens_where_a_customers_records_are_in_partitions_of_one_number(embedded_broker: EmbeddedBroker) -> None:
-    opening, health = gate(embedded_broker, 2)
+    opening, health = preflight(embedded_broker, 2)
     asyncio.run(opening.on_start())
     assert not health.troubled("kafka")
 
 
 def test_it_stays_shut_where_they_are_not(embedded_broker: EmbeddedBroker) -> None:
-    opening, _ = gate(embedded_broker, 3)
+    opening, _ = preflight(embedded_broker, 3)
     with pytest.raises(GaveUp) as raised:
         asyncio.run(opening.on_start())
     assert "outcomes 3" in str(raised.value.__cause__)

@@ -10,9 +10,9 @@ from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
-from streams.broker.ownership import Claim, Portion
+from streams.broker.ownership import Ownership, PolledBatch
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import note_intakes
+from streams.broker.side_topics import customer_record_intakes
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
 from streams.ops.settings import Settings
@@ -30,7 +30,7 @@ class Refusals:
     def __init__(self) -> None:
         self.met: list[type[Exception]] = []
 
-    def reclaim(self, claim: Claim, error: Exception) -> None:
+    def reclaim(self, claim: Ownership, error: Exception) -> None:
         self.met.append(type(error))
 
 
@@ -40,16 +40,16 @@ def test_a_commit_that_is_refused_is_told_as_refused_where_its_partition_is_meas
     nothing, refusals, rules = cast(Any, None), Refusals(), Rules
     intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
     partition = Partition(
-        0, store, intake, engine, note_intakes(settings), rules, "alerts", "letters", RowCache(1 << 20)
+        0, store, intake, engine, customer_record_intakes(settings), rules, "alerts", "letters", RowCache(1 << 20)
     )
     publisher = Publisher(settings, nothing, store, nothing, health, metrics, nothing, nothing)
     loop = Loop(Lock(), intake, engine, rules, store, publisher, refusals, metrics)
     partition.claim()
-    claim = Claim(partition, partition.reached, partition.reached)
+    claim = Ownership(partition, partition.reached, partition.reached)
     store.claim(0)  # by somebody else
     told = salary(0)
     records = [Record(0, 0, told["customer_id"].encode(), msgspec.json.encode(told))]
-    loop.work([Portion(claim, records, [], [], partition.reached, None, True)], list)
+    loop.work([PolledBatch(claim, records, [], [], partition.reached, None, True)], list)
     loop.settle()
     assert refusals.met == [Fenced]
     assert not claim.alive

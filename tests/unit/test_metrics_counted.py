@@ -24,9 +24,9 @@ from schemas.dead_letter import Reason
 from schemas.offer import Condition
 from schemas.outcome import OutcomeKind
 from schemas.policy import CONTACTS_MAX, Cap, Policy
-from streams.broker.ownership import Claim, Portion
+from streams.broker.ownership import Ownership, PolledBatch
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import note_intakes
+from streams.broker.side_topics import customer_record_intakes
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
 from streams.ops.settings import Settings
@@ -57,15 +57,15 @@ class Run:
         self.rules = rules or Rules()
         self.refused: list[type[Exception]] = []
         intake, engine, nothing = Intake("transactions", "EUR", {}), Engine("transactions"), cast(Any, None)
-        notes, cache = note_intakes(settings), RowCache(1 << 20)
+        notes, cache = customer_record_intakes(settings), RowCache(1 << 20)
         partition = Partition(7, self.store, intake, engine, notes, lambda: self.rules, "alerts", "letters", cache)
         publisher = Publisher(settings, nothing, self.store, nothing, Health(), self.metrics, nothing, nothing)
         self._loop = Loop(Lock(), intake, engine, lambda: self.rules, self.store, publisher, self, self.metrics)
         partition.claim()
-        self.claim = Claim(partition, partition.reached, partition.reached)
+        self.claim = Ownership(partition, partition.reached, partition.reached)
         self._sent: Counter[str] = Counter()
 
-    def reclaim(self, claim: Claim, error: Exception) -> None:
+    def reclaim(self, claim: Ownership, error: Exception) -> None:
         """As Claims: the store has refused work."""
         self.refused.append(type(error))
 
@@ -77,7 +77,7 @@ class Run:
             records[topic].append(Record(self._sent[topic], PUBLISHED_AT, key, value))
             self._sent[topic] += 1
         told = [records[topic] for topic in TOPICS]
-        self._loop.work([Portion(self.claim, *told, self.claim.partition.reached, now, measure)], list)
+        self._loop.work([PolledBatch(self.claim, *told, self.claim.partition.reached, now, measure)], list)
         self._loop.settle()
         return self
 

@@ -13,7 +13,7 @@ from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import Intake
 from handlers.state.codec import VERSION, LayoutError
-from streams.broker.side_topics import note_intakes
+from streams.broker.side_topics import customer_record_intakes
 from streams.ops.settings import Settings
 from streams.partition.partition import Partition
 from streams.partition.poison_breaker import PoisonFlood
@@ -22,7 +22,7 @@ from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Offsets, Position, Store
 from tests.bank import event, offer, outcome, salary
 
-NOTES = note_intakes(Settings())
+NOTES = customer_record_intakes(Settings())
 FUTURE = 4_102_444_800_000
 """Kafka timestamp of every record (2100-01-01)."""
 BROKEN = Record(0, 0, b"k", b"not JSON")

@@ -9,7 +9,7 @@ import redis.cluster
 from redis import exceptions
 from redis.connection import ConnectionPool
 
-from streams.store.connection import KeyRefused, Line, RightMissing, Unreachable, unavailable
+from streams.store.connection import Connection, KeyRefused, RightMissing, Unreachable, unavailable
 from streams.store.port import Changes, Position, StoreUnavailable
 from streams.store.redis_safety import see_that_it_keeps_writes
 from streams.store.redis_store import RedisStore, redis_client
@@ -84,7 +84,7 @@ def test_no_kind_is_missing_from_the_walk() -> None:
 
 
 def test_an_error_while_an_answer_is_awaited_is_an_answer() -> None:
-    line = Line(Failing(exceptions.RedisClusterException("hidden")))
+    line = Connection(Failing(exceptions.RedisClusterException("hidden")))
     line.send(b"a", b"b")
     line.flush()
     assert line.has_answer()

@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry
 from commands.embedded import EmbeddedBroker
 from handlers.intake.events import Record
 from streams.broker.membership import Membership
-from streams.broker.ownership import Claim
-from streams.broker.poller import River, consumer_config
-from streams.broker.side_topics import Beside
+from streams.broker.ownership import Ownership
+from streams.broker.poller import Poller, consumer_config
+from streams.broker.side_topics import SideTopics
 from streams.broker.topics import topics_read
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
@@ -32,11 +32,11 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     consumer = Consumer(consumer_config(settings, lambda _: None))
     consumer.assign([TopicPartition(name, 0, 0)])
     nothing = cast(Any, None)
-    beside = Beside(topics_read(settings), consumer)
+    side_topics = SideTopics(topics_read(settings), consumer)
     health, metrics = Health(), Metrics(CollectorRegistry())
     membership = Membership(settings, lambda: consumer, nothing, health, metrics)
-    river = River(settings, membership, beside, nothing, health, metrics, nothing, nothing)
-    claim = Claim(cast(Any, type("Numbered", (), {"number": 0})), Offsets(), Offsets())
+    river = Poller(settings, membership, side_topics, nothing, health, metrics, nothing, nothing)
+    claim = Ownership(cast(Any, type("Numbered", (), {"number": 0})), Offsets(), Offsets())
     outcomes = [Record(n, at, b"c", b"{}") for n, at in enumerate((100, 200, 150, 300))]
 
     def told(waiting: list[Record], seen_ms: int) -> tuple[list[int], bool]:
@@ -52,17 +52,17 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     consumer.close()
 
 
-class Held(list[Claim]):
+class Held(list[Ownership]):
     """Claims that are worked on, and those that can't be."""
 
-    ended: Sequence[Claim] = ()
+    ended: Sequence[Ownership] = ()
 
 
-def claim_at(offset: int) -> Claim:
+def claim_at(offset: int) -> Ownership:
     """On partition 4, which stands there."""
     stands = Position(1, 1, offset, 0, 0, 0, 0)
     partition = SimpleNamespace(number=4, position=stands, start=Offsets(), reached=stands.offsets)
-    claim = Claim(cast(Any, partition), Offsets(), Offsets())
+    claim = Ownership(cast(Any, partition), Offsets(), Offsets())
     claim.committed = stands.offsets
     return claim
 
@@ -72,7 +72,7 @@ def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() ->
     claim.high, claim.seen_ms = 12, int(time.time() * 1_000) - 100_000
     settings, nothing = Settings(kafka_bootstrap_servers="127.0.0.1:1"), cast(Any, None)
     claims = Held([claim])
-    river = River(settings, nothing, nothing, cast(Any, claims), Health(), Metrics(registry), nothing, nothing)
+    river = Poller(settings, nothing, nothing, cast(Any, claims), Health(), Metrics(registry), nothing, nothing)
 
     def gauge(name: str) -> float:
         return registry.get_sample_value(f"tracker_{name}", {"partition": "4"}) or 0.0
@@ -94,7 +94,7 @@ def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_
         claim.next_due = next_due
         nothing = cast(Any, None)
         claims = cast(Any, Held([claim]))
-        River(Settings(**given), nothing, nothing, claims, Health(), Metrics(registry), nothing, nothing).observe()
+        Poller(Settings(**given), nothing, nothing, claims, Health(), Metrics(registry), nothing, nothing).observe()
         return registry.get_sample_value("tracker_due_overdue_seconds", {"partition": "4"})
 
     now = int(time.time() * 1_000)
@@ -105,7 +105,7 @@ def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_
 
 
 def test_a_partition_is_behind_since_polls_bring_as_much_as_they_may() -> None:
-    claim = Claim(cast(Any, None), Offsets(), Offsets())
+    claim = Ownership(cast(Any, None), Offsets(), Offsets())
     assert claim.behind_seconds(4.0) == 0
     for full, at in ((True, 5.0), (True, 6.0)):
         claim.polled(full, at)
