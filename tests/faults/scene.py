@@ -225,7 +225,7 @@ class Scene:
         """Whether the group knows of a partition whose store has gone back and has not been brought up yet."""
         logs = [TopicPartition(self.settings.topic_transactions, number) for number in range(self.partitions)]
         marks = [OutboxProgress.read(log.metadata) for log in self._group.committed(logs, timeout=ANSWER_SECONDS_MAX)]
-        return any(mark is not None and mark.back is not None for mark in marks)
+        return any(mark is not None and mark.rewind is not None for mark in marks)
 
     def aborted(self) -> int:
         """Alerts and dead letters in transactions that were not committed."""
