@@ -314,7 +314,7 @@ class Publisher:
             self._unkept.put(offsets)
 
     def _logs(self, number: int, offsets: Offsets, progress: OutboxProgress) -> list[TopicPartition]:
-        """What the group is told: the outbox progress beside the transactions' offset; of topics not yet read nothing."""
+        """What the group is told: the outbox progress beside the offset; of topics not yet read nothing."""
         told = [str(progress), "", ""]
         logs = zip(self._topics, offsets, told, strict=True)
         return [TopicPartition(topic, number, at, text) for topic, at, text in logs if at or text]

@@ -257,7 +257,7 @@ class Partition:
         return notes, letters
 
     def _due(self, coming: Batch) -> list[tuple[str, int]]:
-        """Who is due. An overdue backlog beyond DUE_MAX is brought down first, in commits of its own, earliest first."""
+        """An overdue backlog beyond DUE_MAX is brought down first, in commits of its own, earliest first."""
         until = coming.clock_end
         if self._next_due is None or self._next_due > until:
             return []
