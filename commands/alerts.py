@@ -8,8 +8,8 @@ import typer
 from commands import rights
 from commands.console import out, settings_with
 from commands.kafka import consumer, from_the_start, partitions, to_the_end
-from commands.words import sentence
 from schemas.alert import Alert
+from serving.words import sentence
 
 
 def alerts(

@@ -29,6 +29,7 @@ def asyncapi(schemas: dict[str, Json]) -> Json:
         "offers": defaults["topic_offers"],
         "outcomes": defaults["topic_outcomes"],
         "customerEvents": defaults["topic_customer_events"],
+        "audit": defaults["topic_audit"],
     }
     channels = {name: _channel(topics[name], **_CHANNELS[name]) for name in topics}
     components: Json = {}
@@ -99,6 +100,12 @@ _CHANNELS: dict[str, Json] = {
         " many partitions as transactions.",
         "config": {},
     },
+    "audit": {
+        "messages": ("auditRecord",),
+        "description": "Who looked at a customer or changed something through the API or the console. Only appended to;"
+        " its retention is the bank's to set.",
+        "config": {},
+    },
 }
 
 
@@ -120,6 +127,7 @@ def _operations() -> Json:
         "receiveTransactions": ("receive", "transactions", "Every booking is folded into its customer's figures."),
         "sendAlerts": ("send", "alerts", "Somebody may be leaving, or should be offered something."),
         "sendDeadLetters": ("send", "deadLetters", "A record could not be used."),
+        "sendAudit": ("send", "audit", "Somebody looks at a customer or changes something."),
         "receiveOffers": ("receive", "offers", "Catalogue and policy change while workers run."),
         "receiveOutcomes": ("receive", "outcomes", "A customer has answered an offer, or taken the product unasked."),
         "receiveCustomerEvents": ("receive", "customerEvents", "A customer's consents or products have changed."),
@@ -162,6 +170,9 @@ def _messages(schemas: dict[str, Json]) -> Json:
         "policy": _message("The bank's rules of contact", {**TEXT, "const": POLICY_KEY}, "policy"),
         "outcome": _message("What became of an offer", CUSTOMER_KEY, "alert_outcome"),
         "customerEvent": _message("A change of consents, time zone or products", CUSTOMER_KEY, "customer_event"),
+        "auditRecord": _message(
+            "A look or an action", {**TEXT, "description": "Who it was: the access key's name."}, "audit_record"
+        ),
         "withdrawnOffer": _message(
             "The offer is no longer made", {**TEXT, "description": "The offer_id."}, {"type": "null"}
         ),

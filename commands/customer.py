@@ -9,16 +9,16 @@ from rich.table import Table
 
 from commands.console import Failure, out, print_json, settings_with
 from commands.state import claimed_partitions, store
-from commands.words import MISSING, figure
 from handlers.aggregates.features import FEATURES, INDEX
-from handlers.contact.history import CONTROL, OPEN, RULES, SENT, Contact, Dealings
+from handlers.contact.history import RULES, Dealings
 from handlers.profile.customer import accounts, churn_raised_at, known_dealings, profile
 from schemas.money import money
 from schemas.offer import CONTACT_CHANNELS
 from schemas.units import rfc3339
+from serving.picture import dealings_picture, picture, state_of
+from serving.words import MISSING, figure
 
 FLOWS = {"count": "Transactions", "in": "Money in", "out": "Money out", "net": "Net"}
-STATES = ("open", "shown", "accepted", "declined", "ignored", "bought", "retracted")
 WINDOWS = {"1h": "1 h", "24h": "24 h", "7d": "7 d", "30d": "30 d", "90d": "90 d", "180d": "180 d", "life": "ever"}
 
 
@@ -43,22 +43,6 @@ def customer(
         show(customer_id, row, now, settings.base_currency)
 
 
-def picture(customer_id: str, row: bytes, now: int) -> dict[str, object]:
-    """The customer at `now` (epoch ms), for JSON; money in minor units of the base currency."""
-    raised = churn_raised_at(row)
-    return {
-        "customer_id": customer_id,
-        "at": rfc3339(now),
-        "features": profile(row, now),
-        "accounts": [
-            {"account_id": account, "balance_minor": balance, "at": rfc3339(at)}
-            for account, balance, at in accounts(row)
-        ],
-        "churn_risk_since": None if raised is None else rfc3339(raised),
-        **_dealings(known_dealings(row), now),
-    }
-
-
 def show(customer_id: str, row: bytes, now: int, currency: str) -> None:
     """The same, for people."""
     values = profile(row, now)
@@ -78,36 +62,12 @@ def show(customer_id: str, row: bytes, now: int, currency: str) -> None:
     _show_dealings(known_dealings(row), now)
 
 
-def _dealings(dealings: Dealings, now: int) -> dict[str, object]:
-    """What was sent and how it was answered, what was lately not sent and by which rule, and what is known beside."""
-    return {
-        "offers": [
-            {
-                "offer_id": contact.offer_id,
-                "at": rfc3339(contact.at),
-                "expires_at": rfc3339(contact.expires_at),
-                "channel": CONTACT_CHANNELS[contact.channel],
-                "state": _state(contact, now),
-            }
-            for contact in dealings.contacts
-            if contact.offer_id
-        ],
-        "not_sent": [
-            {"at": rfc3339(one.at), "offer_id": one.offer_id or None, "rule": RULES[one.rule]}
-            for one in dealings.suppressions
-        ],
-        "consents": {CONTACT_CHANNELS[channel]: at > 0 for channel, at in sorted(dealings.consents.items())},
-        "time_zone": dealings.zone or None,
-        "products": sorted(code for code in dealings.products if dealings.holds(code)),
-    }
-
-
 def _show_dealings(dealings: Dealings, now: int) -> None:
     made = Table("Offer", "Since", "Until", "By", "State", title="Offers", title_justify="left")
     for contact in dealings.contacts:
         if contact.offer_id:
             dates = rfc3339(contact.at)[:10], rfc3339(contact.expires_at)[:10]
-            made.add_row(contact.offer_id, *dates, CONTACT_CHANNELS[contact.channel], _state(contact, now))
+            made.add_row(contact.offer_id, *dates, CONTACT_CHANNELS[contact.channel], state_of(contact, now))
     suppressed = Table("Alert", "At", "Rule", title="Lately not sent", title_justify="left")
     for one in dealings.suppressions:
         when = rfc3339(one.at)[:16].replace("T", " ")
@@ -115,17 +75,10 @@ def _show_dealings(dealings: Dealings, now: int) -> None:
     for table in (made, suppressed):
         if table.row_count:
             out.print(table)
-    known = _dealings(dealings, now)
+    known = dealings_picture(dealings, now)
     for what in ("consents", "time_zone", "products"):
         if known[what]:
             out.print(f"{what.replace('_', ' ')}: {known[what]}", markup=False)
-
-
-def _state(contact: Contact, now: int) -> str:
-    """One word for how an offer stands."""
-    if contact.mode != SENT:
-        return "control group" if contact.mode == CONTROL else "dry run"
-    return "expired" if contact.answer == OPEN and now >= contact.expires_at else STATES[contact.answer]
 
 
 def _flows(values: Mapping[str, float | None], currency: str) -> Table:

@@ -26,7 +26,7 @@ from schemas.dead_letter import DeadLetter, dead_letter_of
 from schemas.units import rfc3339
 from streams.broker.messages import headers_of
 from streams.broker.rights import Right, is_refusal, lack
-from streams.broker.topics import topics_read
+from streams.broker.topics import letters_group, topics_read
 from streams.ops.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be used.")
@@ -74,7 +74,7 @@ def show(
     """Show the dead letters that have not been replayed: what was wrong, where it came from, what it holds."""
     settings = settings_with("kafka_bootstrap_servers")
     rights.require(settings, rights.listing_letters(settings))
-    reader = consumer(settings, rights.letters_group(settings))
+    reader = consumer(settings, letters_group(settings))
     try:
         starts = _positions(reader, settings, from_start=everything)
         for message in to_the_end(reader, settings.topic_dead_letters, starts):
@@ -107,7 +107,7 @@ def replay(
     """
     settings = settings_with("kafka_bootstrap_servers")
     rights.require(settings, rights.replaying_letters(settings))
-    reader = consumer(settings, rights.letters_group(settings))
+    reader = consumer(settings, letters_group(settings))
     try:
         positions = _positions(reader, settings, from_start=False)
         if file is None:
@@ -137,13 +137,13 @@ def _send_back(letters: Iterable[Letter], reader: Consumer, settings: Settings) 
 
     Raises KafkaException or Failure, with all letters of the transaction at hand not sent.
     """
-    sender = producer(settings, **{"transactional.id": rights.letters_group(settings)})
+    sender = producer(settings, **{"transactional.id": letters_group(settings)})
     try:
         sender.init_transactions(ANSWER_SECONDS_MAX)
     except KafkaException as error:
         if not is_refusal(error.args[0]):
             raise
-        lacking = Right("Write", "transactional id", rights.letters_group(settings))
+        lacking = Right("Write", "transactional id", letters_group(settings))
         raise Failure(lack(settings, [lacking])) from error
     topics = topics_read(settings)
     sent: Counter[str] = Counter()

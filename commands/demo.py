@@ -1,12 +1,15 @@
 """`tracker demo`: the whole program on one screen, with no server needed."""
 
+import os
 import signal
 import sys
 import time
+import webbrowser
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 import orjson
@@ -34,6 +37,7 @@ SLICES_AHEAD = 6
 and nothing could be compressed, this far ahead nothing is lost."""
 
 WORKER_SECONDS_MAX = 120.0
+CONSOLE_SECONDS_MAX = 60.0
 
 
 def demo(
@@ -52,6 +56,7 @@ def demo(
         try:
             stage = Stage(stack, source.currency)
             stage.start_worker()
+            stage.start_console()
         except EmbeddedError as error:
             raise Failure(str(error)) from error
         findings = Findings(source.currency, source.truth, embedded=stage.embedded)
@@ -62,8 +67,9 @@ def demo(
         except EmbeddedError as error:
             raise Failure(f"The worker did not get to the end; {stage.log} says why\n{error}") from error
         stage.collect(findings)
-    save(findings, DIRECTORY)
-    report(findings, DIRECTORY)
+        save(findings, DIRECTORY)
+        report(findings, DIRECTORY)
+        stage.stay()
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,8 @@ class Stage:
         if given.kafka_bootstrap_servers is None:
             broker = stack.enter_context(EmbeddedBroker())
             changes["kafka_bootstrap_servers"] = broker.bootstrap_servers
+        if "serve_port" not in given.model_fields_set:
+            changes["serve_port"] = 0
         if given.redis_url is None:
             changes["redis_url"] = stack.enter_context(EmbeddedRedis()).url
         self._stack = stack
@@ -116,14 +124,32 @@ class Stage:
         self._require_empty(broker)
         DIRECTORY.mkdir(parents=True, exist_ok=True)
         self.log = DIRECTORY / "worker.log"
+        self._console_log = DIRECTORY / "console.log"
         publish_offers(self.settings, catalogue(SHIPPED))
 
     def start_worker(self) -> None:
-        """The worker is a process of its own, as in a bank. It is told what differs from our own settings."""
-        told = [f"{variable(name)}={value}" for name, value in self._changes.items()]
-        command = ["env", *told, sys.executable, "-m", "commands", "worker"]
-        self._worker = TiedProcess(command, self.log)
+        """The worker is a process of its own, as in a bank."""
+        self._worker = TiedProcess(self._command("worker"), self.log)
         self._stack.callback(self._worker.stop)
+
+    def start_console(self) -> None:
+        """A process of its own, too; on a terminal a browser opens where there is one."""
+        self._console = TiedProcess(self._command("serve", web_port=0), self._console_log)
+        self._stack.callback(self._console.stop)
+        with progress("starting the console", None):
+            self._console.wait_until(lambda: self._console_address() is not None, CONSOLE_SECONDS_MAX)
+        address = self._console_address() or ""
+        out.print(f"[bold]Console[/]: {address}")
+        if stays() and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
+            webbrowser.open(address)
+
+    def stay(self) -> None:
+        """Keeps everything running on a terminal, until Ctrl-C."""
+        if not stays() or self._stopped:
+            return
+        out.print(f"\n[bold]The console stays open[/] at {self._console_address()} until Ctrl-C")
+        with suppress(KeyboardInterrupt):
+            Event().wait()
 
     def run(self, source: Source, findings: Findings) -> None:
         """Feeds the lines and returns when all of them are processed. Raises EmbeddedError if the worker ends."""
@@ -165,6 +191,15 @@ class Stage:
                 findings.rows.update(
                     (customer, row) for customer, row in zip(ids, self.state.load(number, ids), strict=True) if row
                 )
+
+    def _command(self, name: str, **more: object) -> list[str]:
+        """A command of the program. It is told what differs from our own settings."""
+        told = [f"{variable(setting)}={value}" for setting, value in (self._changes | more).items()]
+        return ["env", *told, sys.executable, "-m", "commands", name]
+
+    def _console_address(self) -> str | None:
+        lines = self._console_log.read_text("utf-8", "replace").splitlines() if self._console_log.exists() else []
+        return next((line.split()[1] for line in lines if line.startswith("ready http")), None)
 
     def _require_empty(self, broker: EmbeddedBroker | None) -> None:
         settings = self.settings
@@ -219,6 +254,11 @@ class Stage:
 
     def _published(self) -> bool:
         return all(self.state.depths(number)[1] == 0 for number in range(self.settings.partitions))
+
+
+def stays() -> bool:
+    """Whether somebody is there to look: nobody is where output goes to a file, nor in CI."""
+    return sys.stdout.isatty() and os.environ.get("CI") != "true"
 
 
 def _lines(rows: Iterable[object], bar: Bar) -> Iterator[bytes]:

@@ -11,11 +11,11 @@ from rich.table import Table
 
 from commands.console import out
 from commands.customer import show
-from commands.words import sentence
 from handlers.profile.customer import profile
 from learning.simulator import Truth
 from schemas.alert import Alert
 from schemas.units import DAY_MS, parse_rfc3339
+from serving.words import sentence
 
 PRODUCT_OFFERS = {"loan": "personal-loan", "savings": "savings-account", "insurance": "travel-insurance"}
 """The offer of commands/offers.toml that each product of the simulated bank answers to."""

@@ -15,6 +15,7 @@ from commands.metrics_table import metrics_table
 from commands.settings import reference
 from handlers.aggregates.features import FEATURES, Feature, Unit
 from schemas.alert import Alert
+from schemas.audit import AuditRecord
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.offer import Offer
@@ -29,11 +30,12 @@ SCHEMAS: dict[str, type[msgspec.Struct]] = {
     "offer": Offer,
     "policy": Policy,
     "alert_outcome": AlertOutcome,
+    "audit_record": AuditRecord,
     "customer_event": CustomerEvent,
 }
 """By file name."""
 
-WRITTEN = {"alert", "dead_letter"}
+WRITTEN = {"alert", "audit_record", "dead_letter"}
 """Those that the program writes; it reads the others."""
 
 UNITS = {
@@ -69,8 +71,12 @@ def documents(
 
 def rendered() -> dict[str, str]:
     """Every document's text by its path below docs/."""
+    from serving.api import router  # much that no other command needs, as the next
+    from serving.documented import document
+
     texts = {f"schemas/{name}.schema.json": _pretty(schema(name)) for name in SCHEMAS}
     texts["asyncapi.yaml"] = _yaml(asyncapi({name: schema(name) for name in SCHEMAS}))
+    texts["openapi.json"] = _pretty(document(router.routes))
     texts["features.md"] = _features()
     texts["metrics.md"] = metrics_table()
     texts["settings.md"] = reference()

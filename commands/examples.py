@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from schemas.alert import Alert, Cause, Factors, Model, OfferReference, Reason, RunnerUp, alert_id
+from schemas.audit import AuditRecord
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.offer import Condition, Offer, Texts
@@ -75,6 +76,15 @@ _OFFER = Alert(
 EXAMPLES: dict[str, tuple[msgspec.Struct, ...]] = {
     "transaction": (_SALARY, _REVERSAL),
     "alert": (_SILENCE, _OFFER),
+    "audit_record": (
+        AuditRecord(
+            at="2026-02-21T10:15:00.000Z",
+            who="anna",
+            action="record_outcome",
+            subject=_OFFER.alert_id,
+            detail="accepted",
+        ),
+    ),
     "dead_letter": (
         DeadLetter("wrong_type", "amount_minor", "a whole number", "transactions", 3, 42, 1_767_600_000_000, b"", b""),
     ),

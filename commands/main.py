@@ -12,10 +12,12 @@ from commands import (
     dead_letters,
     demo,
     documents,
+    keys,
     models,
     offers,
     publish,
     replay,
+    serve,
     settings,
     topics,
     train,
@@ -47,6 +49,8 @@ MEASURE = "Measure it"
 run.command("demo", rich_help_panel=SEE)(demo.demo)
 
 run.command("worker", rich_help_panel=RUN)(worker.worker)
+run.command("serve", rich_help_panel=RUN)(serve.serve)
+run.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 run.command("settings", rich_help_panel=RUN)(settings.settings)
 run.add_typer(topics.app, name="topics", rich_help_panel=RUN)
 run.add_typer(offers.app, name="offers", rich_help_panel=RUN)

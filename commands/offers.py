@@ -15,6 +15,7 @@ from handlers.offers.catalog import CatalogError, Catalogue, catalogue_of, read_
 from handlers.offers.conditions import groups
 from schemas.alert import Kind
 from schemas.policy import POLICY_KEY
+from serving.operations import switched
 from streams.ops.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue of offers.")
@@ -73,10 +74,7 @@ def switch(
     if mistake := next((record_mistake(*record) for record in standing.items()), None):
         raise Failure(f"The policy in {settings.topic_offers} is not good: {mistake}; publish a catalogue first")
     policy = catalogue_of(standing).policy
-    kill, dry_run = ([other for other in kinds if other != kind] for kinds in (policy.kill, policy.dry_run))
-    policy = msgspec.structs.replace(
-        policy, kill=kill + [kind] * (to is Switch.OFF), dry_run=dry_run + [kind] * (to is Switch.DRY_RUN)
-    )
+    policy = switched(policy, kind, to.value)
     _send(settings, {POLICY_KEY: orjson.dumps(msgspec.to_builtins(policy))})
     out.print(f"{kind}: {to.value}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from commands.console import Failure
 from streams.broker.rights import MissingRights, Right, Rights
-from streams.broker.topics import offers_changelog, reader_group, topics_read
+from streams.broker.topics import letters_group, offers_changelog, reader_group, topics_read
 from streams.ops.settings import Settings
 
 
@@ -44,11 +44,6 @@ def learning(settings: Settings) -> list[Right]:
     return reading(settings, settings.topic_transactions, settings.topic_customer_events)
 
 
-def letters_group(settings: Settings) -> str:
-    """Where it is kept which dead letters have been replayed; the transactional id of whoever does it, too."""
-    return f"{settings.group_id}-dead-letters"
-
-
 def listing_letters(settings: Settings) -> list[Right]:
     """`tracker dead-letters list`."""
     return [
@@ -64,6 +59,19 @@ def replaying_letters(settings: Settings) -> list[Right]:
         *(Right("Write", "topic", topic) for topic in topics_read(settings)),
         Right("Read", "group", letters_group(settings)),
         Right("Write", "transactional id", letters_group(settings)),
+    ]
+
+
+def serving(settings: Settings) -> list[Right]:
+    """`tracker serve`: what it shows, and what people record and switch through it."""
+    shown = settings.topic_alerts, settings.topic_outcomes, settings.topic_offers, settings.topic_dead_letters
+    changed = settings.topic_outcomes, settings.topic_offers, settings.topic_audit
+    return [
+        *reading(settings, *shown),
+        *(right for topic in changed for right in writing(topic)),
+        Right("Describe", "topic", settings.topic_transactions),
+        Right("Describe", "group", settings.group_id),
+        Right("Describe", "group", letters_group(settings)),
     ]
 
 
@@ -83,5 +91,5 @@ def making_topics(settings: Settings) -> list[Right]:
 
 def all_topics(settings: Settings) -> list[str]:
     """Every topic, the one that Faust keeps its table of offers in included."""
-    outbound = settings.topic_alerts, settings.topic_dead_letters
+    outbound = settings.topic_alerts, settings.topic_dead_letters, settings.topic_audit
     return [*topics_read(settings), *outbound, settings.topic_offers, offers_changelog(settings)]

@@ -17,6 +17,7 @@ SECTIONS: dict[str, str | tuple[str, ...]] = {
     "Money, time and churn": ("base_currency", "rates_file", "clock", "churn_", "control_key"),
     "Limits": ("poll_", "fetch_", "cache_", "poison_", "session_", "retry_"),
     "Web": "web_",
+    "API and console": "serve_",
 }
 """Headings, and how the names of their settings begin."""
 

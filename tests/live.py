@@ -56,6 +56,7 @@ class Bank:
             "topic_offers": f"{name}-offers",
             "topic_outcomes": f"{name}-outcomes",
             "topic_customer_events": f"{name}-customer-events",
+            "topic_audit": f"{name}-audit",
             "session_timeout_ms": 6_000,
             "web_port": 0,
         } | settings

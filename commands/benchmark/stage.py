@@ -122,6 +122,7 @@ class Stage:
             "topic_offers": f"{name}-offers",
             "topic_outcomes": f"{name}-outcomes",
             "topic_customer_events": f"{name}-customer-events",
+            "topic_audit": f"{name}-audit",
             "base_currency": "EUR",
             "clock": "stream",
             "web_port": 0,

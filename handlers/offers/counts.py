@@ -56,6 +56,10 @@ class Ledger:
         """What is known of an offer; not to be changed."""
         return self._offers.get(offer_id) or _NONE
 
+    def offers(self) -> list[str]:
+        """Ids of those that anything is known of."""
+        return list(self._offers)
+
     def made(self, offer_id: str, segment: int, at: int, *, control: bool, catalogue: dict[str, Offer]) -> None:
         """An offer has been sent, or, in the control group, would have been."""
         counts = self._touch(offer_id, at)

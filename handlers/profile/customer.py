@@ -1,5 +1,7 @@
 """What is known of one customer, read from the bytes of a row in any layout that is still supported."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from handlers.aggregates.evaluate import SPEC, evaluate
@@ -9,7 +11,38 @@ from handlers.contact.history import Dealings, dealings_of
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.profile.upgrade import current
 from handlers.state.codec import decode
-from handlers.state.row import ACCOUNT_AT, ACCOUNT_BALANCE, ACCOUNTS, RAISED_DUE, Scratch, new_scratch
+from handlers.state.day_list import open_days
+from handlers.state.row import (
+    ACCOUNT_AT,
+    ACCOUNT_BALANCE,
+    ACCOUNTS,
+    CHANNEL_COUNT,
+    DAY_MIX,
+    DAY_OWN,
+    DAYS,
+    RAISED_DUE,
+    TILE,
+    TILE_COUNT,
+    TILE_IN,
+    TILE_OUT,
+    Scratch,
+    new_scratch,
+)
+
+
+class ActiveDay(NamedTuple):
+    """One UTC day on which something was booked."""
+
+    day: int
+    """Days since 1970-01-01."""
+    transactions: int
+    own: int
+    """How many of them the customer made; the bank booked the others by itself."""
+    money_in: int
+    """In minor units of the base currency, as money_out; both positive."""
+    money_out: int
+    channels: tuple[int, ...]
+    """Transactions by place in CHANNELS; all 0 where the day is more than 90 days before the last one."""
 
 
 def _opened(row: bytes) -> Scratch:
@@ -48,3 +81,20 @@ def known_dealings(row: bytes) -> Dealings:
 def churn_raised_at(row: bytes) -> int | None:
     """The due time (epoch ms) of the churn alert that stands for the customer, None if none does."""
     return int(_opened(row).life[RAISED_DUE]) or None
+
+
+def active_days(row: bytes) -> list[ActiveDay]:
+    """The days of a compact row, oldest first: of the 180 that end with the last one. Raises LayoutError."""
+    s = _opened(row)
+    open_days(s)
+    return [
+        ActiveDay(
+            int(day[TILE]),
+            int(day[TILE_COUNT]),
+            int(day[DAY_OWN]),
+            int(day[TILE_IN]),
+            int(day[TILE_OUT]),
+            tuple(day[DAY_MIX : DAY_MIX + CHANNEL_COUNT].tolist()),
+        )
+        for day in s.day[: s.size[DAYS]]
+    ]

@@ -28,6 +28,11 @@ def reader_group(settings: Settings) -> str:
     return f"{settings.group_id}-reader"
 
 
+def letters_group(settings: Settings) -> str:
+    """Where it is kept which dead letters have been replayed; the transactional id of whoever does it, too."""
+    return f"{settings.group_id}-dead-letters"
+
+
 def offers_changelog(settings: Settings) -> str:
     """The compacted topic in which Faust keeps the offers that were accepted, for every worker to read."""
     return f"{faust_id(settings)}-offers-changelog"

@@ -33,6 +33,9 @@ TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Addresses that only programs on the same machine reach."""
+
 SECRETS = (
     "kafka_sasl_password",
     "kafka_ssl_key_password",
@@ -40,6 +43,7 @@ SECRETS = (
     "redis_ssl_key_password",
     "redis_sentinel_password",
     "control_key",
+    "serve_secret",
 )
 """Settings that may hold a secret: nothing repeats what was written, and each may come from a file."""
 
@@ -89,6 +93,12 @@ def _key(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value().encode()) > 64:
         raise ValueError("longer than 64 bytes")
     return key
+
+
+def _long_secret(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret.get_secret_value()) < 32:
+        raise ValueError("shorter than 32 characters; write for example what `openssl rand -hex 32` prints")
+    return secret
 
 
 def _file(path: Path) -> Path:
@@ -201,6 +211,7 @@ class Settings(BaseSettings):
     topic_customer_events: TopicName = Field(
         default="customer-events", description="read: consents, time zones, products of a customer"
     )
+    topic_audit: TopicName = Field(default="tracker-audit", description="written: who looked at whom or changed what")
     partitions: int = Field(default=8, ge=1, le=1024, description="of topics that `topics create` makes")
     replication_factor: int = Field(default=1, ge=1, le=7, description="of topics that `topics create` makes")
 
@@ -244,6 +255,26 @@ class Settings(BaseSettings):
 
     web_host: str = Field(default="127.0.0.1", description="address on which a worker answers /metrics and /healthz")
     web_port: Port = Field(default=8460, description="port of the same; 0 takes any that is free")
+
+    serve_keys_file: File | None = Field(
+        default=None,
+        description="access keys that `tracker keys make` makes; without it the API and console ask for none",
+    )
+    serve_host: str = Field(default="127.0.0.1", description="address on which `tracker serve` answers")
+    serve_port: Port = Field(default=8470, description="port of the same; 0 takes any that is free")
+    serve_ssl_certificate_location: File | None = Field(
+        default=None, description="PEM certificate of the same, for https; with its chain, if it has one"
+    )
+    serve_ssl_key_location: File | None = Field(default=None, description="PEM key of that certificate, unencrypted")
+    serve_secret_file: File | None = Field(default=None, description="file that holds TRACKER_SERVE_SECRET")
+    serve_secret: Annotated[SecretStr, AfterValidator(_long_secret)] = Field(
+        default=SecretStr(""),
+        description="what sessions are sealed with, the same in every server; by default new at each start",
+    )
+    serve_alerts_max: int = Field(default=10_000, ge=100, le=1_000_000, description="newest alerts held in memory")
+    serve_requests_per_second: int = Field(
+        default=100, ge=1, le=1_000_000, description="of one caller; in a burst four times as many"
+    )
 
     @field_validator(*SECRETS, mode="before")
     @classmethod
@@ -332,6 +363,18 @@ class Settings(BaseSettings):
             raise ValueError("TRACKER_REDIS_URL names several servers, which must be nodes of a Redis Cluster: write 1")
         return given
 
+    @field_validator("serve_host")
+    @classmethod
+    def _not_open_to_all(cls, given: str, info: ValidationInfo) -> str:
+        if given not in LOOPBACK and info.data.get("serve_keys_file", ...) is None:
+            raise ValueError(f"without {variable('serve_keys_file')} it must be one of {', '.join(LOOPBACK)}")
+        return given
+
+    @field_validator("serve_ssl_key_location")
+    @classmethod
+    def _key_of_the_servers_certificate(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+        return _key_of("serve_ssl_certificate_location", given, info)
+
     @field_validator("churn_challenger")
     @classmethod
     def _challenges_a_model(cls, given: Path | None, info: ValidationInfo) -> Path | None:
@@ -346,7 +389,9 @@ class Settings(BaseSettings):
             raise ValueError("a Redis Cluster has no Sentinels: leave out one of this and TRACKER_REDIS_SENTINELS")
         return given
 
-    @field_validator("topic_alerts", "topic_dead_letters", "topic_offers", "topic_outcomes", "topic_customer_events")
+    @field_validator(
+        "topic_alerts", "topic_dead_letters", "topic_offers", "topic_outcomes", "topic_customer_events", "topic_audit"
+    )
     @classmethod
     def _topics_differ(cls, given: str, info: ValidationInfo) -> str:
         for name, other in info.data.items():

@@ -203,6 +203,16 @@ class RedisStore:
         found: list[bytes | None] = self._ask(partition, command(b"HMGET", b"{%d}:pos" % partition, *_FIELDS))
         return None if found[0] is None else _position(found)
 
+    def look(self, partition: int, customer: str) -> tuple[bytes | None, Position | None]:
+        """A customer's row, and where the partition stands, in one round trip."""
+        asked = [mget(partition, [customer]), command(b"HMGET", b"{%d}:pos" % partition, *_FIELDS)]
+        with self._watched():
+            rows, stands = self._line(partition).ask_all(asked)
+            for answer in (rows, stands):
+                if isinstance(answer, StoreUnavailable):
+                    raise answer
+        return rows[0], None if stands[0] is None else _position(stands)
+
     def _names(self, partition: int) -> Iterator[str]:
         """Customers, some more than once."""
         start = len(b"{%d}:c:" % partition)

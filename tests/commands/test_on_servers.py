@@ -33,13 +33,13 @@ def bank(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Bank:
 
 def test_topics_are_made_once(bank: Bank) -> None:
     lines = [json.loads(line) for line in bank.command("topics", "create", "--json").stdout.splitlines()]
-    assert [(line["created"], line["differences"]) for line in lines] == [(False, [])] * 7
+    assert [(line["created"], line["differences"]) for line in lines] == [(False, [])] * 8
 
 
 def test_topics_that_differ_are_told_and_left(bank: Bank) -> None:
     said = bank.command("topics", "create", partitions=4, status=1).stdout
     assert f"differs  {bank.settings.topic_transactions}: has 3 partitions, not 4" in said
-    assert bank.command("topics", "create").stdout.count("is right") == 7
+    assert bank.command("topics", "create").stdout.count("is right") == 8
 
 
 def test_a_customer_is_shown(bank: Bank) -> None:

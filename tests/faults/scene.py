@@ -70,6 +70,7 @@ class Scene:
             "topic_offers": f"{name}-offers",
             "topic_outcomes": f"{name}-outcomes",
             "topic_customer_events": f"{name}-customer-events",
+            "topic_audit": f"{name}-audit",
             "partitions": partitions,
             "clock": "stream",
             "session_timeout_ms": SESSION_MS,

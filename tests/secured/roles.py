@@ -40,6 +40,7 @@ def roles(settings: Settings) -> dict[str, list[Right]]:
         "tracker alerts": rights.reading(settings, settings.topic_alerts),
         "tracker dead-letters list": rights.listing_letters(settings),
         "tracker dead-letters replay": rights.replaying_letters(settings),
+        "tracker serve": rights.serving(settings),
         "tracker verify": rights.verifying(settings),
         "tracker train, backtest": rights.learning(settings),
     }

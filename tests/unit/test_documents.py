@@ -184,6 +184,7 @@ def test_the_asyncapi_document_names_every_topic_and_every_kind_of_record() -> N
         "offer-catalog": {"offer", "policy", "withdrawnOffer"},
         "alert-outcomes": {"outcome"},
         "customer-events": {"customerEvent"},
+        "tracker-audit": {"auditRecord"},
     }
 
 

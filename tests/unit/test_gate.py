@@ -19,7 +19,7 @@ from tests.servers import fresh_name
 def preflight(broker: EmbeddedBroker, outcomes: int) -> tuple[Preflight, Health]:
     """Before topics of which the one of outcomes has that many partitions, all the others 2."""
     name = fresh_name("preflight")
-    topics = ("transactions", "alerts", "dead_letters", "offers", "outcomes", "customer_events")
+    topics = ("transactions", "alerts", "dead_letters", "offers", "outcomes", "customer_events", "audit")
     given: dict[str, Any] = {f"topic_{topic}": f"{name}-{topic}" for topic in topics}
     given |= {"kafka_bootstrap_servers": broker.bootstrap_servers, "group_id": name}
     settings = Settings(**given, partitions=2, retry_seconds_max=1)

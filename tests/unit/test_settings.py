@@ -126,6 +126,21 @@ def test_two_settings_cannot_name_one_topic(monkeypatch: pytest.MonkeyPatch) -> 
     assert line.startswith("TRACKER_TOPIC_ALERTS: must not be the topic of TRACKER_TOPIC_TRANSACTIONS")
 
 
+def test_a_console_without_keys_is_for_this_machine_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_SERVE_HOST="0.0.0.0")
+    assert line.startswith("TRACKER_SERVE_HOST: without TRACKER_SERVE_KEYS_FILE it must be one of 127.0.0.1")
+    keys = tmp_path / "keys.toml"
+    keys.write_text("")
+    monkeypatch.setenv("TRACKER_SERVE_KEYS_FILE", str(keys))
+    assert load_settings().serve_host == "0.0.0.0"
+
+
+def test_a_secret_of_sessions_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = _mistakes(monkeypatch, TRACKER_SERVE_SECRET="hidden")
+    assert "shorter than 32 characters" in line
+    assert "hidden" not in line
+
+
 def test_a_file_of_rates_must_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (line,) = _mistakes(monkeypatch, TRACKER_RATES_FILE=str(tmp_path / "none.toml"))
     assert "there is no file" in line
@@ -136,7 +151,7 @@ def test_a_secret_comes_from_a_file_without_the_end_of_its_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     file, pem = tmp_path / "secret", tmp_path / "some.pem"
-    file.write_text("redis://u:hidden@h:1/0\r\n")
+    file.write_text("redis://u:hidden@host-of-long-name:1/0\r\n")
     pem.write_text("")
     monkeypatch.setenv("TRACKER_KAFKA_SECURITY_PROTOCOL", "sasl_ssl")
     monkeypatch.setenv("TRACKER_KAFKA_SASL_USERNAME", "u")
@@ -150,7 +165,9 @@ def test_a_secret_comes_from_a_file_without_the_end_of_its_line(
     monkeypatch.delenv(variable(name), raising=False)
     monkeypatch.setenv(f"{variable(name)}_FILE", str(file))
     held = getattr(load_settings(), name)
-    assert (held.get_secret_value() if hasattr(held, "get_secret_value") else str(held)) == "redis://u:hidden@h:1/0"
+    assert (
+        held.get_secret_value() if hasattr(held, "get_secret_value") else str(held)
+    ) == "redis://u:hidden@host-of-long-name:1/0"
 
 
 @pytest.mark.parametrize("name", ["redis_url", "control_key"])

@@ -1,0 +1,163 @@
+"""One small bank that a worker has processed, and two servers over it: one open, one that asks for keys."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+import requests
+from confluent_kafka import Producer
+from playwright.sync_api import Browser, sync_playwright
+
+from commands.embedded import EmbeddedBroker, EmbeddedRedis, TiedProcess
+from commands.offers import SHIPPED
+from commands.topics import wanted_topics
+from serving.access import ROLES, Role, hash_of, new_key
+from tests.live import Bank, tracker
+
+CUSTOMERS = 60
+START_SECONDS_MAX = 60
+ANSWER_SECONDS_MAX = 10
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+class Server(NamedTuple):
+    """A running `tracker serve`."""
+
+    bank: Bank
+    address: str
+    log: Path
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return requests.get(self.address + path, timeout=ANSWER_SECONDS_MAX, allow_redirects=False, **more)
+
+    def api(self, path: str, status: int = 200, **more: Any) -> Any:
+        """What the API answers, which must have that status."""
+        answer = self.get(f"/api/v1{path}", **more)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def send(self, method: str, path: str, **more: Any) -> requests.Response:
+        return requests.request(method, self.address + path, timeout=ANSWER_SECONDS_MAX, allow_redirects=False, **more)
+
+    def publish(self, topic: str, key: str, value: object, headers: dict[str, str] | None = None) -> None:
+        """Puts a record into a topic, as whoever writes it."""
+        producer = Producer({"bootstrap.servers": self.bank.settings.kafka_bootstrap_servers, "partitioner": "murmur2"})
+        producer.produce(topic, key=key, value=orjson.dumps(value), headers=dict(headers or {}))
+        assert producer.flush(ANSWER_SECONDS_MAX) == 0
+
+
+class Keyed(NamedTuple):
+    """A server that asks for keys, and a key of each role."""
+
+    server: Server
+    keys: dict[Role, str]
+    expired: str
+    file: Path
+
+
+@pytest.fixture(scope="session")
+def served_bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    """A simulated bank on embedded servers of its own, its worker still running."""
+    feed = tmp_path_factory.mktemp("served") / "feed.jsonl.gz"
+    tracker("simulate", "-o", feed, "--customers", CUSTOMERS, "--days", 120, "--seed", 2)
+    with EmbeddedBroker() as broker, EmbeddedRedis() as redis:
+        bank = Bank(broker.bootstrap_servers, redis.url, tmp_path_factory.mktemp("logs"), partitions=3, clock="stream")
+        for topic in wanted_topics(bank.settings):
+            broker.create_topic(topic.name, topic.partitions)
+        bank.command("offers", "publish", SHIPPED)
+        bank.publish(feed)
+        with bank.worker() as worker:
+            worker.until(lambda: bank.processed() > 0 and _at_rest(bank))
+            yield bank
+
+
+@pytest.fixture(scope="session")
+def server(served_bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """On loopback, without keys."""
+    with Running(served_bank, tmp_path_factory.mktemp("open")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def keyed(served_bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    """With a key of each role, and one that expired today."""
+    folder = tmp_path_factory.mktemp("keyed")
+    file, today = folder / "keys.toml", datetime.now(UTC).date()
+    keys = {role: new_key() for role in ROLES}
+    expired = new_key()
+    tables = [(role, key, role, today + timedelta(days=1)) for role, key in keys.items()]
+    tables.append(("late", expired, "viewer", today))
+    file.write_text(
+        "".join(
+            f'[[key]]\nname = "{name}"\nsha256 = "{hash_of(key)}"\nroles = ["{role}"]\nexpires = {expires}\n'
+            for name, key, role, expires in tables
+        )
+    )
+    with Running(served_bank, folder, serve_keys_file=file) as found:
+        yield Keyed(found, keys, expired, file)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium as the system has it. A laptop without one skips; CI does not."""
+    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if program is None:
+        if os.environ.get("CI") == "true":
+            raise RuntimeError("Chromium is missing, and in CI nothing may be left out")
+        pytest.skip("Chromium is missing; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+class Running:
+    """`tracker serve` as a process of its own, for as long as the context lasts."""
+
+    def __init__(self, bank: Bank, folder: Path, **changes: object) -> None:
+        self._bank, self._log = bank, folder / "serve.log"
+        environment = bank.environment(serve_port=0, serve_requests_per_second=10_000, **changes)
+        told = [f"{name}={value}" for name, value in environment.items() if name.startswith("TRACKER_")]
+        self._process = TiedProcess(["env", *told, sys.executable, "-m", "commands", "serve"], self._log)
+
+    def __enter__(self) -> Server:
+        self._process.wait_until(lambda: self._address() != "", START_SECONDS_MAX)
+        found = Server(self._bank, self._address(), self._log)
+        self._process.wait_until(lambda: _ready(found), START_SECONDS_MAX)
+        return found
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stop()
+
+    def _address(self) -> str:
+        lines = self._log.read_text().splitlines()
+        return next((line.split()[1] for line in lines if line.startswith("ready http")), "")
+
+
+def _ready(server: Server) -> bool:
+    try:
+        return server.get("/readyz").status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def _at_rest(bank: Bank) -> bool:
+    """All is processed and published. (The embedded broker does not know transactions, so no more is asked of it.)"""
+    from commands.kafka import consumer, ends
+
+    reader = consumer(bank.settings)
+    try:
+        for number in range(bank.settings.partitions):
+            position = bank.state.read(number)
+            high = ends(reader, bank.settings.topic_transactions, number).high
+            if position is None or position.offset < high or bank.state.depths(number)[1]:
+                return False
+        return True
+    finally:
+        reader.close()
