@@ -11,7 +11,7 @@ from handlers.state.row_table import LEDGER
 from serving.partitioner import partition_of
 from streams.ops.settings import Settings
 from streams.store.port import Position, StoreUnavailable
-from streams.store.redis_store import RedisStore, redis_lines
+from streams.store.redis_store import RedisStore, redis_routing
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Customers:
         """`partitions` says how many the topic of transactions has."""
         self._by_stream = settings.clock == "stream"
         self._partitions = partitions
-        self._store = RedisStore(redis_lines(settings))
+        self._store = RedisStore(redis_routing(settings))
         self._thread = ThreadPoolExecutor(1, "customers")
 
     async def find(self, customer_id: str) -> Known | None:

@@ -207,7 +207,7 @@ class RedisStore:
         """A customer's row, and where the partition stands, in one round trip."""
         asked = [mget(partition, [customer]), command(b"HMGET", b"{%d}:pos" % partition, *_FIELDS)]
         with self._watched():
-            rows, stands = self._line(partition).ask_all(asked)
+            rows, stands = self._connection(partition).ask_all(asked)
             for answer in (rows, stands):
                 if isinstance(answer, StoreUnavailable):
                     raise answer
