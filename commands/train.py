@@ -47,5 +47,5 @@ def train(
     if remark := shortfall(learned):
         out.print(f"[yellow]{remark}[/]")
     if training.rows:
-        out.print(f"out of fold: AUC {training.auc:.4f}, log-loss {training.log_loss:.4f}")
+        out.print(f"of customers and days not seen: AUC {training.auc:.4f}, log-loss {training.log_loss:.4f}")
     out.print(f"{learned.name} {learned.version} written to {model}", markup=False)

@@ -107,11 +107,14 @@ def backtest(
     recency = last.inputs[:, NAMES.index("recency_days")]
     active: F8 = (recency <= horizon_days).astype(np.float64)
     seen_days = (int(history.clock[-1]) - split) // DAY_MS + 1
-    if seen_days < horizon_days:
-        remarks.append(f"The history ends {max(seen_days, 0)} days after the split: who left is known only until then.")
     money = np.nan_to_num(last.inputs[:, NAMES.index("in_life")] + last.inputs[:, NAMES.index("out_life")])
     methods: list[Method] = []
-    if seen_days <= 0 or not 0 < left.sum() < len(left):
+    if seen_days < horizon_days:
+        remarks.append(
+            f"The history ends {max(seen_days, 0)} days after the split: who has left in {horizon_days} days is known"
+            f" from {rfc3339(split + horizon_days * DAY_MS)[:10]} on, and nothing is measured before."
+        )
+    elif not 0 < left.sum() < len(left):
         remarks.append("All customers did the same after the split: there is nothing to measure.")
     else:
         said("comparing with baselines")

@@ -25,9 +25,11 @@ from learning.churn_members import (
     tree_places,
 )
 from learning.label_plan import CUTOFFS
+from schemas.units import DAY_MS
 
 STRENGTHS = (0.001, 0.005, 0.02, 0.1, 0.5)
 _FOLDS = 4
+_LABELS_MIN = 10
 _CARRIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -39,6 +41,8 @@ class Rows:
     left: F8
     customer: I8
     horizon: I8
+    cutoff: I8
+    """Epoch ms."""
     age: F8
     """Days since the first transaction."""
     repeats: F8
@@ -136,16 +140,49 @@ def members(rows: Rows, shorter: Shorter | None, carried: bool, said: Callable[[
         by_member = unseen[1].members(strength, stage)
         early = _blend(by_member, shorter.rows.left, weight[asked])
         carry = _carry(early[0] + by_member @ early[1:], shorter, y[asked])
+    by_time = _by_time(rows, wanted, places, leaves, leaf_share, STRENGTHS[strength], STAGES[stage], blend)
+    loss, auc = by_time or (_loss(y[asked], blended), _auc(y[asked], blended))
     forests = [boosted(columns, y, places, leaves, leaf_share, STAGES[stage], seed) for seed in SEEDS]
     return Parts(
         corrected(columns, y, weight),
         logistic(columns, y, wanted, STRENGTHS[strength]),
         exported(forests, places),
         blend.tolist(),
-        _loss(y[asked], blended),
-        float(roc_auc_score(y[asked], blended)) if len(np.unique(y[asked])) == 2 else 0.5,
+        loss,
+        auc,
         carry,
     )
+
+
+def _by_time(
+    rows: Rows, wanted: list[int], places: I8, leaves: int, leaf_share: float, strength: float, stage: int, blend: F8
+) -> tuple[float, float] | None:
+    """Log-loss and AUC at the last cut-off, by members that have seen neither its customers nor any day after it; None
+    where too little had been settled by then."""
+    asked = rows.horizon == rows.horizon.max()
+    last = rows.cutoff[asked].max()
+    later = asked & (rows.cutoff == last)
+    settled = rows.cutoff + rows.horizon * DAY_MS <= last
+    z = np.zeros(len(rows.left))
+    for half in range(2):
+        mine = rows.customer // _FOLDS % 2 == half
+        learned, tested = settled & ~mine, later & mine
+        if min(rows.left[learned].sum(), (1 - rows.left[learned]).sum()) < _LABELS_MIN:
+            return None
+        columns, y, weight = rows.columns[learned], rows.left[learned], np.full(int(learned.sum()), 1.0 / CUTOFFS)
+        trees = boosted(columns, y, places, leaves, leaf_share, stage, 0)
+        unseen = rows.columns[tested]
+        by_member = (
+            linear_logits(corrected(columns, y, weight), unseen),
+            linear_logits(logistic(columns, y, wanted, strength), unseen),
+            trees.decision_function(unseen[:, places]),
+        )
+        z[tested] = blend[0] + np.stack(by_member, axis=1) @ blend[1:]
+    return _loss(rows.left[later], z[later]), _auc(rows.left[later], z[later])
+
+
+def _auc(y: F8, z: F8) -> float:
+    return float(roc_auc_score(y, z)) if len(np.unique(y)) == 2 else 0.5
 
 
 def at_level(rows: Rows) -> Parts:

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from handlers.churn.design_matrix import FIRST_DECLARED, design, parameters
-from handlers.churn.drift import reference
-from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
+from handlers.churn.drift import reference, stationary
+from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS, asked_about
 from handlers.churn.model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training
 from handlers.churn.purchase_models import PurchaseModel
 from learning import purchase_fit
@@ -62,7 +62,7 @@ def train(
     at = {snapshot.at: snapshot for snapshot in taken}
     said("fitting BG/NBD and MBG/NBD")
     fits = {snapshot.at: purchase_models(snapshot) for snapshot in taken}
-    rows, learned = _rows(Labels(known, leaving), at, fits, labels.pairs), labels.pairs
+    rows, learned = _rows(Labels(known, leaving), at, fits, labels.pairs, horizon_days), labels.pairs
     bg, mbg = fits[until]
     if rows is None:
         said("too few labels: the purchase models stand alone")
@@ -73,7 +73,7 @@ def train(
     else:
         half = _half(Labels(known, leaving), at, fits, labels.pairs, horizon_days)
         parts = members(rows, half, labels.carried, said)
-    silence = _silence(_rows(Labels(known, SILENCE), at, fits, _shorter(labels)))
+    silence = _silence(_rows(Labels(known, SILENCE), at, fits, _shorter(labels), horizon_days))
     summary = Training(
         until=rfc3339(until),
         events=len(known),
@@ -107,9 +107,9 @@ def train(
     )
     digest = blake2b(msgspec.json.encode(model), digest_size=6).hexdigest()
     last = taken[-1]
-    scores = Scorer(model).scores(last.inputs)
-    references = [reference("score", scores)]
-    references += [reference(NAMES[c], last.inputs[:, c]) for c in _used(model)]
+    seen = last.inputs[asked_about(last.inputs, horizon_days)]
+    references = [reference("score", Scorer(model).scores(seen))]
+    references += [reference(NAMES[c], seen[:, c]) for c in _used(model)]
     return Trained(msgspec.structs.replace(model, version=digest, reference=references), last)
 
 
@@ -130,7 +130,7 @@ def _half(
     cutoff, longest = max(pairs, key=lambda pair: pair[1])
     if longest >= horizon_days:
         return None
-    rows = _rows(labels, at, fits, [(cutoff, longest // 2)])
+    rows = _rows(labels, at, fits, [(cutoff, longest // 2)], horizon_days)
     return None if rows is None else Shorter(rows, parameters(*fits[cutoff]), longest)
 
 
@@ -177,30 +177,37 @@ def _rows(
     at: dict[int, Snapshot],
     fits: dict[int, tuple[PurchaseModel, PurchaseModel]],
     pairs: Sequence[tuple[int, int]],
+    asked_days: int,
 ) -> Rows | None:
-    """Each cut-off with the purchase models of what was known at it."""
+    """Each cut-off with the purchase models of what was known at it, and of its customers those asked about in life:
+    the dormant, who may be many, would teach nothing but that they are dormant."""
     if not pairs:
         return None
-    columns, left, customers, horizons, ages, repeats = [], [], [], [], [], []
+    columns, left, customers, horizons, cutoffs, ages, repeats = [], [], [], [], [], [], []
     for cutoff, horizon in pairs:
         snapshot = at[cutoff]
-        columns.append(design(snapshot.inputs, float(horizon), *fits[cutoff]))
-        left.append(labels.left(snapshot, horizon))
-        customers.append(snapshot.customer)
-        horizons.append(np.full(len(snapshot.customer), horizon))
-        ages.append(snapshot.inputs[:, len(DECLARED) + AGE])
-        repeats.append(snapshot.inputs[:, len(DECLARED) + REPEATS])
+        asked = asked_about(snapshot.inputs, asked_days)
+        inputs = snapshot.inputs[asked]
+        columns.append(design(inputs, float(horizon), *fits[cutoff]))
+        left.append(labels.left(snapshot, horizon)[asked])
+        customers.append(snapshot.customer[asked])
+        horizons.append(np.full(len(inputs), horizon))
+        cutoffs.append(np.full(len(inputs), cutoff))
+        ages.append(inputs[:, len(DECLARED) + AGE])
+        repeats.append(inputs[:, len(DECLARED) + REPEATS])
     return Rows(
         np.concatenate(columns),
         np.concatenate(left),
         np.concatenate(customers),
         np.concatenate(horizons),
+        np.concatenate(cutoffs),
         np.concatenate(ages),
         np.concatenate(repeats),
     )
 
 
 def _used(model: ChurnModel) -> list[int]:
-    """Places in NAMES of the inputs whose drift is watched: the declared features used, and the rhythm figures."""
+    """Places in NAMES of the inputs whose drift is watched: the declared features used, and the rhythm figures, but for
+    those that grow by themselves."""
     named = {*model.logistic.columns, *model.trees.columns}
-    return [c for c, name in enumerate(NAMES) if name in named or c >= len(DECLARED)]
+    return [c for c, name in enumerate(NAMES) if stationary(name) and (name in named or c >= len(DECLARED))]

@@ -177,7 +177,7 @@ def _drivers(found: Backtest) -> list[str]:
     trained = found.model.training
     rows = [
         ("members' weights", ", ".join(f"{weight:.2f}" for weight in found.model.blend[1:])),
-        ("out-of-fold AUC, log-loss", f"{trained.auc:.4f}, {trained.log_loss:.4f}"),
+        ("AUC, log-loss of customers and days not seen", f"{trained.auc:.4f}, {trained.log_loss:.4f}"),
         ("horizons of the labels, days", ", ".join(map(str, trained.horizons_days)) or "none"),
         ("cut-offs", ", ".join(cutoff[:10] for cutoff in trained.cutoffs) or "none"),
     ]

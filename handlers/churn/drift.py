@@ -10,6 +10,16 @@ from handlers.churn.model import Reference
 from handlers.kernel.jit import F8
 
 BINS = 10
+_BY_THE_CALENDAR = ("share_type_interest_90d", "share_type_fee_90d")
+_GROWING = (
+    "repeat_days",
+    "first_to_last_days",
+    "age_days",
+    "silence_of_tenure",
+    "tenure_days",
+    "frequency",
+    "accounts",
+)
 _SHARE_MIN = 1e-4
 """An empty bin counts as this share, so that the index is finite."""
 
@@ -19,6 +29,12 @@ def reference(name: str, values: F8) -> Reference:
     known = values[~np.isnan(values)]
     edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS)) if len(known) else np.zeros(0)
     return Reference(name, edges.tolist(), _shares(values, edges).tolist())
+
+
+def stationary(name: str) -> bool:
+    """Whether an input may be compared with what it was: not what grows by itself while a bank keeps its customers, nor
+    what is another after a day of salaries or of fees."""
+    return name not in (*_GROWING, *_BY_THE_CALENDAR) and not name.endswith(("_life", "_7d"))
 
 
 def psi(then: Reference, values: F8) -> float:

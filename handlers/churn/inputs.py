@@ -9,7 +9,7 @@ import numpy as np
 
 from handlers.aggregates.evaluate import SPEC, evaluate, sorted_gaps
 from handlers.aggregates.features import FEATURES, Feature, Measure, Unit
-from handlers.kernel.jit import F8, I8, NONE, U8, jit
+from handlers.kernel.jit import F8, I8, NONE, U8, Mask, jit
 from handlers.state.codec import decode
 from handlers.state.day_list import own_days
 from handlers.state.row import (
@@ -59,6 +59,8 @@ NAMES: tuple[str, ...] = (*(feature.name for feature in DECLARED), *(name for na
 """Every input by its place in the inputs matrix."""
 
 UNITS: tuple[Unit, ...] = (*(feature.unit for feature in DECLARED), *(unit for _, unit, _ in RHYTHM))
+
+_RECENCY = NAMES.index("recency_days")
 
 DECLARED_SPEC = SPEC[[FEATURES.index(feature) for feature in DECLARED]]
 DECLARED_EXACT = np.array([feature.exact for feature in DECLARED], np.int64)
@@ -142,6 +144,13 @@ def inputs_at(rows: Sequence[bytes], now: int) -> F8:
     ends = np.cumsum([len(row) for row in rows], dtype=np.int64) if rows else np.zeros(0, np.int64)
     _fill_rows(s, raw, ends, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
     return out
+
+
+def asked_about(inputs: F8, horizon_days: float) -> Mask:
+    """Which of these customers, (n, inputs), a worker asks about in life: those silent for no longer than the horizon.
+    Who is silent for longer has had an alert, or none will come. (n,)."""
+    asked: Mask = inputs[:, _RECENCY] <= horizon_days
+    return asked
 
 
 def new_room(s: Scratch) -> I8:

@@ -1,7 +1,7 @@
 """Whether the bank's customers are still like those that the churn model was trained on: drift of inputs and score.
 
-Compared are, as in training, all customers ever seen, not only those whose silence is judged: by a sample of the rows
-as they stand now, beside the loop and without a part in any decision.
+Compared are, as in training, the customers whose silence may be judged, those active within the horizon: by a sample of
+the rows as they stand now, beside the loop and without a part in any decision.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from handlers.churn.drift import psi
-from handlers.churn.inputs import NAMES, inputs_at
+from handlers.churn.inputs import NAMES, asked_about, inputs_at
 from handlers.churn.model import ChurnModel, Scorer
 from handlers.profile.upgrade import current
 from handlers.state.codec import LayoutError
@@ -64,6 +64,7 @@ class DriftMonitor:
                 rows = [current(row) for row in self._store.sample(number, SAMPLE // len(numbers))]
                 found.append(inputs_at(rows, position.clock))
         inputs = np.concatenate(found) if found else np.zeros((0, len(NAMES)))
+        inputs = inputs[asked_about(inputs, self._scorer.model.horizon_days)]
         for reference in self._scorer.model.reference:
             if len(inputs) < SAMPLE_MIN:
                 self._metrics.forget_drift(reference.name)

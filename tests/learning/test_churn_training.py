@@ -5,16 +5,18 @@ import numpy as np
 import orjson
 import pytest
 
-from handlers.churn.design_matrix import design, logit
+from handlers.churn.design_matrix import COLUMN_NAMES, COLUMNS, design, logit
 from handlers.churn.drift import psi, reference
-from handlers.churn.inputs import NAMES
+from handlers.churn.inputs import NAMES, asked_about
 from handlers.churn.model import ChurnModel, ModelError, Scorer, dumps, loads, sigmoid, weights_of
 from handlers.churn.purchase_models import PurchaseModel
 from handlers.churn.scoring import new_columns, reach, score_rows
 from learning.backtest import LeakError, backtest, predictions
+from learning.churn_blend import Rows, members
 from learning.churn_members import boosted, columns_for, exported, linear_logits, tree_places
 from learning.churn_training import Trained, train
 from learning.history import History
+from learning.snapshots import snapshots
 from schemas.units import DAY_MS, parse_rfc3339, rfc3339
 from tests.learning.conftest import HORIZON, UNTIL, read_lines
 from tests.models import by_hand
@@ -55,6 +57,37 @@ def test_the_youngest_learned_from_is_told(trained: Trained, history: History) -
 
 def test_training_again_gives_the_same_bytes(history: History, trained: Trained) -> None:
     assert dumps(train(history, UNTIL, HORIZON).model) == dumps(trained.model)
+
+
+def test_who_is_long_silent_is_no_row_to_learn_from(lines: list[bytes], trained: Trained) -> None:
+    """As many as were ever active came for a few days once; nobody asks about them."""
+    dormant = [
+        orjson.dumps(row | {"event_id": f"d-{n}", "customer_id": f"dormant-{n % 250}", "account_id": f"d-{n % 250}"})
+        for n, row in enumerate(map(orjson.loads, lines[:750]))
+    ]
+    found = train(read_lines([*dormant, *lines]), UNTIL, HORIZON).model.training
+    assert found.customers > 1.8 * trained.model.training.customers
+    assert (found.rows, found.silent_share) == (trained.model.training.rows, trained.model.training.silent_share)
+
+
+def test_what_is_told_of_a_model_is_of_days_that_its_members_had_not_seen() -> None:
+    """What had held at every cut-off is the other way round at the last."""
+    chance = np.random.default_rng(0)
+    columns = chance.normal(size=(2_400, len(COLUMNS)))
+    cutoff = np.repeat(np.arange(4), 600)
+    sure = np.where(cutoff == 3, -1, 1) * columns[:, COLUMN_NAMES.index("log_silence")]
+    left = (chance.random(2_400) < sigmoid(3 * sure)).astype(np.float64)
+    ones = np.ones(2_400, np.int64)
+    rows = Rows(columns, left, np.tile(np.arange(600), 4), ones, cutoff * DAY_MS, ones * 1.0, ones * 1.0)
+    parts = members(rows, None, False, lambda text: None)
+    assert parts.auc < 0.3
+    assert parts.log_loss > 1.0
+
+
+def test_nothing_is_measured_before_the_horizon_is_over(history: History, trained: Trained) -> None:
+    found = backtest(history.until(UNTIL + 10 * DAY_MS), UNTIL, HORIZON, trained.model)
+    assert (found.methods, found.detection, found.model.measured) == ([], None, None)
+    assert found.remarks[-1].endswith("is known from 2025-07-31 on, and nothing is measured before.")
 
 
 def test_the_file_scores_as_the_model_that_was_written(trained: Trained) -> None:
@@ -200,7 +233,7 @@ def test_a_file_that_is_no_model_is_refused(trained: Trained, change: dict[str, 
 
 
 def test_drift_is_zero_against_itself_and_large_for_others(trained: Trained) -> None:
-    inputs = trained.last.inputs
+    inputs = trained.last.inputs[asked_about(trained.last.inputs, HORIZON)]
     for then in trained.model.reference[1:]:
         assert psi(then, inputs[:, NAMES.index(then.name)]) < 1e-9
     score = trained.model.reference[0]
@@ -208,6 +241,17 @@ def test_drift_is_zero_against_itself_and_large_for_others(trained: Trained) -> 
     assert psi(score, sigmoid(np.full(100, 9.0))) > 1
     half = reference("x", np.array([0.0] * 50 + [1.0] * 50))
     assert psi(half, np.array([0.0] * 25 + [1.0] * 75)) == pytest.approx(0.25 * np.log(1.5) - 0.25 * np.log(0.5))
+
+
+def test_a_bank_that_goes_on_as_it_was_has_not_drifted_a_month_later(trained: Trained, history: History) -> None:
+    later = snapshots(history, [UNTIL + 30 * DAY_MS], lambda events: None)[0].inputs
+    later = later[asked_about(later, HORIZON)]
+    scores = Scorer(trained.model).scores(later)
+    found = {
+        then.name: psi(then, scores if then.name == "score" else later[:, NAMES.index(then.name)])
+        for then in trained.model.reference
+    }
+    assert not {name: index for name, index in found.items() if index >= 0.25}
 
 
 def test_the_training_summary_says_until_when_and_from_what(trained: Trained, history: History) -> None:

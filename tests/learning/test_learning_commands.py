@@ -40,7 +40,7 @@ def model(place: Path) -> Path:
     file = place / "model.json"
     done = tracker("train", place / "bank.parquet", "--until", DAY, "--horizon", DAYS, "--out", file)
     assert done.exit_code == 0, done.output
-    assert "out of fold: AUC" in done.output
+    assert "of customers and days not seen: AUC" in done.output
     return file
 
 
