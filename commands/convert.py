@@ -11,6 +11,7 @@ from commands.console import Failure, err, progress
 from commands.lines import writing
 from learning import berka, cdnow, simulator
 from learning.fields import RowError
+from learning.kinds import Kind, population
 
 app = typer.Typer(no_args_is_help=True, help="Make transactions, as JSON Lines, of other data.")
 
@@ -54,8 +55,17 @@ def simulate(
     truth: Annotated[
         Path | None, typer.Option(help="File for who drifts away, who leaves, who takes what: JSON Lines.")
     ] = None,
+    kind: Annotated[
+        Kind | None, typer.Option(help="Instead: customers of one kind, with how often they come as what matters.")
+    ] = None,
 ) -> None:
     """Make up a bank: people with salaries, habits and several channels, some of whom leave."""
+    if kind is not None:
+        made = population(kind, customers, days, seed)
+        _write(made.rows, output)
+        if truth is not None:
+            _write(made.truth, truth)
+        return
     _write(simulator.simulate(customers, days, seed), output)
     if truth is not None:
         _write(simulator.ground_truth(customers, days, seed), truth)

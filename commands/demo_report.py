@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 import msgspec
 import orjson
@@ -12,6 +11,7 @@ from rich.table import Table
 from commands.console import out
 from commands.customer import show
 from handlers.profile.customer import profile
+from learning.noticed import fates, noticed
 from learning.simulator import Truth
 from schemas.alert import Alert
 from schemas.units import DAY_MS, parse_rfc3339
@@ -110,27 +110,21 @@ def _examples(alerts: list[Alert]) -> list[Alert]:
 
 
 def _churn_score(findings: Findings, alerts: list[Alert]) -> list[str]:
-    """Who left and was noticed; and how many standing alerts are about people who are leaving."""
-    taken_back = {alert.supersedes for alert in alerts if alert.status == "retracted"}
-    raised = [alert for alert in alerts if alert.kind == "churn_risk" and alert.status == "raised"]
-    standing = {alert.customer_id for alert in raised if alert.alert_id not in taken_back}
-    end = findings.clock // DAY_MS
-    gone = {t.customer_id: _day(t.gone_on.isoformat()) for t in findings.truth if t.gone_on}
-    gone = {customer: day for customer, day in gone.items() if day < end}
-    noticed: dict[str, int] = {}
-    for alert in raised:
-        day = _day(alert.raised_at)
-        if alert.alert_id not in taken_back and day >= gone.get(alert.customer_id, end + 1):
-            noticed[alert.customer_id] = day - gone[alert.customer_id]
-    leaving = {t.customer_id for t in findings.truth if t.turns_on}
-    lines = [f"{len(noticed):,} of the {len(gone):,} customers who have left were noticed"]
-    if noticed:
-        lines[0] += f", {median(noticed.values()):.0f} days after their last one in the median"
-    if standing:
-        right = len(standing & leaving)
+    """What the churn alerts were worth."""
+    found = noticed(alerts, fates(findings.truth), findings.clock // DAY_MS)
+    lines = []
+    if found.alerts:
         lines.append(
-            f"{right:,} of the {len(standing):,} customers with a standing churn alert ({right / len(standing):.0%})"
-            " have left or are drifting away"
+            f"{found.right:,} of the {found.alerts:,} churn alerts ({found.right / found.alerts:.0%}) came true: those"
+            f" customers had left or were drifting away; {found.taken_back:,} were taken back"
+        )
+    told = f"{found.noticed:,} of the {found.left:,} customers who have left were noticed"
+    if found.days is not None:
+        told += f", half of all within {max(found.days, 0):.0f} days of their first day away"
+    lines.append(told)
+    if found.stayed:
+        lines.append(
+            f"{found.bothered:,} of the {found.stayed:,} who stayed ({found.bothered / found.stayed:.1%}) were bothered"
         )
     return lines
 

@@ -20,6 +20,7 @@ from learning.came_true import TENTHS, CameTrue
 from learning.refusals import Refusals
 from learning.replay import Replay
 from schemas.units import rfc3339
+from streams.ops.settings import OWN_RHYTHM
 
 SHOW_EVERY = 1_000
 
@@ -48,7 +49,7 @@ def replay(
     if looks is not None and settings.churn_challenger is None:
         raise Failure("--looks: there are none to write down; set TRACKER_CHURN_MODEL and TRACKER_CHURN_CHALLENGER")
     run = Replay(intake(settings, keyed=False), rules(settings, catalogue(offers)), settings.topic_transactions, batch)
-    came_true = None if settings.churn_model is None else CameTrue()
+    came_true = None if settings.churn_model == OWN_RHYTHM else CameTrue()
     started = time.monotonic()
     raised = 0
     met: Counter[Bands] = Counter()

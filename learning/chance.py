@@ -4,6 +4,7 @@ numpy promises the raw words of PCG64, not its distributions; so only the words 
 fixes to the last bit: sums, products and comparisons, and tables of quantiles rounded to thousandths.
 """
 
+from math import log1p
 from statistics import NormalDist
 
 import numpy as np
@@ -48,3 +49,8 @@ def log_normal(sigma: float) -> F8:
     exponents = np.array([normal.inv_cdf((i + 0.5) / _QUANTILES) for i in range(_QUANTILES)])
     quantiles: F8 = np.round(np.exp(exponents), 3)
     return quantiles
+
+
+def exponential() -> F8:
+    """1024 quantiles of an exponential distribution with mean 1, rounded to thousandths."""
+    return np.array([round(-log1p(-(i + 0.5) / _QUANTILES), 3) for i in range(_QUANTILES)])

@@ -95,7 +95,14 @@ def tree_places(columns: F8, wanted: Sequence[int]) -> I8:
 
 
 def boosted(
-    columns: F8, y: F8, places: I8, leaves: int, leaf_share: float, trees: int, seed: int
+    columns: F8,
+    y: F8,
+    places: I8,
+    leaves: int,
+    leaf_share: float,
+    trees: int,
+    seed: int,
+    weight: F8 | None = None,
 ) -> HistGradientBoostingClassifier:
     """Boosted trees over these columns; a leaf holds at least `leaf_share` of the rows."""
     names = [COLUMN_NAMES[c] for c in places.tolist()]
@@ -111,7 +118,7 @@ def boosted(
         random_state=seed,
     )
     with threadpool_limits(1):  # sums by several threads may differ in the last bit from run to run
-        return model.fit(columns[:, places], y)
+        return model.fit(columns[:, places], y, weight)
 
 
 def exported(models: Sequence[HistGradientBoostingClassifier], places: I8) -> Trees:

@@ -16,7 +16,8 @@ def sentence(alert: Alert) -> str:
     if alert.offer is not None:
         after = f" after {alert.not_before[:16].replace('T', ' ')} UTC" if alert.not_before else ""
         return f"Offer {who} this{after} until {until}: {alert.offer.product}. “{alert.offer.text}” {reasons}"
-    sure = "" if alert.score is None else f" ({alert.score:.0%} within {alert.horizon_days} days)"
+    by = ", by the general model" if alert.model.general else ""
+    sure = "" if alert.score is None else f" ({alert.score:.0%} within {alert.horizon_days} days{by})"
     return f"{who[0].upper()}{who[1:]} may be leaving{sure}; act before {until}. {reasons}"
 
 

@@ -24,7 +24,7 @@ from commands.kafka import admin, consumer, to_the_end
 from commands.main import run as program
 from commands.state import store
 from streams.broker.topics import topics_read
-from streams.ops.settings import PREFIX, Settings, variable
+from streams.ops.settings import OWN_RHYTHM, PREFIX, Settings, variable
 from streams.store.redis_store import RedisStore
 from tests.servers import fresh_name
 
@@ -59,6 +59,7 @@ class Bank:
             "topic_audit": f"{name}-audit",
             "session_timeout_ms": 6_000,
             "web_port": 0,
+            "churn_model": OWN_RHYTHM,  # it needs a few days only, and these tests are not about who leaves
         } | settings
         self.settings = Settings(**self._values)  # type: ignore[arg-type]
         self.state: RedisStore = store(self.settings)

@@ -72,4 +72,4 @@ def retracted(customer_id: str, due: int, at: int, cause: Mapping[str, object], 
 
 
 def _named(model: ChurnModel) -> Model:
-    return Model(name=model.name, version=model.version)
+    return Model(name=model.name, version=model.version, general=model.general)

@@ -7,7 +7,7 @@ cooldown.
 from handlers.aggregates.fold import NEWER_OWN, OWN_DAYS
 from handlers.churn.challenger import NOTE_INPUTS, NOTE_LOG_ODDS
 from handlers.churn.run_off import marks_run_off, run_off_mark, runs_off, still_runs_off
-from handlers.churn.schedule import Watch, next_look, number, reaches, see
+from handlers.churn.schedule import Watch, alarms, next_look, number, reaches, see
 from handlers.kernel.jit import F8, I8, jit
 from handlers.state.day_list import own_days
 from handlers.state.row import DUE, FIRST, LAST_OWN, NEWEST, QUIET_UNTIL, RAISED_DUE, Scratch
@@ -96,9 +96,7 @@ def alert_on_silence(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> 
         if churn.noted:
             note[NOTE_LOG_ODDS] = number(s, churn, due, room)
             keep(churn.inputs, note[NOTE_INPUTS:])
-            if note[NOTE_LOG_ODDS] >= churn.raise_at:
-                return True
-        elif reaches(s, churn, due, room, churn.raise_at):
+        if alarms(s, churn, due, room):
             return True
         s.life[DUE] = next_look(s, churn, due, room)
         return False

@@ -6,6 +6,7 @@ few weights blend and calibrate them. Training (learning/churn_training.py) writ
 """
 
 import re
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -69,7 +70,8 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the model was made from, and how it did on data that it had not seen (out of fold)."""
+    """What the model was made from, and how it did on customers and days that it had not seen: at the last cut-off, by
+    members that knew nothing after it (where the history is too short for that, at all cut-offs)."""
 
     until: str
     events: int
@@ -138,6 +140,12 @@ class ChurnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     carry: float = 1.0
     """How much of the way from the longest horizon learned to the model's the purchase models are followed, 0 to 1."""
     measured: Measured | None = None
+    general: bool = False
+    """Whether it was learned from many made-up banks, for those that have no model of their own."""
+    repeats_min: int = 0
+    """No alert for a silence of who has come back on fewer days than this after the first."""
+    mean_gap_days_max: float | None = None
+    """Nor of who came less often, where a number is given: for them a silence of the horizon is nothing unusual."""
 
 
 class Explained(NamedTuple):
@@ -237,6 +245,8 @@ def weights_of(model: ChurnModel) -> Weights:
         _forest(model.trees),
         model.trees.intercept,
         model.carry,
+        float(model.repeats_min),
+        inf if model.mean_gap_days_max is None else model.mean_gap_days_max,
     )
 
 

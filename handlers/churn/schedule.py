@@ -12,7 +12,7 @@ import numpy as np
 from handlers.churn.design_matrix import COLUMNS, logit
 from handlers.churn.forest import no_forest
 from handlers.churn.inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
-from handlers.churn.scoring import Lines, Weights, log_odds, new_columns, reach
+from handlers.churn.scoring import Lines, Weights, judged, log_odds, new_columns, reach
 from handlers.kernel.jit import F8, I8, jit
 from handlers.state.row import FIRST, LAST_OWN, Scratch
 from schemas.policy import Policy
@@ -73,6 +73,12 @@ def reaches(s: Scratch, watch: Watch, now: int, room: I8, level: float) -> bool:
 
 
 @jit
+def alarms(s: Scratch, watch: Watch, now: int, room: I8) -> bool:
+    """Whether the silence of a customer who is judged has reached the band at `now`."""
+    return reaches(s, watch, now, room, watch.raise_at) and judged(watch.inputs, watch.weights)
+
+
+@jit
 def known_from(s: Scratch, watch: Watch) -> int:
     """From when on (epoch ms) a silence of the customer is judged: at the age of the youngest that the model has seen.
     Of anyone younger it says too much; at a bank that has just been connected, that would be everybody."""
@@ -81,14 +87,15 @@ def known_from(s: Scratch, watch: Watch) -> int:
 
 @jit
 def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
-    """When to look again at a number that is below the band at `now`; 0 for never, after a silence of a horizon.
+    """When to look again at a number that is below the band at `now`; 0 for never: after a silence of a horizon, or
+    where nobody is judged. What the number was made of is in `watch`.
 
     That is when the silence will be half as long again; or, where the number will have reached the band by then if
     nothing comes, a day on which it is there and the day before it isn't, found by halving: the first such day where
     the number rises with silence. Most customers are back before the next look, so looking no further is cheap.
     """
     silence = now // DAY_MS - s.life[LAST_OWN] // DAY_MS
-    if silence >= watch.weights.horizon:
+    if silence >= watch.weights.horizon or not judged(watch.inputs, watch.weights):
         return 0
     below, above = 0, max(silence // 2, 1)
     if reaches(s, watch, now + above * DAY_MS, room, watch.raise_at):
@@ -104,4 +111,4 @@ def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
 def _no_weights() -> Weights:
     none, one = np.zeros(len(COLUMNS)), np.ones(len(COLUMNS))
     line = Lines(0.0, 0.0, none, one, none)
-    return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, no_forest(), 0.0, 1.0)
+    return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, no_forest(), 0.0, 1.0, 0.0, 0.0)

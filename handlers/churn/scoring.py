@@ -6,11 +6,11 @@ import numpy as np
 
 from handlers.churn.design_matrix import BG, COLUMNS, LOGIT_MAX, MBG, SCALE, design_row, logit
 from handlers.churn.forest import Forest, leaf_moves, leaf_sum
-from handlers.churn.inputs import AGE, DECLARED, REPEATS
+from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, REPEATS
 from handlers.churn.purchase_models import p_comes
 from handlers.kernel.jit import F8, jit
 
-_REPEATS, _AGE = len(DECLARED) + REPEATS, len(DECLARED) + AGE
+_REPEATS, _AGE, _SPAN = len(DECLARED) + REPEATS, len(DECLARED) + AGE, len(DECLARED) + FIRST_TO_LAST
 _COLUMNS = len(COLUMNS)
 _ROUNDING = 1e-6
 """Sums of leaves in another order may be apart by far less."""
@@ -43,6 +43,9 @@ class Weights(NamedTuple):
     trees_intercept: float
     carry: float
     """How much of the way from `learned` to `horizon` the purchase models are followed, 0 to 1."""
+    repeats_min: float
+    mean_gap_days_max: float
+    """Whose silence is judged, see ChurnModel."""
 
 
 @jit
@@ -132,6 +135,13 @@ def reach(inputs: F8, weights: Weights, room: F8, level: float) -> bool:
     if _at_horizon(most, inputs, weights) < level - _ROUNDING:
         return False
     return _with_trees(z, inputs, weights, room) >= level
+
+
+@jit
+def judged(inputs: F8, weights: Weights) -> bool:
+    """Whether the customer comes often enough for a silence to be judged."""
+    repeats = inputs[_REPEATS]
+    return bool(repeats >= weights.repeats_min and inputs[_SPAN] <= weights.mean_gap_days_max * max(repeats, 1.0))
 
 
 @jit

@@ -26,6 +26,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from schemas.money import EXPONENTS
 
 PREFIX = "TRACKER_"
+GENERAL, OWN_RHYTHM = Path("general"), Path("own-rhythm")
+"""Words in the place of a model's file: the model that ships with the program, and none."""
 CONFIG = f"{PREFIX}CONFIG"
 
 RedisUrl = Annotated[MultiHostUrl, UrlConstraints(allowed_schemes=["redis", "rediss", "unix"])]
@@ -105,6 +107,10 @@ def _file(path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     return path
+
+
+def _model(path: Path) -> Path:
+    return path if path in (GENERAL, OWN_RHYTHM) else _file(path)
 
 
 def _key_of(certificate: str, given: Path | None, info: ValidationInfo) -> Path | None:
@@ -223,8 +229,10 @@ class Settings(BaseSettings):
     )
     clock: Literal["wall", "stream"] = Field(default="wall", description="what tells that a silent customer is due")
 
-    churn_model: File | None = Field(
-        default=None, description="file of `tracker train`, the same in every worker; without one own rhythm decides"
+    churn_model: Annotated[Path, AfterValidator(_model)] = Field(
+        default=GENERAL,
+        description="file of `tracker train`, the same in every worker; `general`: the one that ships with the program;"
+        " `own-rhythm`: none, alerts have words and no probability",
     )
     churn_challenger: File | None = Field(
         default=None, description="file of `tracker train`: asked whatever the model is asked, decides nothing"
@@ -378,8 +386,8 @@ class Settings(BaseSettings):
     @field_validator("churn_challenger")
     @classmethod
     def _challenges_a_model(cls, given: Path | None, info: ValidationInfo) -> Path | None:
-        if given is not None and info.data.get("churn_model") is None:
-            raise ValueError(f"there is no model to challenge: set {variable('churn_model')} too")
+        if given is not None and info.data.get("churn_model") == OWN_RHYTHM:
+            raise ValueError(f"own rhythm is no model to challenge: {variable('churn_model')} names none")
         return given
 
     @field_validator("redis_cluster")

@@ -20,7 +20,7 @@ from handlers.engine.rules import Rules
 from schemas.alert import Alert
 from streams.broker.progress import OutboxProgress
 from streams.broker.topics import offers_changelog, topics_read
-from streams.ops.settings import Settings, variable
+from streams.ops.settings import OWN_RHYTHM, Settings, variable
 from streams.store.port import Changes, Offsets, StoreUnavailable
 from streams.store.redis_store import redis_of
 from tests.fast import OFFERS
@@ -76,6 +76,7 @@ class Scene:
             "session_timeout_ms": SESSION_MS,
             "poll_records_max": 25,
             "web_port": 0,
+            "churn_model": OWN_RHYTHM,
         } | changes
         if default_batches:
             del own["poll_records_max"]

@@ -12,7 +12,7 @@ import pytest
 
 from commands.demo import DIRECTORY
 from learning.simulator import CURRENCY
-from streams.ops.settings import variable
+from streams.ops.settings import GENERAL, variable
 from tests.live import BERKA, Bank, Json, OpenBank, outside, tracker, until
 
 DEMO_SECONDS_MAX = 120
@@ -64,7 +64,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def berka_bank(open_bank: OpenBank) -> Bank:
     """A real Kafka and a real Redis for the demo."""
-    return open_bank(partitions=8, base_currency="CZK", clock="stream")
+    return open_bank(partitions=8, base_currency="CZK", clock="stream", churn_model=GENERAL)
 
 
 @pytest.fixture(scope="module")

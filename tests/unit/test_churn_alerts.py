@@ -18,8 +18,8 @@ from handlers.engine.rules import Rules
 from schemas.alert import Alert
 from schemas.policy import Policy
 from schemas.units import rfc3339
-from streams.ops.settings import Settings, SettingsError
-from streams.worker.churn_models import churn_rules
+from streams.ops.settings import OWN_RHYTHM, Settings, SettingsError
+from streams.worker.churn_models import churn_rules, general
 from tests.fast import Fast
 from tests.models import HORIZON, by_hand
 from tests.unit.test_rhythm import NOON, day, every_second_day, paid
@@ -288,7 +288,8 @@ def test_a_customer_of_ninety_days_is_no_new_one(age: float, told: list[str]) ->
 def test_the_model_is_read_from_the_file_that_is_set_and_a_wrong_one_is_told(tmp_path: Any) -> None:
     file = tmp_path / "model.json"
     file.write_bytes(dumps(MODEL))
-    assert churn_rules(Settings()) == Rules()
+    assert churn_rules(Settings(churn_model=OWN_RHYTHM)) == Rules()
+    assert churn_rules(Settings()) == Rules(churn=general())
     assert churn_rules(Settings(churn_model=file)) == Rules(churn=MODEL)
     assert churn_rules(Settings(churn_model=file, churn_challenger=file)) == Rules(churn=MODEL, challenger=MODEL)
     file.write_bytes(dumps(msgspec.structs.replace(MODEL, format=99)))
@@ -300,8 +301,8 @@ def test_the_model_is_read_from_the_file_that_is_set_and_a_wrong_one_is_told(tmp
         churn_rules(Settings(churn_model=good, churn_challenger=file))
 
 
-def test_a_challenger_without_a_model_is_refused(tmp_path: Any) -> None:
+def test_a_challenger_of_own_rhythm_is_refused(tmp_path: Any) -> None:
     file = tmp_path / "model.json"
     file.write_bytes(dumps(MODEL))
-    with pytest.raises(ValidationError, match="there is no model to challenge: set TRACKER_CHURN_MODEL too"):
-        Settings(churn_challenger=file)
+    with pytest.raises(ValidationError, match="own rhythm is no model to challenge: TRACKER_CHURN_MODEL names none"):
+        Settings(churn_model=OWN_RHYTHM, churn_challenger=file)
