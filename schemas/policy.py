@@ -3,7 +3,7 @@
 What it holds takes effect in every worker as soon as the record has arrived.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -50,7 +50,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         float, Meta(ge=0, le=0.5, description="Share of customers who get no offers, to measure what offers bring.")
     ] = 0.0
     context: Annotated[
-        dict[Trigger, Annotated[float, Meta(ge=0, le=10)]],
+        dict[Trigger | Literal["churn_risk"], Annotated[float, Meta(ge=0, le=10)]],
         Meta(description="How much each moment counts, instead of what handlers/offers/triggers.py has."),
     ] = {}
     churn_raise_at: Annotated[

@@ -1,7 +1,7 @@
 """Which of the offers whose moment has come is the best: priority = propensity x context x value x weight."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from handlers.aggregates.snapshot import Snapshot
 from handlers.contact.history import Rule
@@ -124,7 +124,7 @@ def _worth(offer: Offer) -> int:
     return offer.value_minor - offer.cost_minor
 
 
-def _context(offer: Offer, bits: int, given: Mapping[Trigger, float]) -> float:
+def _context(offer: Offer, bits: int, given: Mapping[Trigger | Literal["churn_risk"], float]) -> float:
     """Of the strongest of the offer's moments that have come."""
     found = [given.get(name, MOMENTS[name].context) for name in offer.when if MOMENTS[name].bit & bits]
     if offer.retention and bits & CHURN_RISK:
