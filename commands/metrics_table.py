@@ -12,8 +12,9 @@ Made by `tracker documents` from `streams/ops/metrics.py`. Each worker answers o
 
 ## /healthz
 
-200 `{{"status":"ok","problems":[]}}`, or 503 `{{"status":"unhealthy","problems":["redis: ..."]}}`: a sentence for each
-problem, which begins with what it is about.
+200 `{{"status":"ok","problems":[],"notices":[]}}`, or 503 with `"status":"unhealthy"` and `"problems":["redis: ..."]`:
+a sentence for each problem, which begins with what it is about. `notices` say what operators should know although the
+worker does all it can: `partition N: nothing has come for 60 h ...`, an outage of the feed ([time.md](time.md)).
 
 | problem | what it means |
 |---|---|

@@ -162,6 +162,7 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             "short",
             [
                 ("sum(increase(tracker_late_events_total[5m]))", "late"),
+                ("sum(increase(tracker_untimely_events_total[5m]))", "too late for an offer"),
                 ("sum(increase(tracker_duplicate_events_total[5m]))", "duplicate"),
                 ("sum(increase(tracker_unknown_types_total[5m]))", "type not known"),
                 ("sum(increase(tracker_unknown_channels_total[5m]))", "channel not known"),
@@ -189,6 +190,11 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             "Past their due time",
             "s",
             [("max by (partition) (tracker_due_overdue_seconds)", "partition {{partition}}")],
+        ),
+        Chart(
+            "Outage of the feed",
+            "s",
+            [("max by (partition) (tracker_feed_outage_seconds)", "partition {{partition}}")],
         ),
         Chart("Customers in memory", "short", [("tracker_customers_in_memory", "{{instance}}")]),
         Chart(

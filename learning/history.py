@@ -15,10 +15,12 @@ from handlers.aggregates.features import BANK_MADE_TYPES
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import Seen
 from handlers.intake.events import AT, CLOCK, CUSTOMER, OFFSET, Batch, Events
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
 from handlers.kernel.customer_ids import ids_of
 from handlers.kernel.jit import I8, NONE
 from learning.chance import B1
+from learning.order import LATE_SHARES_MAX
 from learning.records import by_topic, record
 from learning.refusals import Refusals
 from schemas.customer_event import CustomerEvent
@@ -26,8 +28,6 @@ from schemas.line import EVENTS
 from schemas.units import DAY_MS
 
 CHUNK = 5_000
-_LATE_SHARES_MAX = ((DAY_MS, 0.1), (7 * DAY_MS, 0.01))
-"""A stream has at most such a share of events that are later than so long: whole months behind were put together."""
 
 
 class HistoryError(ValueError):
@@ -173,7 +173,7 @@ def read(
             parts.append(events := np.concatenate(its))
             at = events[:, AT]
             clock = np.maximum.accumulate(at)
-            if any(np.mean(clock - at > late) > share for late, share in _LATE_SHARES_MAX):
+            if any(np.mean(clock - at > late) > share for late, share in LATE_SHARES_MAX):
                 unordered += 1
                 clock = at
             events[:, CLOCK] = clock
@@ -200,13 +200,12 @@ def _batches(
     lines: Iterable[bytes], intake: Intake, seen: Seen, notes: NoteIntake, told: list[Note]
 ) -> Iterator[Batch]:
     """The transactions among the lines; customer events are added to `told`, outcomes left out."""
-    lines, first, clock = iter(lines), 0, 0
+    lines, first, time = iter(lines), 0, StreamTime()
     while chunk := list(islice(lines, CHUNK)):
         records = by_topic(first, chunk)
         first += len(chunk)
-        batch = intake.batch(0, records[""], clock, seen)
+        batch = intake.batch(0, records[""], time, seen)
         seen.take()  # nobody stores it
-        clock = batch.clock_end
         found, letters = notes.notes(0, records[EVENTS])
         told += found
         batch.dead_letters = sorted(batch.dead_letters + letters, key=lambda letter: letter.offset)

@@ -14,18 +14,21 @@ from handlers.engine.step_input import Part, needed_ids, placed
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Batch
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
 from handlers.kernel.customer_ids import names_of
-from handlers.kernel.jit import NONE
+from handlers.kernel.jit import I8, NONE
 from handlers.profile.customer import profile
 from handlers.state.row_arena import Arena
 from handlers.state.row_table import LEDGER, Rows
+from learning.order import Order
 from learning.records import by_topic
 from schemas.alert import Alert
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.line import EVENTS, OUTCOMES
 from schemas.outcome import AlertOutcome
+from schemas.units import HOUR_MS
 
 _WORDS_MIN = 1 << 17
 """Room for rows to begin with."""
@@ -36,6 +39,7 @@ class _Read(NamedTuple):
 
     batch: Batch
     notes: list[Note]
+    outages: I8
 
 
 class Replay:
@@ -55,6 +59,8 @@ class Replay:
         self.dead_letters: list[DeadLetter] = []
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
+        self.untimely = 0
+        self.order = Order()
         self._intake = intake
         self._notes = {
             OUTCOMES: NoteIntake(OUTCOMES, AlertOutcome, keyed=False),
@@ -109,11 +115,12 @@ class Replay:
 
     def _read(self, lines: Iterable[bytes]) -> Iterator[_Read]:
         """Batch after batch. Of this object it uses what `_step` does not."""
-        unread, first, clock = iter(lines), 0, 0
+        unread, first, time = iter(lines), 0, StreamTime()
         while chunk := list(islice(unread, self._size)):
             records = by_topic(first, chunk)
             first += len(chunk)
-            batch = self._intake.batch(0, records[""], clock, self._seen)
+            clock = time.clock
+            batch = self._intake.batch(0, records[""], time, self._seen)
             notes = []
             for topic, intake in self._notes.items():
                 read, letters = intake.notes(0, records[topic], clock=clock)
@@ -121,22 +128,23 @@ class Replay:
                 batch.dead_letters += letters
             batch.dead_letters.sort(key=lambda letter: letter.offset)
             self._seen.take()  # nobody stores it
-            clock = batch.clock_end
-            yield _Read(batch, placed(notes, batch))
+            yield _Read(batch, placed(notes, batch), time.outages.copy())
 
     def _step(self, read: _Read) -> Outcome:
-        batch, notes = read
+        batch, notes, outages = read
         self.events += len(batch)
+        self.order.add(batch)
         self.duplicates += batch.duplicates
         self.unknown_types += batch.unknown_types
         self.unknown_channels += batch.unknown_channels
         self.dead_letters += batch.dead_letters
-        due = self._passed(batch.clock_end)
+        due = self._passed(batch.clock_end - self._rules.policy.settle_hours * HOUR_MS)
         ids = needed_ids(batch, due, notes)
         rows, _ = self._arena.rows(0, ids)
-        outcome = self._engine.step(Part(0, batch, rows, due, notes), self._rules)
+        outcome = self._engine.step(Part(0, batch, rows, due, notes, outages), self._rules)
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
+        self.untimely += outcome.untimely
         self.unmatched += outcome.unmatched
         put = self._arena.put(0, outcome.rows)
         while put < len(outcome.rows):

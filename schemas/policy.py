@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.alert import Kind
-from schemas.offer import ContactChannel, Trigger
+from schemas.offer import ContactChannel, Moment, Trigger
 
 POLICY_KEY = "@policy"
 """No offer_id may hold the sign."""
@@ -60,6 +60,18 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         Probability,
         Meta(description="A customer who comes back stays under alert while the probability is at or above this."),
     ] = 0.2
+    announce_from: Annotated[
+        Moment | None,
+        Meta(description="What is decided of a time before this is recorded and not sent: a first load of history."),
+    ] = None
+    settle_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=168,
+            description="A silence is judged so long after it has become unusual: what arrives late by less breaks it.",
+        ),
+    ] = 1
     tiers_minor: Annotated[
         list[Annotated[int, Meta(ge=1, le=10**15)]],
         Meta(max_length=8, description="Money in over 90 d at which each tier above the lowest begins, ascending."),

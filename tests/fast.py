@@ -17,6 +17,7 @@ from handlers.engine.step_input import Part, part_of, placed
 from handlers.intake.customer_records import NoteIntake
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
 from handlers.offers.counts import Ledger
 from handlers.profile.customer import known_dealings
@@ -48,6 +49,11 @@ TOPICS: dict[str, type[AlertOutcome] | type[CustomerEvent]] = {
 }
 
 
+def settled(policy: Policy | None, settle_hours: int) -> Policy:
+    """The policy with so many hours to settle."""
+    return msgspec.structs.replace(policy or Policy(), settle_hours=settle_hours)
+
+
 class Fast:
     """One partition: feeds records and keeps what comes out."""
 
@@ -61,7 +67,9 @@ class Fast:
         control_key: bytes = b"",
         churn: ChurnModel | None = None,
         challenger: ChurnModel | None = None,
+        settle_hours: int = 0,
     ) -> None:
+        """Due times are looked at at once, unless `settle_hours` says otherwise, whatever the policy."""
         self.rows: dict[str, bytes] = {}
         self.due: dict[str, int] = {}
         self.alerts: list[Alert] = []
@@ -69,14 +77,15 @@ class Fast:
         self.late = 0
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
-        self.rules = Rules(offers, policy or Policy(), partitions, control_key, churn, challenger, base_currency)
+        policy = settled(policy, settle_hours)
+        self.rules = Rules(offers, policy, partitions, control_key, churn, challenger, base_currency)
         self._partition = partition
         self._intake = Intake(TOPIC, base_currency, {})
         self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}
         self._engine = Engine(TOPIC)
         self._seen = Seen()
         self._offset = 0
-        self._clock = 0
+        self._time = StreamTime()
 
     def feed(self, stream: Iterable[dict[str, Any] | int], sizes: Iterable[int] = ()) -> "Fast":
         """Takes transactions, moments that stand for heartbeats, and records of other topics (by their field
@@ -111,7 +120,7 @@ class Fast:
 
     def part(self, entries: Sequence[dict[str, Any] | int]) -> Part:
         """What these bring to a step."""
-        clock = self._clock
+        clock = self._time.clock
         records, notes = [], []
         for entry in entries:
             record = self._record(entry)
@@ -122,7 +131,7 @@ class Fast:
                 continue
             records.append(record)
             clock = max(clock, _moment(entry if isinstance(entry, int) else entry["occurred_at"]))
-        batch = self._intake.batch(self._partition, records, self._clock, self._seen)
+        batch = self._intake.batch(self._partition, records, self._time, self._seen)
         assert batch.dead_letters == []
         due = sorted(
             ((customer, at) for customer, at in self.due.items() if at <= batch.clock_end),
@@ -130,7 +139,7 @@ class Fast:
         )
         notes = placed(notes, batch)
         rows = {name: row if name == LEDGER else current(row) for name, row in self.rows.items()}
-        return part_of(self._partition, batch, rows, due, notes)
+        return part_of(self._partition, batch, rows, due, notes)._replace(outages=self._time.outages)
 
     def take(self, outcome: Outcome) -> None:
         """Keeps what has come of a step."""
@@ -146,7 +155,6 @@ class Fast:
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
         self.unmatched += outcome.unmatched
-        self._clock = outcome.clock
 
 
 def _moment(at: int | str) -> int:

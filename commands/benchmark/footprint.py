@@ -15,6 +15,7 @@ from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
 from learning.chance import Chance
 from schemas.units import DAY_MS, HOUR_MS
@@ -61,7 +62,7 @@ def lay_out(stage: Stage, customers: int, seed: int) -> float:
 def histories(seed: int) -> list[History]:
     """The same for a seed."""
     records = [Record(offset, START_MS, None, line) for offset, line in enumerate(_lines(seed))]
-    batch = Intake("transactions", "EUR", {}, keyed=False).batch(0, records, 0, Seen())
+    batch = Intake("transactions", "EUR", {}, keyed=False).batch(0, records, StreamTime(), Seen())
     assert not batch.dead_letters
     batch.clock_end = START_MS
     outcome = Engine("transactions").step(part_of(0, batch, {}), Rules())

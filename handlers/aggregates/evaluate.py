@@ -178,7 +178,8 @@ def sorted_gaps(s: Scratch, work: I8) -> int:
 def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
     """Writes every feature at `now` into `values`, int64 of shape (features,); doubles by their bits.
 
-    `now` is not before the newest moment of the row. Missing is NONE or NaN. `work` as for fold.
+    Of what lies beyond `now` (a post-dated booking) only lifetime figures and balances know. Missing is NONE or NaN.
+    `work` as for fold.
     """
     doubles = values.view(np.float64)
     life = s.life
@@ -205,11 +206,11 @@ def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
         elif _GAP_MEAN <= measure <= _GAP_SD:
             doubles[f] = _gap_moments(work, gaps, measure) if gaps > 0 else np.nan
         elif measure == _RECENCY:
-            doubles[f] = (now - life[LAST_OWN]) / DAY_MS if life[LAST_OWN] else np.nan
+            doubles[f] = max(now - life[LAST_OWN], 0) / DAY_MS if life[LAST_OWN] else np.nan
         elif measure == _SILENCE:
-            values[f] = now // DAY_MS - life[LAST_OWN] // DAY_MS if life[LAST_OWN] else NONE
+            values[f] = max(now // DAY_MS - life[LAST_OWN] // DAY_MS, 0) if life[LAST_OWN] else NONE
         elif measure == _TENURE:
-            doubles[f] = (now - life[FIRST]) / DAY_MS if life[FIRST] else np.nan
+            doubles[f] = max(now - life[FIRST], 0) / DAY_MS if life[FIRST] else np.nan
         elif measure == _FREQUENCY:
             days = max((now - life[FIRST]) / DAY_MS, 30.0)
             doubles[f] = life[COUNT] / days * 30.0 if life[FIRST] else np.nan

@@ -90,21 +90,31 @@ def keep(inputs: F8, out: F8) -> None:
 
 
 @jit
-def alert_on_silence(s: Scratch, churn: Watch, due: int, room: I8, note: F8) -> bool:
-    """Whether the silence that is looked at is an alert; if not, DUE becomes the next look."""
+def alert_on_silence(s: Scratch, churn: Watch, due: int, lost: int, room: I8, note: F8) -> bool:
+    """Whether the silence that is looked at is an alert, which is then dated DUE; if not, DUE becomes the next look.
+    Days that outages of the feed have taken of it, `lost` (ms), are left out."""
     if churn.weights.horizon > 0:
-        if churn.noted:
-            note[NOTE_LOG_ODDS] = number(s, churn, due, room)
-            keep(churn.inputs, note[NOTE_INPUTS:])
-        if alarms(s, churn, due, room):
-            return True
-        s.life[DUE] = next_look(s, churn, due, room)
-        return False
-    if s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS:  # the rhythm is still known to the day
-        own = next_due(s, 0, room)
-        if own == 0 or own > due:  # the look was set by a model that has been taken away
-            s.life[DUE] = own
+        now = due - lost
+        if now - s.life[LAST_OWN] > (churn.weights.horizon + VALID_DAYS) * DAY_MS:  # of history that came late
+            s.life[DUE] = 0
             return False
+        if churn.noted:
+            note[NOTE_LOG_ODDS] = number(s, churn, now, room)
+            keep(churn.inputs, note[NOTE_INPUTS:])
+        if alarms(s, churn, now, room):
+            return True
+        look = next_look(s, churn, now, room)
+        s.life[DUE] = look if look == 0 else look + lost
+        return False
+    known = s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS  # the rhythm, still to the day
+    if known or lost != 0:
+        own = next_due(s, 0, room)
+        if own == 0 and not known:
+            return True
+        if own == 0 or own + lost > due:  # the look was set by a model that has been taken away, or before an outage
+            s.life[DUE] = own if own == 0 else own + lost
+            return False
+        s.life[DUE] = own + lost  # where what came late was looked at later
     return True
 
 

@@ -26,6 +26,8 @@ Rule = Literal[
     "budget",
     "no_uplift",
     "contacts_full",
+    "expired",
+    "history",
 ]
 RULES: tuple[Rule, ...] = get_args(Rule)
 """Why an alert is not sent; also the label of the metric. The place is stored: add at the end, never reorder."""

@@ -11,7 +11,7 @@ from handlers.contact.history import CONTROL, DRY, SENT, Dealings, Rule
 from schemas.alert import Kind
 from schemas.offer import CONTACT_CHANNELS
 from schemas.policy import Cap, Policy
-from schemas.units import DAY_MS
+from schemas.units import DAY_MS, epoch_ms
 
 Modes = Mapping[Kind, int]
 """How an alert of each kind would be made about one customer: SENT, CONTROL or DRY."""
@@ -33,10 +33,19 @@ def in_control(customer_id: str, policy: Policy, control_key: bytes) -> bool:
     return int.from_bytes(digest) < policy.control_share * 2.0**64
 
 
-def churn_blocked(dealings: Dealings, at: int, policy: Policy, modes: Modes) -> Rule | None:
-    """The rule (one of dealings.RULES) that keeps a churn alert back; None when nothing does."""
+def of_the_past(at: int, expires_at: int, now: int, policy: Policy) -> Rule | None:
+    """The rule that keeps an alert back which is made at `now` of something at `at`, for it is no news any more."""
+    if policy.announce_from is not None and at < epoch_ms(policy.announce_from):
+        return "history"
+    return "expired" if expires_at <= now else None
+
+
+def churn_blocked(dealings: Dealings, at: int, expires_at: int, now: int, policy: Policy, modes: Modes) -> Rule | None:
+    """The rule (one of dealings.RULES) that keeps a churn alert back which is made at `now`; None when nothing does."""
     if "churn_risk" in policy.kill:
         return "kill_switch"
+    if past := of_the_past(at, expires_at, now, policy):
+        return past
     if capped(dealings, at, policy, modes, "churn_risk", None):
         return "cap"
     return "contacts_full" if dealings.full else None

@@ -11,6 +11,7 @@ from handlers.engine.findings import (
     AT_LOOK,
     MOMENT_AT,
     MOMENT_BITS,
+    MOMENT_CLOCK,
     MOMENT_CUSTOMER,
     MOMENT_EVENT,
     MOMENT_RAISED,
@@ -20,10 +21,11 @@ from handlers.engine.findings import (
     Found,
 )
 from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, TYPE, UNDOES_AT
+from handlers.intake.stream_time import lost_to_outages
 from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.jit import I8, NONE, U8, jit
 from handlers.offers.prefilter import MAY_FIT, UNFITTING, Screen, screened
-from handlers.offers.triggers import NOTED, RETURNED, RUN_OFF, looked, moments, watch, watched
+from handlers.offers.triggers import NOTED, RETURNED, RUN_OFF, TIMELY_MS, looked, moments, watch, watched
 from handlers.state.codec import decode, encode
 from handlers.state.row import (
     DUE,
@@ -36,6 +38,7 @@ from handlers.state.row import (
     Scratch,
     clear,
 )
+from schemas.units import DAY_MS
 
 DONE, FULL = range(2)
 """What `advance` stopped for: the end, or no more room."""
@@ -56,7 +59,8 @@ ROW_END = 2  # of the new row, in the buffer
 TAIL = 3  # length of the dealings at the row's end
 LATES = 4  # late events
 UNFITTINGS = 5  # moments at which no offer fitted
-TOLD = 6
+UNTIMELIES = 6  # events that came too late to bring a moment
+TOLD = 7
 
 
 @jit
@@ -81,6 +85,9 @@ def advance(
     event_ends: I8,
     events: I8,
     clock_ends: I8,
+    outages: I8,
+    outages_of: I8,
+    wait: int,
     wanted: int,
     screen: Screen,
     tiers: I8,
@@ -89,8 +96,8 @@ def advance(
     told: I8,
 ) -> int:
     """Goes on from `cursor`. Customer k's stored row is raw[starts[k]:ends[k]], its events end at event_ends[k] in
-    `order`, and stream time after the whole batch is clock_ends[k] where k's partition is. What is said of k stands in
-    told[:, k].
+    `order`, and stream time after the whole batch is clock_ends[k] where k's partition is, whose outages are
+    outages[outages_of[k]]. A due time is looked at `wait` ms after it. What is said of k stands in told[:, k].
 
     What a moment shows is of the row as it was then: at a due time already changed (the alert stands), at an event
     folded. Dealings go through unread: they are decided on when all customers have been here, in the order of the
@@ -124,28 +131,31 @@ def advance(
             event = -1 if last else order[place]
             clock = clock_ends[k] if last else events[event, CLOCK]
             due = _earliest(s)
-            if due != 0 and due <= clock:
+            if due != 0 and due <= clock - wait:
                 before = order[place - 1] if place > first_event else -1
-                if s.life[DUE] == due:
+                is_silence = s.life[DUE] == due
+                if is_silence:
                     if horizon != 0 and due < known_from(s, churn):
                         s.life[DUE] = known_from(s, churn)
                         continue
                     note = found.notes[cursor[CURSOR_NOTES]]
-                    silent = alert_on_silence(s, churn, due, room, note)
+                    lost = lost_to_outages(outages[outages_of[k]], s.life[LAST_OWN], due)
+                    silent = alert_on_silence(s, churn, due, lost, room, note)
                     if churn.noted and horizon != 0:
                         note[NOTE_CUSTOMER], note[NOTE_EVENT], note[NOTE_AT] = k, before, due
                         cursor[CURSOR_NOTES] += 1
                     if not silent:
                         continue
-                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, before, due
+                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_CLOCK] = k, before, due
                 head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = 0, 0, s.life[TIER]
                 cursor[CURSOR_MOMENTS] += 1
-                evaluate(s, spec, due, values, room)
-                if s.life[DUE] != due:
+                if not is_silence:
+                    head[MOMENT_WHAT], head[MOMENT_AT] = AT_LOOK, due
+                    evaluate(s, spec, due, values, room)
                     looked(s)
-                    head[MOMENT_WHAT] = AT_LOOK
                     continue
-                head[MOMENT_WHAT] = SILENT
+                head[MOMENT_WHAT], head[MOMENT_AT] = SILENT, s.life[DUE]
+                evaluate(s, spec, s.life[DUE], values, room)
                 if horizon != 0:
                     keep(churn.inputs, inputs)
                     run_off(s, due, figures)
@@ -171,19 +181,24 @@ def advance(
             amount, balance, account = events[event, AMOUNT], events[event, BALANCE], events[event, ACCOUNT:]
             kind, channel, undoes_at = events[event, TYPE], events[event, CHANNEL], events[event, UNDOES_AT]
             bits = 0
-            if undoes_at == NONE and at >= s.life[NEWEST]:
-                bits = moments(s, at, amount, kind, channel, made_by_customer(kind), tiers)
+            if undoes_at == NONE:
+                if at > clock - TIMELY_MS:
+                    bits = moments(s, at, amount, kind, channel, made_by_customer(kind), tiers)
+                else:
+                    told[UNTIMELIES, k] += 1
                 if balance != NONE:
-                    bits |= watched(s, account, balance)
+                    bits |= watched(s, account, balance, at)
             changed = fold(s, at, amount, balance, account, kind, channel, undoes_at)
             if after_fold(s, churn, changed, at, figures, room):
                 bits |= RETURNED
             running = horizon != 0 and leaves_in_a_run(s, churn, spec, own_before, values, inputs, figures, room)
+            if 0 < s.life[DUE] <= clock - wait:  # more of what came late may follow: looked at a day later and more
+                s.life[DUE] = (clock // DAY_MS + 2) * DAY_MS
             cursor[CURSOR_NEXT] = place + 1
             told[LATES, k] += 1 if changed & LATE else 0
             bits &= wanted
             if bits & ~RETURNED:
-                evaluate(s, spec, at, values, room)
+                evaluate(s, spec, max(at, s.life[NEWEST]), values, room)
                 fits = screened(screen, values, bits, at)
                 if fits != MAY_FIT:
                     bits &= RETURNED
@@ -192,8 +207,10 @@ def advance(
                 bits |= RUN_OFF
             if bits != 0:
                 head[MOMENT_WHAT] = AT_EVENT
-                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, event, at
+                decided_at = clock if not running and clock < at <= clock + DAY_MS else at  # post-dated: now
+                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, event, decided_at
                 head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = bits, raised, s.life[TIER]
+                head[MOMENT_CLOCK] = max(clock, decided_at)
                 cursor[CURSOR_MOMENTS] += 1
         told[DUE_AFTER, k] = _earliest(s)
         cursor[CURSOR_OUT] = encode(s, buffer, cursor[CURSOR_OUT])

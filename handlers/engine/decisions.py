@@ -37,7 +37,7 @@ from handlers.offers.triggers import CHURN_RISK
 from schemas.alert import Alert, alert_id
 from schemas.customer_event import CustomerEvent
 from schemas.offer import CONTACT_CHANNELS, Offer
-from schemas.units import rfc3339
+from schemas.units import DAY_MS, rfc3339
 
 
 class Decisions:
@@ -59,6 +59,8 @@ class Decisions:
         self.ledger = ledger
         self.suppressed: Counter[Rule] = Counter()
         """Alerts that were not sent, by rule."""
+        self.now = 0
+        """When what is decided now is decided, epoch ms: an alert that is over by then is not sent."""
         self.unfitting = 0
         """Moments at which no offer fitted."""
         self.unmatched = 0
@@ -106,8 +108,9 @@ class Decisions:
             if contact.churn_due != due or contact.mode != SENT:
                 continue
             if not contact.offer_id:
-                contact.answer, contact.answered_at = RETRACTED, at
-                alerts.append(churn.retracted(customer, due, at, cause, self._rules.churn))
+                since = max(at, contact.made_at)  # a late event tells of a time before the alert
+                contact.answer, contact.answered_at = RETRACTED, since
+                alerts.append(churn.retracted(customer, due, since, cause, self._rules.churn))
             elif contact.stands(at):
                 alerts.append(withdrawn(customer, contact, at, cause, "returned"))
         return alerts
@@ -142,7 +145,7 @@ class Decisions:
 
         def blocked(offer: Offer) -> Rule | None:
             budget = share_of_budget(offer, rules.partitions, self._partition)
-            return offer_blocked(offer, dealings, when, rules.policy, modes, self.ledger, budget)
+            return offer_blocked(offer, dealings, when, self.now, rules.policy, modes, self.ledger, budget)
 
         found = judged(found, blocked)
         if kept := kept_back(found):
@@ -199,7 +202,10 @@ class Decisions:
         dealings, modes = self._of(customer), modes_of(customer, self._rules.policy, self._rules.control_key)
         dealings.forget(due, self._rules.policy, self._offers)
         alerts = []
-        rule = churn_blocked(dealings, due, self._rules.policy, modes)
+        rule = churn_blocked(dealings, due, due + VALID_DAYS * DAY_MS, self.now, self._rules.policy, modes)
+        if rule in ("expired", "history"):  # and with it whatever would keep the customer
+            self._suppress(dealings, due, rule, "")
+            return []
         if rule is None:
             mode = modes["churn_risk"]
             dealings.contacts.append(sent_churn(due, mode, VALID_DAYS))

@@ -29,6 +29,7 @@ from handlers.engine.advance import (
     ROW_END,
     TAIL,
     UNFITTINGS,
+    UNTIMELIES,
     advance,
 )
 from handlers.engine.decisions import Decisions
@@ -62,6 +63,8 @@ class Outcome:
     """Events that only lifetime figures could take."""
     unfitting: int = 0
     """Moments at which no offer fitted."""
+    untimely: int = 0
+    """Events that came too late to bring a moment."""
     suppressed: Counter[Rule] = field(default_factory=Counter)
     """Alerts that were not sent, by rule (dealings.RULES)."""
     unmatched: int = 0
@@ -103,14 +106,15 @@ class Engine:
         while state != DONE:
             state = advance(
                 self._scratch, self._room, self._found, SPEC, cursor, bundle.raw, bundle.starts, bundle.ends,
-                bundle.order, bundle.event_ends, bundle.events, bundle.clock_ends, ready.wanted, ready.screen,
-                ready.tiers, ready.watch, self._buffer, bundle.told,
+                bundle.order, bundle.event_ends, bundle.events, bundle.clock_ends, bundle.outages,
+                bundle.outages_of, ready.wait, ready.wanted, ready.screen, ready.tiers, ready.watch, self._buffer,
+                bundle.told,
             )  # fmt: skip
             first, done = done, int(cursor[CURSOR_CUSTOMER])
             ends[first:done] += sum(map(len, pieces))
             pieces.append(self._buffer[: cursor[CURSOR_OUT]].copy())
             judged = ready.scorer is not None
-            for place, moment in moments(self._found, int(cursor[CURSOR_MOMENTS]), bundle, judged=judged):
+            for place, moment in moments(self._found, int(cursor[CURSOR_MOMENTS]), bundle, ready.wait, judged=judged):
                 pending[place].append(moment)
             if cursor[CURSOR_NOTES]:
                 seen_by_both.append(self._found.notes[: cursor[CURSOR_NOTES]].copy())
@@ -142,7 +146,7 @@ class Engine:
 
         ledger = Ledger(part.ledger)
         decisions = Decisions(self._topic, part.partition, self._rules, ledger, tail, ready.waiting, ready.scorer)
-        outcome.alerts = decide(pending, bundle.batches[place], decisions)
+        outcome.alerts = decide(pending, bundle.batches[place], decisions, part.now)
         changed = {places[one]: cut(one)[0] + dealings.encoded() for one, dealings in decisions.dealings.items()}
         if ledger.changed:
             changed[len(rows)] = ledger.encoded()
@@ -164,16 +168,17 @@ class Engine:
         rival = challenger.logits(np.ascontiguousarray(notes[:, NOTE_INPUTS:]))
         found = looks(who, at, notes[:, NOTE_LOG_ODDS], rival, self._rules.policy)
         batch = bundle.batches[place]
-        places = [passed(batch, *one) for one in zip(event.tolist(), at, who, strict=True)]
+        wait = self._prepared.wait
+        places = [passed(batch, *one, wait) for one in zip(event.tolist(), at, who, strict=True)]
         return [found[k] for k in sorted(range(len(found)), key=places.__getitem__)]
 
 
 def _outcomes(parts: Sequence[Part], bundle: Bundle, raw: U8) -> list[Outcome]:
     """Of each part what the kernel alone has changed; the new rows stand in `raw`, one behind the other."""
     told, starts = bundle.told, bundle.row_starts
-    counts = np.zeros((2, len(bundle.ids) + 1), np.int64)
-    np.cumsum(told[[LATES, UNFITTINGS]], axis=1, out=counts[:, 1:])
-    late, unfitting = np.diff(counts[:, starts]).tolist()
+    counts = np.zeros((3, len(bundle.ids) + 1), np.int64)
+    np.cumsum(told[[LATES, UNFITTINGS, UNTIMELIES]], axis=1, out=counts[:, 1:])
+    late, unfitting, untimely = np.diff(counts[:, starts]).tolist()
     ends = np.concatenate([_ZERO, told[ROW_END]])
     moved = np.flatnonzero(told[DUE_BEFORE] != told[DUE_AFTER])
     due = told[DUE_AFTER, moved]
@@ -192,6 +197,7 @@ def _outcomes(parts: Sequence[Part], bundle: Bundle, raw: U8) -> list[Outcome]:
                 clock=part.batch.clock_end,
                 late=late[place],
                 unfitting=unfitting[place],
+                untimely=untimely[place],
             )
         )
     return found

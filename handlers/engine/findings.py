@@ -28,7 +28,8 @@ MOMENT_AT = 3  # epoch ms
 MOMENT_BITS = 4
 MOMENT_RAISED = 5  # due time of the churn alert that stood before the event
 MOMENT_TIER = 6  # the customer's place among the tiers
-MOMENT_FIELDS = 7
+MOMENT_CLOCK = 7  # stream time by which it is decided: at a due time, when it was to be looked at
+MOMENT_FIELDS = 8
 
 
 class Found(NamedTuple):

@@ -40,6 +40,8 @@ class Pending(NamedTuple):
     tier: int = 0
     values: I8 | None = None
     judged: Judged | None = None
+    clock: int = 0
+    """Stream time by which it is decided, epoch ms."""
     note: Note | None = None
 
     @property
@@ -50,25 +52,27 @@ class Pending(NamedTuple):
 NOTE = -1
 
 
-def passed(batch: Batch, event: int, at: int, customer: str) -> Key:
-    """The place in the stream of a due time; `event` is this customer's before it, -1 if none in the batch."""
-    reached = int(np.searchsorted(batch.clock, at))
+def passed(batch: Batch, event: int, at: int, customer: str, wait: int) -> Key:
+    """The place in the stream of a due time, which is looked at `wait` ms after it; `event` is this customer's before
+    it, -1 if none in the batch."""
+    reached = int(np.searchsorted(batch.clock, at + wait))
     return (reached, BEFORE, at, customer) if reached > event else (event, AT_ONCE_AFTER, at, customer)
 
 
-def moments(found: Found, count: int, bundle: Bundle, *, judged: bool) -> Iterator[tuple[int, Pending]]:
+def moments(found: Found, count: int, bundle: Bundle, wait: int, *, judged: bool) -> Iterator[tuple[int, Pending]]:
     """What the kernel has written down, copied, each with the place of its partition among the parts. `judged` is
-    whether a model has judged the silences."""
+    whether a model has judged the silences, `wait` as for `passed`."""
     values, inputs, run_off = (each[:count].copy() for each in (found.values, found.inputs, found.run_off))
     customers = names_of(bundle.ids[found.heads[:count, MOMENT_CUSTOMER]])
-    for n, (what, k, event, at, bits, raised, tier) in enumerate(found.heads[:count].tolist()):
+    for n, (what, k, event, at, bits, raised, tier, clock) in enumerate(found.heads[:count].tolist()):
         part = bisect_right(bundle.row_starts, k) - 1
+        batch = bundle.batches[part]
         customer, place = customers[n], k - bundle.row_starts[part]
         event = event - bundle.event_starts[part] if event >= 0 else event
         is_due = what in (SILENT, AT_LOOK)
-        key = passed(bundle.batches[part], event, at, customer) if is_due else (event, AFTER, 0, customer)
+        key = passed(batch, event, clock, customer, wait) if is_due else (event, AFTER, 0, customer)
         by_model = Judged(inputs[n], run_off[n]) if judged and (what == SILENT or bits & RUN_OFF) else None
-        yield part, Pending(key, place, what, at, bits, raised, tier, values[n], by_model)
+        yield part, Pending(key, place, what, at, bits, raised, tier, values[n], by_model, clock)
 
 
 def noted(batch: Batch, notes: Iterable[tuple[int, Note]]) -> list[Pending]:
@@ -79,9 +83,14 @@ def noted(batch: Batch, notes: Iterable[tuple[int, Note]]) -> list[Pending]:
     ]
 
 
-def decide(pending: Sequence[Pending], batch: Batch, decisions: Decisions) -> list[Alert]:
-    """The alerts to send, in the order of the stream; what else has changed is in `decisions`."""
-    return [alert for one in sorted(pending, key=lambda one: one.key) for alert in _decided(one, batch, decisions)]
+def decide(pending: Sequence[Pending], batch: Batch, decisions: Decisions, now: int) -> list[Alert]:
+    """The alerts to send, in the order of the stream; what else has changed is in `decisions`. `now` (epoch ms) is the
+    clock on the wall, 0 where none is asked."""
+    alerts = []
+    for one in sorted(pending, key=lambda one: one.key):
+        decisions.now = max(now, one.clock)
+        alerts += _decided(one, batch, decisions)
+    return alerts
 
 
 def _decided(one: Pending, batch: Batch, decisions: Decisions) -> list[Alert]:

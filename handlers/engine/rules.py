@@ -13,6 +13,7 @@ from handlers.offers.prefilter import Screen, Waiting, screen_of, waiting_of
 from handlers.offers.triggers import RETURNED
 from schemas.offer import Offer
 from schemas.policy import Policy
+from schemas.units import HOUR_MS
 
 _NO_POLICY = Policy()
 
@@ -46,6 +47,8 @@ class Prepared(NamedTuple):
     scorer: Scorer | None
     challenger: Scorer | None
     watch: Watch
+    wait: int
+    """How long after a due time it is looked at, ms."""
 
 
 def prepared(rules: Rules, before: Prepared | None = None) -> Prepared:
@@ -64,6 +67,7 @@ def prepared(rules: Rules, before: Prepared | None = None) -> Prepared:
         scorer,
         challenger,
         watch_of(None if scorer is None else scorer.weights, rules.policy, noted=challenger is not None),
+        rules.policy.settle_hours * HOUR_MS,
     )
 
 

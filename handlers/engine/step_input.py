@@ -22,6 +22,7 @@ from handlers.intake.events import (
     UNDOES_AT,
     Batch,
 )
+from handlers.intake.stream_time import StreamTime
 from handlers.kernel.customer_ids import ACCOUNT_WORDS, distinct, ids_of, names_of
 from handlers.kernel.jit import I8, NONE, jit
 from handlers.kernel.text import words_of
@@ -32,6 +33,7 @@ from schemas.outcome import AlertOutcome
 from schemas.units import moment_ms
 
 LEDGER_ID = ids_of([LEDGER])
+NO_OUTAGES = StreamTime().outages
 
 
 class Part(NamedTuple):
@@ -42,8 +44,12 @@ class Part(NamedTuple):
     rows: Rows
     """What is stored of `needed_ids`, in the present layout (upgrade.current)."""
     due: Sequence[tuple[str, int]]
-    """Everybody whose due time (epoch ms) is not after batch.clock_end."""
+    """Everybody whose due time (epoch ms) is at least the policy's `settle_hours` before batch.clock_end."""
     notes: Sequence[Note] = ()
+    outages: I8 | None = None
+    """Of its feed (StreamTime.outages)."""
+    now: int = 0
+    """The clock on the wall, epoch ms: what would be over by then is not sent. 0 where stream time alone counts."""
 
     @property
     def ledger(self) -> bytes:
@@ -150,6 +156,8 @@ class Bundle:
         self.starts, self.ends = np.concatenate(starts), np.concatenate(ends)
         if (self.raw[self.starts[self.ends > self.starts]] != VERSION).any():  # the kernel would read whatever is there
             raise LayoutError("a row was not brought to the present layout before the step")
+        self.outages = np.stack([NO_OUTAGES if part.outages is None else part.outages for part in parts])
+        self.outages_of = np.repeat(np.arange(len(parts)), np.diff(self.row_starts))
         self.clock_ends = np.repeat([batch.clock_end for batch in self.batches], np.diff(self.row_starts))
         self.events = np.concatenate([batch.events for batch in self.batches])
         for batch, event, customer in zip(self.batches, self.event_starts, self.row_starts, strict=False):

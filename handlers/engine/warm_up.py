@@ -9,15 +9,21 @@ from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import SEGMENT, Seen
 from handlers.intake.events import Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
+from handlers.kernel.customer_ids import ID_WORDS
 from handlers.state.row_arena import HEAD, Arena
 
 
 def compile_kernels() -> None:
     """Uses each kernel once."""
     seen = Seen(17 * SEGMENT, 0, {})
-    batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], 0, seen)
-    seen.sift(np.arange(1, SEGMENT + 1), np.zeros(SEGMENT, np.int64), 0)
+    batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], StreamTime(), seen)
+    seen.sift(
+        np.arange(1, SEGMENT + 1), np.ones(SEGMENT, np.int64), np.ones((SEGMENT, ID_WORDS), np.int64), StreamTime()
+    )
+    StreamTime().held(0)
+    StreamTime().heartbeat(1)
     outcome = Engine("transactions").step(part_of(0, batch, {}), Rules())
     arena = Arena(HEAD)
     arena.put(0, outcome.rows)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handlers.intake.stream_time import CLOCK, StreamTime, follow, follow_heartbeat
 from handlers.kernel.jit import I8, NONE, Mask, jit
 from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, PADDING, SHIFT, WORD, Text, text_of, word
 from schemas.transaction import EVENT_ID_LENGTH
@@ -117,24 +118,25 @@ class Seen:
             _insert(self._table, hashes)
         _insert(self._table, self._open[: self._used])
 
-    def sift(self, hashes: I8, moments: I8, clock: int) -> tuple[I8, Mask]:
+    def sift(self, hashes: I8, moments: I8, ids: I8, time: StreamTime) -> tuple[I8, Mask]:
         """Stream time after each record, and which records are duplicates; both of shape (n,).
 
-        `hashes` has 0 for a record that is no event, `moments` its time or NONE where it tells none (epoch ms). Events
-        that are no duplicates are remembered.
+        `hashes` has 0 for a record that is no event, `moments` what it is worth to stream time or NONE where it tells
+        none (epoch ms), `ids` its customer, (n, ID_WORDS). Events that are no duplicates are remembered, and `time`
+        follows them.
         """
         clocks, repeated = np.empty(len(hashes), np.int64), np.zeros(len(hashes), np.bool_)
         at = 0
         while at < len(hashes):
             self._make_room(len(hashes) - at)
-            at, self._used, clock, self._moved = _sift(
-                self._table, self._before, self._moved, self._open, self._used, hashes, moments, at, clock, clocks,
-                repeated,
+            at, self._used, self._moved = _sift(
+                self._table, self._before, self._moved, self._open, self._used, hashes, moments, ids, at, time.state,
+                clocks, repeated,
             )  # fmt: skip
             if self._moved == len(self._before):
                 self._before, self._moved = _NO_TABLE, 0
             if self._used == SEGMENT:
-                self._turn_over(clock)
+                self._turn_over(time.clock)
         return clocks, repeated
 
     @property
@@ -238,13 +240,14 @@ def _sift(
     used: int,
     hashes: I8,
     moments: I8,
+    ids: I8,
     at: int,
-    clock: int,
+    time: I8,
     clocks: I8,
     repeated: Mask,
-) -> tuple[int, int, int, int]:
-    """From record `at` on until the segment is full; returns the next record, places used, stream time, and how many
-    places of the table before have been looked at."""
+) -> tuple[int, int, int]:
+    """From record `at` on until the segment is full; returns the next record, places used, and how many places of the
+    table before have been looked at."""
     while at < hashes.shape[0] and used < segment.shape[0]:
         if moved < before.shape[0]:
             last = min(moved + _MOVED, before.shape[0])
@@ -258,14 +261,17 @@ def _sift(
                 known = before[_place(before, found)] == found
             if known:
                 repeated[at] = True
-                clocks[at] = clock
+                clocks[at] = time[CLOCK]
                 at += 1
                 continue
             table[place] = found
             segment[used] = found
             used += 1
         if moments[at] != NONE:
-            clock = max(clock, moments[at])
-        clocks[at] = clock
+            if found != _FREE:
+                follow(time, moments[at], ids[at])
+            else:
+                follow_heartbeat(time, moments[at])
+        clocks[at] = time[CLOCK]
         at += 1
-    return at, used, clock, moved
+    return at, used, moved

@@ -11,9 +11,11 @@ from handlers.intake.dedup import Seen
 from handlers.intake.event_table import Columns
 from handlers.intake.events import AT, CLOCK, OFFSET, Batch, Record
 from handlers.intake.exchange import Exchange
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.strict_json import alone
 from handlers.intake.validation import Refusal, refusal_of, refusal_of_moment
 from schemas.transaction import Transaction
+from schemas.units import LATEST
 
 
 class Unread(NamedTuple):
@@ -21,10 +23,12 @@ class Unread(NamedTuple):
 
     partition: int
     records: Sequence[Record]
-    clock: int
-    """Stream time before the first of them, epoch ms."""
+    time: StreamTime
+    """Stream time before the first of them; follows the records."""
     seen: Seen
     """Events of the partition that have been; those of the records are added."""
+    now: int = LATEST
+    """No record is worth more to stream time than the clock on the wall says, epoch ms."""
 
 
 class Intake:
@@ -48,9 +52,9 @@ class Intake:
         """That of the amounts in its batches."""
         return self._exchange.base_currency
 
-    def batch(self, partition: int, records: Sequence[Record], clock: int, seen: Seen) -> Batch:
+    def batch(self, partition: int, records: Sequence[Record], time: StreamTime, seen: Seen) -> Batch:
         """`batches` of one partition alone."""
-        return self.batches([Unread(partition, records, clock, seen)])[0]
+        return self.batches([Unread(partition, records, time, seen)])[0]
 
     def batches(self, parts: Sequence["Unread"]) -> list[Batch]:
         """Columns of each partition's records, in stream order. All are decoded together, which costs by the call.
@@ -60,15 +64,17 @@ class Intake:
         """
         records = list(chain.from_iterable(part.records for part in parts))
         offsets, timestamps, keys, values, told = _fields(records)
-        columns = Columns.read(values, np.array(timestamps, np.int64), keys if self._keyed else None, self._exchange)
+        arrived = np.array(timestamps, np.int64)
+        columns = Columns.read(values, arrived, keys if self._keyed else None, self._exchange)
         columns.events[:, OFFSET] = offsets
         refused = self._judge_others(columns, records, told)
-        moments, hashes = columns.events[:, AT].copy(), np.ascontiguousarray(columns.hashes)
+        moments, hashes = np.minimum(columns.events[:, AT], arrived), np.ascontiguousarray(columns.hashes)
         whole, known = bool(columns.accepted.all()), columns.all_known()
         found, end = [], 0
         for part in parts:
             start, end = end, end + len(part.records)
-            clocks, repeated = part.seen.sift(hashes[start:end], moments[start:end], part.clock)
+            worth = np.minimum(moments[start:end], part.now)
+            clocks, repeated = part.seen.sift(hashes[start:end], worth, columns.ids[start:end], part.time)
             columns.events[start:end, CLOCK] = clocks
             kept = None if whole and not repeated.any() else columns.accepted[start:end] & ~repeated
             letters = [
@@ -76,8 +82,7 @@ class Intake:
                 for place in refused
                 if start <= place < end
             ]
-            clock_end = int(clocks[-1]) if part.records else part.clock
-            found.append(columns.batch(start, end, kept, known, clock_end, letters))
+            found.append(columns.batch(start, end, kept, known, part.time.clock, letters))
         return found
 
     def _judge_others(

@@ -28,6 +28,8 @@ _WHY: dict[Rule, str] = {
     "budget": "its budget is spent",
     "no_uplift": "customers take it as often without being offered it",
     "contacts_full": "the customer's history has no room left",
+    "expired": "it would have run out before it was made",
+    "history": "it is of a time before alerts are sent",
 }
 
 

@@ -31,7 +31,9 @@ _SENTENCES = {
 
 
 def withdrawn(customer: str, contact: Contact, at: int, cause: Mapping[str, object], code: str) -> Alert:
-    """Retracts an offer that stands; `code` is one of the reasons above."""
+    """Retracts an offer that stands; `code` is one of the reasons above. It is never dated before the offer, also where
+    `at`, the time of what has come late, is."""
+    at = max(at, contact.made_at)
     if contact.answer in (OPEN, SHOWN):
         contact.answer, contact.answered_at = RETRACTED, at
     return next_best_offer.taken_back(customer, contact, at, cause, code, _SENTENCES[code])

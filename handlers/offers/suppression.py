@@ -8,7 +8,7 @@ Periods are counted back from the moment at which an alert reaches the customer,
 from hashlib import blake2b
 
 from handlers.contact.history import DECLINED, IGNORED, Contact, Dealings, Rule
-from handlers.contact.rules import Modes, capped
+from handlers.contact.rules import Modes, capped, of_the_past
 from handlers.offers.counts import Ledger
 from schemas.offer import CONTACT_CHANNELS, Offer
 from schemas.policy import Policy
@@ -16,12 +16,21 @@ from schemas.units import DAY_MS
 
 
 def offer_blocked(
-    offer: Offer, dealings: Dealings, at: int, policy: Policy, modes: Modes, ledger: Ledger, budget: int | None
+    offer: Offer,
+    dealings: Dealings,
+    at: int,
+    now: int,
+    policy: Policy,
+    modes: Modes,
+    ledger: Ledger,
+    budget: int | None,
 ) -> Rule | None:
-    """The rule that keeps an offer back which would reach the customer at `at`; None when nothing does. `budget` is the
-    partition's share of the offer's, None without one."""
+    """The rule that keeps an offer back which is made at `now` and would reach the customer at `at`; None when nothing
+    does. `budget` is the partition's share of the offer's, None without one."""
     if "next_best_offer" in policy.kill:
         return "kill_switch"
+    if past := of_the_past(at, at + offer.valid_days * DAY_MS, now, policy):
+        return past
     if dealings.holds(offer.code):
         return "held"
     mode = modes["next_best_offer"]

@@ -1,7 +1,9 @@
 """Moments: what has just happened to a customer that is worth an offer. Each is one named rule over the row.
 
 The rules run in the kernel for every event, so each first asks what is cheap and seldom true. A moment comes with an
-event that is on time; a late event or a reversal brings none. A deposit's comes with its due time.
+event that is less than TIMELY_MS behind stream time, in whatever order such events arrive; a later event or a reversal
+brings none, but for a level that a balance has crossed: that is seen with the account's newest balance, however late
+it comes. A deposit's moment comes with its due time.
 """
 
 from typing import NamedTuple, get_args
@@ -10,6 +12,7 @@ from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, jit
 from handlers.state.day_list import open_days
 from handlers.state.row import (
+    ACCOUNT_AT,
     ACCOUNT_BALANCE,
     ACCOUNTS,
     CHANNEL_COUNT,
@@ -53,6 +56,9 @@ TIER_UP = 1024
 CHURN_RISK = 2048
 RUN_OFF = 4096
 """Bits. RETURNED and RUN_OFF are no moments for an offer: they are answered beside those that are."""
+
+TIMELY_MS = DAY_MS
+"""An event that is this much behind stream time, or more, brings no moment: what it tells is of another day."""
 
 LARGE_TIMES = 2
 """A credit is large at this many times the largest of the 90 days before; see `usual_credit`."""
@@ -103,25 +109,26 @@ assert set(get_args(Trigger)) | {"churn_risk"} == set(MOMENTS)
 def moments(s: Scratch, at: int, amount: int, kind: int, channel: int, own: bool, tiers: I8) -> int:
     """The moments that a transaction brings which needn't be folded first, of those that the rules below tell.
 
-    Called before the transaction is folded; `at` is not before the row's newest moment, `own` says that the customer
-    made it and not the bank.
+    Called before the transaction is folded; `own` says that the customer made it and not the bank. What asks for the
+    sums of some days asks for those up to the row's newest day, whatever the order in which a day's events come.
     """
     life = s.life
     bits = 0
+    newest = max(at, life[NEWEST])
     if amount > 0:
         if kind == _SALARY:
             bits |= SALARY
-        usual = usual_credit(s, at // DAY_MS)
+        usual = usual_credit(s, newest // DAY_MS)
         if usual > 0 and amount >= LARGE_TIMES * usual:
             bits |= LARGE_CREDIT
-        if moved_up(s, at, amount, tiers):
+        if moved_up(s, newest, amount, tiers):
             bits |= TIER_UP
     if own and life[CHANNELS_SEEN] != 0 and not (life[CHANNELS_SEEN] >> channel) & 1:
         bits |= NEW_CHANNEL
-    if kind == _REMITTANCE and remits(s, at):
+    if kind == _REMITTANCE and remits(s, newest):
         bits |= REMITTANCE
     period, first = IDLE_DAYS * DAY_MS, life[FIRST]
-    if (at - first) // period != (life[NEWEST] - first) // period and lies_idle(s, at):
+    if (newest - first) // period != (life[NEWEST] - first) // period and lies_idle(s, at):
         bits |= IDLE_BALANCE
     return bits
 
@@ -201,8 +208,9 @@ def moved_up(s: Scratch, at: int, amount: int, tiers: I8) -> bool:
 
 
 @jit
-def watched(s: Scratch, account: I8, balance: int) -> int:
-    """The moments that a new balance of an account brings, before it is recorded: a level crossed since the last."""
+def watched(s: Scratch, account: I8, balance: int, at: int) -> int:
+    """The moments that a new balance of an account brings, before it is recorded: a level crossed since the last. One
+    that is older than the account's newest brings none."""
     bits = 0
     for k in range(s.size[WATCHES]):
         if not _same(s.watches[k], account):
@@ -214,6 +222,8 @@ def watched(s: Scratch, account: I8, balance: int) -> int:
             if _same(s.accounts[a], account):
                 before = s.accounts[a, ACCOUNT_BALANCE]
                 known = True
+                if at < s.accounts[a, ACCOUNT_AT]:
+                    return 0
         if s.watches[k, WATCH_KIND] == CARD and balance <= level and (not known or before > level):
             bits |= CARD_NEAR_LIMIT
         if s.watches[k, WATCH_KIND] == LOAN and balance >= level and known and before < level:

@@ -61,7 +61,9 @@ class Ownership:
     high: int = 0
     """Offset after the last transaction that Kafka was lately known to hold."""
     next_due: int | None = None
-    """When the next customer was lately known to be due, epoch ms; None if there is none."""
+    """When the next customer was lately known to be looked at, epoch ms; None if there is none, or an outage."""
+    outage_ms: int = 0
+    """For how long nothing had come when that was looked at lately, where that is not usual."""
 
     def __post_init__(self) -> None:
         self.committed = self.start
@@ -145,6 +147,8 @@ class PolledBatch(NamedTuple):
     follows: Offsets
     """After the last records of the portion before: where the store must stand when this one is worked on."""
     now: int | None
+    wall: int
+    """The clock on the wall, epoch ms; 0 where it is not asked."""
     measure: bool
     """Look at the depths of the state, for the metrics."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from handlers.intake.events import Record
+from schemas.units import HOUR_MS
 from streams.broker.assignment import Assignment
 from streams.broker.clients import HEARTBEAT_MS, RECORD_BYTES_MAX, LastWord, is_fatal, kafka_client
 from streams.broker.membership import Membership, OutOfGroup
@@ -17,6 +18,7 @@ from streams.broker.ownership import LostRecords, Ownership, PolledBatch
 from streams.broker.rights import explained
 from streams.broker.side_topics import SideTopics
 from streams.broker.topics import topics_read
+from streams.broker.wall_clock import WallClock
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
 from streams.ops.retry import Retry
@@ -71,6 +73,9 @@ class Poller:
         self._room = Semaphore(BATCHES_AHEAD)
         self._early: dict[Ownership, dict[str, list[Record]]] = {}
         """By topic what has come of a partition and was not handed on yet."""
+        self._clock = WallClock()
+        self._noticed: set[int] = set()
+        """Partitions of which /healthz says that their feed has an outage."""
         self._kafka = Retry("reaching Kafka", settings.retry_seconds_max)
         self._next_tick = self._next_measure = self._next_probe = self._next_look = 0.0
         self._stopping = Event()
@@ -104,6 +109,7 @@ class Poller:
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(seconds)
             gauges.held_back_seconds.set(held)
+            gauges.feed_outage_seconds.set(claim.outage_ms / 1_000)
             # By the stream's own clock nobody is ever late: it doesn't move while nothing is worked off.
             due = claim.next_due if self._settings.clock == "wall" else None
             gauges.due_overdue_seconds.set(0.0 if due is None else max(0.0, time.time() - due / 1_000))
@@ -211,7 +217,10 @@ class Poller:
             self._next_tick = at + TICK_SECONDS
         if measure:
             self._next_measure = at + MEASURE_SECONDS
-        now = int(time.time() * 1_000) if tick and self._settings.clock == "wall" else None
+        wall = self._clock.now_ms() if self._settings.clock == "wall" else 0
+        now = wall if tick and wall else None
+        if measure:
+            self._notice_outages()
         early, self._early = self._early, {}
         polled_batches = []
         for claim in self._assignment:
@@ -224,10 +233,21 @@ class Poller:
                 if records:
                     claim.hand_on(records)
                 polled_batches.append(
-                    PolledBatch(claim, records, outcomes, customer_events, claim.read_to, its_now, measure)
+                    PolledBatch(claim, records, outcomes, customer_events, claim.read_to, its_now, wall, measure)
                 )
                 claim.read_to = claim.read_to.after(records, outcomes, customer_events)
         return polled_batches
+
+    def _notice_outages(self) -> None:
+        """Says of which partitions the feed has an outage, and no longer of those that are not owned any more."""
+        silent = {claim.number: claim.outage_ms for claim in self._assignment if claim.outage_ms}
+        for number in self._noticed - silent.keys():
+            self._health.notice(f"partition {number}", None)
+        for number, outage_ms in silent.items():
+            hours = f"{outage_ms / HOUR_MS:,.0f} h"
+            text = f"nothing has come for {hours}, far longer than usual: no silence is judged until the feed is back"
+            self._health.notice(f"partition {number}", text)
+        self._noticed = set(silent)
 
     def ripe(self, claim: Ownership, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
         """Without the outcomes that were written after the transactions which have been read: the alerts that they

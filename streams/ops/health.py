@@ -28,6 +28,7 @@ class Health:
         self._waiting = 0
         self._agent_at: float | None = None
         self._troubles: dict[str, str] = {}
+        self._notices: dict[str, str] = {}
         self._crash: str | None = None
         self._met: set[Need] = set()
 
@@ -60,6 +61,19 @@ class Health:
     def fine(self, what: str) -> None:
         with self._lock:
             self._troubles.pop(what, None)
+
+    def notice(self, what: str, text: str | None) -> None:
+        """Something that operators should know although the worker does all it can; None once it is over."""
+        with self._lock:
+            if text is None:
+                self._notices.pop(what, None)
+            else:
+                self._notices[what] = text
+
+    def notices(self) -> list[str]:
+        """What operators should know beside the problems."""
+        with self._lock:
+            return [f"{what}: {text}" for what, text in sorted(self._notices.items())]
 
     def troubled(self, what: str) -> bool:
         return what in self._troubles

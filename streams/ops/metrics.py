@@ -45,6 +45,7 @@ class PartitionMetrics:
     outbox_entries: Gauge
     due_customers: Gauge
     due_overdue_seconds: Gauge
+    feed_outage_seconds: Gauge
 
 
 class Metrics:
@@ -129,6 +130,10 @@ class Metrics:
         self.late_events = self._counter(
             "late_events", "Transactions more than 180 days late: they count in lifetime figures only."
         )
+        self.untimely_events = self._counter(
+            "untimely_events",
+            "Transactions at least a day behind stream time: they count, and bring no offer by themselves.",
+        )
         self.duplicate_events = self._counter(
             "duplicate_events", "Transactions left out because their event_id was seen before within the horizon."
         )
@@ -169,6 +174,11 @@ class Metrics:
         self._due = self._gauge("due_customers", "Customers with a time at which their silence is looked at again.", by)
         self._overdue = self._gauge(
             "due_overdue_seconds", "How long the longest waiting customer is past the due time; 0 when nobody is.", by
+        )
+        self._outage = self._gauge(
+            "feed_outage_seconds",
+            "How long nothing has come, once that is much longer than usual: silences wait. 0 otherwise.",
+            by,
         )
 
     def _health(self) -> None:
@@ -230,6 +240,7 @@ class Metrics:
             self._outbox,
             self._due,
             self._overdue,
+            self._outage,
         )
 
     def _counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:

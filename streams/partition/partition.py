@@ -22,16 +22,19 @@ from handlers.engine.step_input import Part, needed_ids
 from handlers.intake.customer_records import Note, NoteIntake
 from handlers.intake.dedup import SEGMENT, Seen, SeenChanges
 from handlers.intake.events import Batch, Record
+from handlers.intake.stream_time import TIME, WALL_LEAP_MS, StreamTime
 from handlers.intake.transactions import Intake, Unread
 from handlers.kernel.customer_ids import ids_of, names_of
 from handlers.kernel.jit import NONE
 from handlers.profile.upgrade import current
+from handlers.state.codec import LayoutError
 from handlers.state.row_table import LEDGER, DueTimes, Rows
 from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.outcome import AlertOutcome
 from schemas.transaction import CUSTOMER_ID_LENGTH
+from schemas.units import HOUR_MS, LATEST
 from streams.partition.mapped_memory import mapped_zeros
 from streams.partition.poison_breaker import PoisonBreaker
 from streams.partition.row_cache import RowCache
@@ -40,6 +43,12 @@ from streams.store.port import Changes, Offsets, Outgoing, Position, Store, Stor
 
 DUE_MAX = 10_000
 """Customers who are looked at in one commit because they are due; more than that take several."""
+
+
+CLOCKS_DIFFER_MS_MAX = 3 * HOUR_MS
+"""A record that says to be later than that by the worker's clock is worth no more to stream time."""
+
+_TIME_ID = ids_of([TIME])
 
 
 class CustomerRecordIntakes(NamedTuple):
@@ -80,7 +89,9 @@ class Partition:
         self.position = Position(0, 0, 0, 0, 0, 0, 0)
         self.start = Offsets()
         """Where Kafka's topics started when the partition was first claimed."""
-        self._seen = Seen()
+        self._seen, self._time = Seen(), StreamTime()
+        self._looked = self._doubted = 0
+        """The clock on the wall, as it was last believed, and as it was last seen and not believed."""
         self._store = store
         self._intake = intake
         self._engine = engine
@@ -102,7 +113,7 @@ class Partition:
         return Offsets(*map(max, self.start, self.position.offsets))
 
     def claim(self) -> Position:
-        """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable."""
+        """Takes the partition, forgetting what was held of it in memory. Raises StoreUnavailable, LayoutError."""
         self._cache.drop(self.number)
         self._ahead = {}
         self._forget_overdue()
@@ -111,6 +122,12 @@ class Partition:
         events, oldest = self.position.events, self.position.oldest
         segments = self._store.seen(self.number, range(oldest, events // SEGMENT + 1)) if events else {}
         self._seen = Seen(events, oldest, segments, mapped_zeros)
+        stored = self._store.load(self.number, [TIME])[0] if self.position.version else None
+        self._doubted = 0
+        try:
+            self._time = StreamTime(self.position.clock, stored or b"")
+        except ValueError as error:
+            raise LayoutError(f"partition {self.number}: {error}") from error
         return self.position
 
     def oldest_entry(self) -> tuple[int, Outgoing] | None:
@@ -133,10 +150,11 @@ class Partition:
         now: int | None,
         outcomes: Sequence[Record] = (),
         customer_events: Sequence[Record] = (),
+        wall: int = 0,
     ) -> CommittedBatch:
         """One batch of this partition alone, from decoding to the answer to its commit."""
-        (batch,) = self._intake.batches([self.unread(records)])
-        task = self.prepare(batch, records, now, outcomes, customer_events)
+        (batch,) = self._intake.batches([self.unread(records, now or wall)])
+        task = self.prepare(batch, records, now, outcomes, customer_events, wall)
         self.supply(task, self._store.load(self.number, task.missing))
         outcome = self._engine.step(task.part, self._rules())
         done = self.send(task, outcome)
@@ -144,9 +162,18 @@ class Partition:
             self._store.answered()
         return done
 
-    def unread(self, records: Sequence[Record]) -> Unread:
-        """For `Intake.batches`."""
-        return Unread(self.number, records, self.position.clock, self._seen)
+    def unread(self, records: Sequence[Record], wall: int = 0) -> Unread:
+        """For `Intake.batches`. Where `wall` is the clock on the wall (epoch ms), no record is worth much more to
+        stream time."""
+        return Unread(self.number, records, self._time, self._seen, wall + CLOCKS_DIFFER_MS_MAX if wall else LATEST)
+
+    def outage_ms(self, now: int) -> int:
+        """For how long nothing has come at `now` (epoch ms), where that is not usual: silences wait."""
+        return self._time.outage_ms(now)
+
+    def looked_at(self, due: int) -> int:
+        """When whoever is due at `due` is looked at, where there is no outage of the feed, both epoch ms."""
+        return due + self._wait
 
     def ask_ahead(self, records: Sequence[Record]) -> list[str]:
         """Customers of records that will be read next, as far as their keys tell, whose rows memory does not hold: they
@@ -168,24 +195,43 @@ class Partition:
         now: int | None,
         outcomes: Sequence[Record],
         customer_events: Sequence[Record],
+        wall: int = 0,
     ) -> PreparedBatch:
         """What `Engine.steps` needs for the batch, which is of these records, as far as memory holds it; no records is
         a tick.
 
         An outcome takes effect after the transactions that were written before it, a customer event after them all.
-        `now` (epoch ms) moves stream time along when the partition is caught up and silence counts in real time.
+        `now` (epoch ms) tells who is due when the partition is caught up and silence counts in real time, but leaves
+        stream time to the records. `wall` is the clock on the wall at any other time as well: what would be over by
+        then is not sent.
         """
         self._breaker.watch(records, batch.dead_letters)
+        wall = self._believed(max(now or 0, wall), records[-1].timestamp_ms if records else 0)
         if now is not None:
-            batch.clock_end = max(batch.clock_end, now)
+            batch.clock_end = max(batch.clock_end, self._time.held(min(now, wall)))
         notes, letters = self._read_notes(records, outcomes, customer_events, batch)
         batch.dead_letters += letters
-        task = self._task(batch, self._due(batch), notes, self.reached.after(records, outcomes, customer_events))
+        task = self._task(
+            batch, self._due(batch, wall), notes, self.reached.after(records, outcomes, customer_events), wall
+        )
         self._ahead = {}
         return task
 
+    def _believed(self, wall: int, arrived: int) -> int:
+        """The clock on the wall, if it is not a leap ahead of all that is known, the last record's arrival included:
+        then its next look must say so too."""
+        doubted, self._doubted = self._doubted, 0
+        if wall <= max(self._time.clock, self._looked, arrived) + WALL_LEAP_MS:
+            self._looked = max(self._looked, wall)
+            return wall
+        if doubted:
+            self._looked = min(doubted, wall)
+            return self._looked
+        self._doubted = wall
+        return max(self._time.clock, self._looked)
+
     def _task(
-        self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets
+        self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets, now: int = 0
     ) -> PreparedBatch:
         ids = needed_ids(batch, due, notes)
         rows, absent = self._cache.get(self.number, ids)
@@ -195,7 +241,9 @@ class Partition:
             rows = rows.replaced([place for place, _ in told], [_as_of_now(name, ahead[name]) for _, name in told])
             places = [place for place, name in zip(places, names, strict=True) if name not in ahead]
             names = [name for name in names if name not in ahead]
-        return PreparedBatch(Part(self.number, batch, rows, due, notes), places, names, len(absent), offsets)
+        return PreparedBatch(
+            Part(self.number, batch, rows, due, notes, self._time.outages, now), places, names, len(absent), offsets
+        )
 
     def supply(self, task: PreparedBatch, found: list[bytes | None] | StoreUnavailable) -> None:
         """Brings the missing rows, as the store has them."""
@@ -215,8 +263,14 @@ class Partition:
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
         moved = task.offsets != self.reached
         version = self.position.version
-        sent_with_it = self._commit(task.offsets, outcome, outbox, self._seen.take(), moved, self._store.send)
-        entries, outcomes = self._crowd_entries + sent_with_it, [*self._overdue, outcome]
+        rows, time = Rows.of(outcome.rows), self._time.take()
+        if time is not None:
+            rows = rows.with_ids(_TIME_ID).replaced([len(rows)], [time])
+        stored = self._commit(
+            task.offsets, self._time.clock, rows, outcome.due, outbox, self._seen.take(), moved,
+            outcome.clock - self._wait, self._store.send,
+        )  # fmt: skip
+        entries, outcomes = self._crowd_entries + stored, [*self._overdue, outcome]
         self._forget_overdue()
         suppressed: Counter[Rule] = Counter()
         for one in outcomes:
@@ -230,6 +284,7 @@ class Partition:
             batch.dead_letters,
             batch.duplicates,
             outcome.late,
+            outcome.untimely,
             sum(one.unfitting for one in outcomes),
             suppressed,
             batch.unknown_types,
@@ -256,9 +311,10 @@ class Partition:
             letters += refused
         return notes, letters
 
-    def _due(self, coming: Batch) -> list[tuple[str, int]]:
+    def _due(self, coming: Batch, now: int) -> list[tuple[str, int]]:
         """An overdue backlog beyond DUE_MAX is brought down first, in commits of its own, earliest first."""
-        until = coming.clock_end
+        wait = self._wait
+        until = coming.clock_end - wait
         if self._next_due is None or self._next_due > until:
             return []
         present = set(coming.customers)
@@ -266,15 +322,23 @@ class Partition:
         while len(due) >= DUE_MAX + len(present):
             absent = [(customer, at) for customer, at in due if customer not in present]
             (batch,) = self._intake.batches([self.unread([])])
-            batch.clock_end = max(batch.clock_end, absent[-1][1])
-            task = self._task(batch, absent, (), self.reached)
+            batch.clock_end = absent[-1][1] + wait
+            task = self._task(batch, absent, (), self.reached, now)
             self.supply(task, self._store.load(self.number, task.missing))
             outcome = self._engine.step(task.part, self._rules())
             alerts = [self._alert(alert) for alert in outcome.alerts]
-            self._crowd_entries += self._commit(self.reached, outcome, alerts, SeenChanges(), True, self._store.commit)
+            self._crowd_entries += self._commit(
+                self.reached, self.position.clock, outcome.rows, outcome.due, alerts, SeenChanges(), True,
+                absent[-1][1], self._store.commit,
+            )  # fmt: skip
             self._overdue.append(replace(outcome, rows=Rows.of({}), due=DueTimes.of({})))  # which are committed
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
+
+    @property
+    def _wait(self) -> int:
+        """How long after a due time it is looked at, ms."""
+        return self._rules().policy.settle_hours * HOUR_MS
 
     def _forget_overdue(self) -> None:
         self._overdue: list[Outcome] = []
@@ -284,28 +348,32 @@ class Partition:
     def _commit(
         self,
         offsets: Offsets,
-        outcome: Outcome,
+        clock: int,
+        rows: Rows,
+        due: DueTimes,
         outbox: list[Outgoing],
         seen: SeenChanges,
         moved: bool,
+        until: int,
         commit: Callable[[int, Position, int, int, Changes], Position],
     ) -> list[tuple[int, Outgoing]]:
-        """Writes the outcome; a tick at which nothing happened writes nothing."""
-        if not moved and not outcome.rows and self.published <= self._trimmed:
+        """Writes what has changed, whoever was due up to `until` included; a tick at which nothing happened writes
+        nothing."""
+        if not moved and not rows and self.published <= self._trimmed:
             return []
         before, published = self.position, self.published  # which the publisher moves on meanwhile
         offset, *beside = offsets
-        changes = Changes(outcome.rows, outcome.due, outbox, published, self.sequence_min, seen, *beside)
-        self.position = commit(self.number, before, offset, outcome.clock, changes)
+        changes = Changes(rows, due, outbox, published, self.sequence_min, seen, *beside)
+        self.position = commit(self.number, before, offset, clock, changes)
         self._trimmed = published
-        self._cache.put(self.number, outcome.rows)
+        self._cache.put(self.number, rows)
         if self._ahead:
-            for customer in self._ahead.keys() & outcome.rows.keys():
+            for customer in self._ahead.keys() & rows.keys():
                 del self._ahead[customer]
-        earliest = min((at for at in outcome.due.at.tolist() if at != NONE), default=self._next_due)
+        earliest = min((at for at in due.at.tolist() if at != NONE), default=self._next_due)
         if earliest is not None and (self._next_due is None or earliest < self._next_due):
             self._next_due = earliest
-        if self._next_due is not None and self._next_due <= outcome.clock:
+        if self._next_due is not None and self._next_due <= until:
             self._next_due = self._store.next_due(self.number)
         return list(enumerate(outbox, self.position.sequence - len(outbox) + 1))
 

@@ -41,6 +41,7 @@ class CommittedBatch(NamedTuple):
     dead_letters: list[DeadLetter]
     duplicates: int
     late: int
+    untimely: int
     unfitting: int
     suppressed: Counter[Rule]
     """Alerts that were not sent, by rule."""

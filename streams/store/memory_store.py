@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from handlers.state.row_table import LEDGER
 from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 
 _NEVER = Position(0, 0, 0, 0, 0, 0, 0)
@@ -99,11 +98,11 @@ class MemoryStore:
         return len(state.queue), len(state.outbox)
 
     def customers(self, partition: int) -> list[str]:
-        return [name for name in self._partitions[partition].rows if name != LEDGER]
+        return [name for name in self._partitions[partition].rows if not name.startswith("\0")]
 
     def sample(self, partition: int, most: int) -> list[bytes]:
         rows = self._partitions[partition].rows
-        names = sorted(rows.keys() - {LEDGER}, key=lambda name: blake2b(name.encode()).digest())
+        names = sorted(self.customers(partition), key=lambda name: blake2b(name.encode()).digest())
         return [rows[name] for name in names[:most]]
 
     def read(self, partition: int) -> Position | None:

@@ -13,7 +13,6 @@ import redis
 from redis.connection import ConnectionPool
 from redis.sentinel import Sentinel
 
-from handlers.state.row_table import LEDGER
 from streams.ops.settings import Settings
 from streams.store.commands import claim, command, commit, mget, reads
 from streams.store.connection import Connection, FunctionMissing, KeyRefused, LibraryThere, RightMissing
@@ -217,7 +216,7 @@ class RedisStore:
         """Customers, some more than once."""
         start = len(b"{%d}:c:" % partition)
         for key in self._scan(partition, b"{%d}:c:*" % partition):
-            if (name := key[start:].decode()) != LEDGER:
+            if not (name := key[start:].decode()).startswith("\0"):
                 yield name
 
     def _scan(self, partition: int, pattern: bytes) -> Iterator[bytes]:

@@ -105,7 +105,7 @@ class Loop:
         """Decoding and deciding cost a good part by the call: one call does it for all the partitions."""
         marks = [time.perf_counter()]
         ripe = [polled for polled in polled_batches if self._is_ripe(polled)]
-        batches = self._intake.batches([polled.claim.partition.unread(polled.records) for polled in ripe])
+        batches = self._intake.batches([polled.claim.partition.unread(polled.records, polled.wall) for polled in ripe])
         self._end_answered()
         marks.append(time.perf_counter())
         for (claim, customers), rows in zip(self._asked_ahead, self._store.ahead(), strict=True):
@@ -113,7 +113,7 @@ class Loop:
         tasks = []
         for polled, batch in zip(ripe, batches, strict=True):
             with self._caught(polled.claim):
-                told = batch, polled.records, polled.now, polled.outcomes, polled.customer_events
+                told = batch, polled.records, polled.now, polled.outcomes, polled.customer_events, polled.wall
                 tasks.append((polled, polled.claim.partition.prepare(*told)))
         found = self._store.load_all([(polled.claim.number, task.missing) for polled, task in tasks])
         tasks, prepared = [], tasks
@@ -213,6 +213,7 @@ class Loop:
             (metrics.events, done.events),
             (metrics.duplicate_events, done.duplicates),
             (metrics.late_events, done.late),
+            (metrics.untimely_events, done.untimely),
             (metrics.offers_none_fitting, done.unfitting),
             (metrics.outcomes_unmatched, done.unmatched),
             (metrics.customer_events, done.customer_events),
@@ -240,4 +241,6 @@ class Loop:
         due, outbox = self._store.depths(number)
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
-        polled.claim.next_due = self._store.next_due(number)
+        claim, next_due = polled.claim, self._store.next_due(number)
+        claim.outage_ms = claim.partition.outage_ms(polled.wall) if claim.caught_up and polled.wall else 0
+        claim.next_due = None if next_due is None or claim.outage_ms else claim.partition.looked_at(next_due)

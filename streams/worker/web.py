@@ -45,7 +45,11 @@ def add_pages(app: faust.App, health: Health, registry: CollectorRegistry, obser
 
     async def healthz(web: Web, _: Any) -> Any:
         problems = health.problems()
-        return _answer(web, not problems, {"status": "unhealthy" if problems else "ok", "problems": problems})
+        return _answer(
+            web,
+            not problems,
+            {"status": "unhealthy" if problems else "ok", "problems": problems, "notices": health.notices()},
+        )
 
     async def readyz(web: Web, _: Any) -> Any:
         waiting = health.waiting_for()

@@ -63,8 +63,8 @@ MISTAKES = (
         "reversal-moment",
         "The reversal of a debit is a large credit.",
         "handlers/engine/advance.py",
-        "if undoes_at == NONE and at >= s.life[NEWEST]:",
-        "if at >= s.life[NEWEST]:",
+        "if undoes_at == NONE:\n                if at > clock",
+        "if True:\n                if at > clock",
         "tests/unit/test_small_print.py::test_a_debit_that_is_taken_back_is_no_credit",
     ),
     Mistake(

@@ -25,8 +25,9 @@ MISTAKES = (
         "seen-duplicate-clock",
         "A duplicate moves stream time.",
         "handlers/intake/dedup.py",
-        "                repeated[at] = True\n                clocks[at] = clock\n",
-        "                repeated[at] = True\n                clocks[at] = max(clock, moments[at])\n",
+        "                repeated[at] = True\n                clocks[at] = time[CLOCK]\n",
+        "                repeated[at] = True\n                follow(time, moments[at], ids[at])\n"
+        "                clocks[at] = time[CLOCK]\n",
         "tests/laws/test_seen.py::test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same",
     ),
 )

@@ -28,9 +28,9 @@ MISTAKES = (
         also=(
             (
                 "streams/partition/partition.py",
-                "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
+                "        self.position = commit(self.number, before, offset, clock, changes)\n",
                 "        self.early(list(enumerate(outbox, before.sequence + 1)))\n"
-                "        self.position = commit(self.number, before, offset, outcome.clock, changes)\n",
+                "        self.position = commit(self.number, before, offset, clock, changes)\n",
             ),
             (
                 "streams/partition/partition.py",

@@ -16,8 +16,8 @@ MISTAKES = (
         "crowd-entries",
         "The alerts of a crowd beyond one commit are never handed to the publisher.",
         "streams/partition/partition.py",
-        "entries, outcomes = self._crowd_entries + sent_with_it,",
-        "entries, outcomes = sent_with_it,",
+        "entries, outcomes = self._crowd_entries + stored,",
+        "entries, outcomes = stored,",
         "tests/unit/test_crowd.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
     ),
     Mistake(
@@ -54,11 +54,11 @@ MISTAKES = (
     ),
     Mistake(
         "crowd-clock",
-        "The first commit of a crowd moves stream time beyond those who are still to be looked at.",
+        "The commits of a crowd move stream time beyond what has been read.",
         "streams/partition/partition.py",
-        "            batch.clock_end = max(batch.clock_end, absent[-1][1])\n",
-        "            batch.clock_end = until\n",
-        "tests/unit/test_crowd.py::test_a_crowd_moves_stream_time_no_further_than_those_who_have_been_looked_at",
+        "self.reached, self.position.clock, outcome.rows,",
+        "self.reached, until, outcome.rows,",
+        "tests/unit/test_crowd.py::test_a_crowd_does_not_move_stream_time",
     ),
     Mistake(
         "claim-cache",
@@ -86,11 +86,11 @@ MISTAKES = (
     ),
     Mistake(
         "clock-now",
-        "The clock on the wall moves stream time back.",
+        "The clock on the wall is believed whatever it says and whatever comes.",
         "streams/partition/partition.py",
-        "            batch.clock_end = max(batch.clock_end, now)\n",
+        "            batch.clock_end = max(batch.clock_end, self._time.held(min(now, wall)))\n",
         "            batch.clock_end = now\n",
-        "tests/unit/test_claimed_again.py::test_the_wall_clock_moves_stream_time_on_and_never_back",
+        "tests/laws/test_time_laws.py::test_a_gap_of_the_feed_says_nothing_of_whoever_would_have_come",
     ),
     Mistake(
         "next-due-earlier",

@@ -2,6 +2,7 @@
 else differs. Rows, due times, positions and event ids as Redis serves them; outbound records as a read_committed
 subscriber sees them, with keys, headers and their order."""
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from commands.kafka import client, consumer, from_the_start, partitions, to_the_
 from handlers.engine.rules import Rules
 from handlers.intake.dedup import SEGMENT
 from handlers.intake.events import Record
+from handlers.intake.stream_time import TIME
 from handlers.profile.customer import profile
 from handlers.state.row_table import LEDGER
 from streams.broker.messages import headers_of, record_of
@@ -84,7 +86,9 @@ def audit(
     for number, its in transactions.items():
         stands = state.read(number) or Position(0, 0, 0, 0, 0, 0, 0)
         inherited = history.inherited.get(number)
-        wanted = expected[number] = recomputed(settings, rules, number, its, answers, inherited, stands.clock)
+        wanted = expected[number] = recomputed(
+            settings, rules, number, its, answers, inherited, int(time.time() * 1_000)
+        )
         figures = figures.plus(_compare_rows(state, number, wanted, tell))
         figures = figures.plus(_compare_rest(state, number, wanted, stands, history, tell))
     wanted_alerts = {name: record for each in expected.values() for name, record in each.alerts.items()}
@@ -105,16 +109,16 @@ def outbound(settings: Settings, topic: str, level: str = "read_committed") -> l
 
 def _compare_rows(state: RedisStore, number: int, wanted: Expected, tell: Callable[[str], None]) -> Figures:
     """To the byte."""
-    customers = [*state.customers(number), LEDGER]
+    customers = [*state.customers(number), LEDGER, TIME]
     served = {name: row for name, row in zip(customers, state.load(number, customers), strict=True) if row is not None}
     lost = doubled = other = 0
     clock = wanted.position.clock
     for name in sorted(wanted.rows.keys() | served.keys()):
         mine, theirs = wanted.rows.get(name), served.get(name)
-        if name == LEDGER:
+        if name in (LEDGER, TIME):
             if mine != theirs:
                 other += 1
-                tell(f"partition {number}: the ledger is {theirs!r}, recomputed {mine!r}")
+                tell(f"partition {number}: {name[1:]} is {theirs!r}, recomputed {mine!r}")
             continue
         events, recounted = _count(theirs, clock), _count(mine, clock)
         lost += max(0, recounted - events)

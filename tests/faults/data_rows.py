@@ -13,7 +13,7 @@ import orjson
 from schemas.units import DAY_MS, HOUR_MS
 from tests.faults.audit import Figures
 from tests.faults.scene import Scene
-from tests.faults.workload import Plan, Sent, records
+from tests.faults.workload import Plan, Sent, lately, records
 from tests.faults.world import Row, Seed
 
 PLAN = Plan()
@@ -172,7 +172,7 @@ def _flood(sent: Sequence[Sent]) -> tuple[list[Sent], list[Sent]]:
 def clock(seed: Seed) -> Figures:
     """Workers whose clocks are an hour ahead, an hour behind, and jump back by two hours, one after the other; silence
     is told by the clock on the wall."""
-    plan = replace(PLAN, silence_days=0)
+    plan = lately(PLAN)
     with seed.world.scene(plan.partitions, clock="wall", poll_records_max=10) as scene:
         scene.publish(records(plan, seed.number))
         wrong = Path(scene.logs, "clock")

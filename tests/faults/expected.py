@@ -16,6 +16,7 @@ from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.dedup import SEGMENT, Seen
 from handlers.intake.events import Record
+from handlers.intake.stream_time import TIME, StreamTime
 from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
@@ -81,7 +82,7 @@ def recomputed(
     inherited: Changes | None,
     wall_clock: int,
 ) -> Expected:
-    """What one partition should have come to. With ticks by the clock on the wall, the last was at `wall_clock`."""
+    """What one partition should have come to, where the clock on the wall, if it is asked, says `wall_clock`."""
     again = MemoryStore()
     if inherited is not None:
         again.commit(number, again.claim(number), 0, 0, inherited)
@@ -100,15 +101,14 @@ def recomputed(
     once = _once(settings, transactions)
     outcomes, customer_events = answers.outcomes[number], answers.customer_events[number]
     there = bisect_left(once, answers.after.get(number, 0), key=lambda record: record.offset)
-    done = [partition.process(once[at : min(at + BATCH, there)], None) for at in range(0, there, BATCH)]
-    done.append(partition.process([], None, outcomes, customer_events))
-    done += [partition.process(once[at : at + BATCH], None) for at in range(there, len(once), BATCH)]
-    clock = partition.position.clock
-    if settings.clock == "wall":
-        clock = wall_clock  # a tick at which nothing happens is not written down
-        done.append(partition.process([], clock))
+    wall = wall_clock if settings.clock == "wall" else 0
+    done = [partition.process(once[at : min(at + BATCH, there)], None, wall=wall) for at in range(0, there, BATCH)]
+    done.append(partition.process([], None, outcomes, customer_events, wall))
+    done += [partition.process(once[at : at + BATCH], None, wall=wall) for at in range(there, len(once), BATCH)]
+    if wall:
+        done.append(partition.process([], wall))
     offset, *beside = Offsets().after(transactions, outcomes, customer_events)
-    position = partition.position._replace(offset=offset, clock=clock, outcomes=beside[0], customer_events=beside[1])
+    position = partition.position._replace(offset=offset, outcomes=beside[0], customer_events=beside[1])
     alerts = [alert for each in done for alert in each.alerts]
     records = {alert.alert_id: _record_of(alert) for alert in alerts}
     assert len(records) == len(alerts), "two alerts of one recomputation have one id"
@@ -119,7 +119,7 @@ def recomputed(
     )
     originals = {Place(topic, number, record.offset): record for topic, its in read for record in its}
     letters = [letter for each in done for letter in each.dead_letters]
-    customers = [*again.customers(number), LEDGER]
+    customers = [*again.customers(number), LEDGER, TIME]
     rows = {name: row for name, row in zip(customers, again.load(number, customers), strict=True) if row is not None}
     return Expected(
         rows,
@@ -152,7 +152,7 @@ def _once(settings: Settings, records: list[Record]) -> list[Record]:
 
 def _is_event(settings: Settings, record: Record) -> bool:
     """Whether the record is accepted by itself: a refused one's event_id does not count as seen."""
-    return len(intake(settings).batch(0, [record], 0, Seen())) == 1
+    return len(intake(settings).batch(0, [record], StreamTime(), Seen())) == 1
 
 
 def _record_of(alert: Alert) -> Outbound:

@@ -13,11 +13,11 @@ from tests.faults.killing import sliced
 from tests.faults.scene import ANSWER_SECONDS_MAX, REST_SECONDS_MAX, Scene
 from tests.faults.servers import RedisServer, until
 from tests.faults.steps import HEALING_STEPS, Kill
-from tests.faults.workload import Plan, records
+from tests.faults.workload import Plan, lately, records
 from tests.faults.world import EVERYSEC, Row, Seed
 
 PLAN = Plan()
-WALL = Plan(silence_days=0)
+WALL = lately(Plan())
 KILLS = 2
 STOPS = 3
 

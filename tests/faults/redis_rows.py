@@ -14,13 +14,13 @@ from tests.faults.audit import Figures
 from tests.faults.killing import sliced
 from tests.faults.scene import WENT_BACK, Scene
 from tests.faults.servers import RedisServer, until
-from tests.faults.workload import Plan, records
+from tests.faults.workload import Plan, lately, records
 from tests.faults.world import ALWAYS, EVERYSEC, Row, Seed
 
 SLOW_MS = 150
 SAID_SECONDS_MAX = 20
 PLAN = Plan(events=400)
-WALL = Plan(events=400, silence_days=0)
+WALL = lately(Plan(events=400))
 KNOWN = "partitions known to have gone back"
 """More is published than the store knows of."""
 

@@ -13,6 +13,7 @@ from tests.faults import (
     redis_rows,
     secured_rows,
     sentinel_rows,
+    time_rows,
 )
 from tests.faults.world import Row
 
@@ -27,6 +28,7 @@ ROWS: tuple[Row, ...] = (
     *kafka_rows.ROWS,
     *secured_rows.ROWS,
     *data_rows.ROWS,
+    *time_rows.ROWS,
     *layout_rows.ROWS,
     *combined_rows.ROWS,
 )

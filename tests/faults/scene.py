@@ -17,10 +17,12 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from commands.state import store
 from handlers.engine.rules import Rules
+from handlers.intake.stream_time import TIME, StreamTime
 from schemas.alert import Alert
 from streams.broker.progress import OutboxProgress
 from streams.broker.topics import offers_changelog, topics_read
 from streams.ops.settings import OWN_RHYTHM, Settings, variable
+from streams.partition.partition import CLOCKS_DIFFER_MS_MAX
 from streams.store.port import Changes, Offsets, StoreUnavailable
 from streams.store.redis_store import redis_of
 from tests.fast import OFFERS
@@ -279,8 +281,14 @@ class Scene:
         self._until(lambda: self.commits() >= least or self.at_rest(), REST_SECONDS_MAX, "commits")
 
     def _ticked(self, partition: int) -> bool:
-        next_due = self.state.next_due(partition)
-        return self.settings.clock == "stream" or next_due is None or next_due > time.time() * 1_000
+        """Whether everybody has been looked at whose time has come, as far as the feed is known to be alive."""
+        if self.settings.clock == "stream":
+            return True
+        next_due, stands = self.state.next_due(partition), self.state.read(partition)
+        if next_due is None or stands is None:
+            return True
+        stored = self.state.load(partition, [TIME])[0]
+        return next_due > StreamTime(stands.clock, stored or b"").held(int(time.time() * 1_000)) - CLOCKS_DIFFER_MS_MAX
 
     def rest(self, seconds_max: float = REST_SECONDS_MAX, worker: Worker | None = None) -> None:
         """Waits for `at_rest`, or for the end of the worker. Raises TimeoutError with the end of the last log."""

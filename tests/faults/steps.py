@@ -28,6 +28,7 @@ from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
 from streams.broker.published_scan import PublishedScan
 from streams.ops.settings import load_settings
@@ -289,4 +290,6 @@ def _producer(base: Any, hit: _Countdown) -> Any:
 
 
 # Compiles the kernels where that has not been done, and loads them: each forked worker has them then.
-Engine("transactions").step(part_of(0, Intake("transactions", "EUR", {}).batch(0, [], 0, Seen()), {}), Rules())
+Engine("transactions").step(
+    part_of(0, Intake("transactions", "EUR", {}).batch(0, [], StreamTime(), Seen()), {}), Rules()
+)

@@ -84,6 +84,11 @@ class Worker:
         page = self._page("healthz")
         return [] if page is None else [str(problem) for problem in msgspec.json.decode(page)["problems"]]
 
+    def notices(self) -> list[str]:
+        """What /healthz says beside problems; empty while it can't be asked."""
+        page = self._page("healthz")
+        return [] if page is None else [str(notice) for notice in msgspec.json.decode(page)["notices"]]
+
     def count(self, metric: str, **labels: str) -> int:
         """What /metrics says of a counter or gauge (`tracker_recoveries_total`), added up over the series with these
         labels; 0 where there is none, or while it can't be asked."""

@@ -1,7 +1,8 @@
 """A bank's transactions for one seed: few customers, many moments that are worth an alert."""
 
 import random
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
@@ -13,6 +14,10 @@ from schemas.units import DAY_MS, HOUR_MS, rfc3339
 
 START = 1_709_164_800_000
 """2024-02-29T00:00:00Z."""
+
+
+OFFER_VALID_MS = 14 * DAY_MS
+DOUBT_MS = 3 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,17 @@ class Plan:
     start: int = START
     silence_days: int = 400
     """Stream time goes that far beyond the last event at the end; 0 leaves it there."""
+    now: int = 0
+    """Of a plan of late: when it was made, epoch ms."""
 
 
 def records(plan: Plan, seed: int) -> list[Sent]:
     """The records in the order of sending: events in about the order of time, at the end a heartbeat a partition."""
     chance = random.Random(seed)
     events = sorted(_events(plan, chance), key=lambda event: event["arrives"])
+    if plan.now:  # clocks that differ would decide differently on an offer that runs out at present
+        doubtful = range(plan.now - OFFER_VALID_MS - DOUBT_MS, plan.now - OFFER_VALID_MS + DOUBT_MS)
+        events = [event for event in events if event["occurred_at"] not in doubtful]
     sent: list[Sent] = []
     for event in events:
         event.pop("arrives")
@@ -65,6 +75,12 @@ def records(plan: Plan, seed: int) -> list[Sent]:
         header = (HEARTBEAT_HEADER, rfc3339(last).encode())
         sent += [Sent(number, None, None, [header]) for number in range(plan.partitions)]
     return sent
+
+
+def lately(plan: Plan) -> Plan:
+    """The plan so that most of its events lie in the months before the present."""
+    now = int(time.time() * 1_000)
+    return replace(plan, start=now // DAY_MS * DAY_MS - 110 * DAY_MS, silence_days=0, now=now)
 
 
 def partition_of(customer: str, partitions: int) -> int:

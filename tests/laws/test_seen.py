@@ -15,8 +15,10 @@ from handlers.intake import dedup as memory
 from handlers.intake.customer_records import NoteIntake
 from handlers.intake.dedup import Seen, event_hashes
 from handlers.intake.events import Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
-from handlers.kernel.jit import NONE
+from handlers.kernel.customer_ids import ID_WORDS
+from handlers.kernel.jit import I8, NONE
 from streams.partition.partition import CustomerRecordIntakes, Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
@@ -71,10 +73,15 @@ def cut(stream: Stream, sizes: Sequence[int]) -> Iterator[Stream]:
         start += size
 
 
-def sifted(seen: Seen, stream: Stream, clock: int) -> tuple[list[bool], int]:
+def of_one(count: int) -> I8:
+    """All of one customer."""
+    return np.zeros((count, ID_WORDS), np.int64)
+
+
+def sifted(seen: Seen, stream: Stream, time: StreamTime) -> list[bool]:
     hashes = np.array([hashed for hashed, _ in stream], np.int64)
-    clocks, repeated = seen.sift(hashes, np.array([moment for _, moment in stream], np.int64), clock)
-    return repeated.tolist(), int(clocks[-1])
+    _, repeated = seen.sift(hashes, np.array([moment for _, moment in stream], np.int64), of_one(len(stream)), time)
+    return repeated.tolist()
 
 
 @pytest.mark.usefixtures("small")
@@ -84,13 +91,12 @@ def test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same(
     stream: Stream, sizes: list[int]
 ) -> None:
     stored: dict[int, bytearray] = {}
-    seen, clock, found, read = Seen(), 0, [], 0
+    seen, time, found, read = Seen(), StreamTime(), [], 0
     for part in cut(stream, sizes):
-        repeated, clock = sifted(seen, part, clock)
-        found += repeated
+        found += sifted(seen, part, time)
         read += len(part)
         moments = [moment for (_, moment), known in zip(stream[:read], found, strict=True) if not known]
-        assert clock == max([0, *moments]), "a duplicate moves no time"
+        assert time.clock == max([0, *moments]), "a duplicate moves no time"
         changes = seen.take()
         for piece in changes.pieces:
             segment = stored.setdefault(piece.segment, bytearray())
@@ -123,13 +129,15 @@ def test_a_batch_that_the_table_has_no_room_for_is_taken_whole() -> None:
 
 def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_bound() -> None:
     seen, ids = Seen(), np.random.default_rng(1).permutation(np.arange(1, 5_000_001)) * 0x9E3779B97F4A7C1
-    clocks, repeated = seen.sift(ids, np.zeros(len(ids), np.int64), 0)
+    clocks, repeated = seen.sift(ids, np.zeros(len(ids), np.int64), of_one(len(ids)), StreamTime())
     assert not repeated.any()
     assert clocks[-1] == 0
     # all within a day: the bound decides
     forgotten = seen.oldest * memory.SEGMENT
     assert abs(len(ids) - memory.EVENTS_MAX - forgotten) <= memory.SEGMENT
-    _, known = seen.sift(ids[-memory.EVENTS_MAX :], np.full(memory.EVENTS_MAX, NONE), 0)
+    _, known = seen.sift(
+        ids[-memory.EVENTS_MAX :], np.full(memory.EVENTS_MAX, NONE), of_one(memory.EVENTS_MAX), StreamTime()
+    )
     assert known.all()
 
 
@@ -145,22 +153,21 @@ def test_a_million_events_are_known_at_any_moment_however_long_ago_they_were_and
     total = PROMISED + 12 * 65_536 + 5
     ids = np.random.default_rng(3).permutation(np.arange(1, total + 1)) * 0x9E3779B97F4A7C1
     moments = START + np.arange(total) * 1_000
-    store, seen, clock = MemoryStore(), Seen(), 0
+    store, seen, time = MemoryStore(), Seen(), StreamTime()
     at = store.claim(0)
     checked = 0
     for start in range(0, total, 20_000):
         part = slice(start, start + 20_000)
-        clocks, repeated = seen.sift(ids[part], moments[part], clock)
+        _, repeated = seen.sift(ids[part], moments[part], of_one(len(ids[part])), time)
         assert not repeated.any()
-        clock = int(clocks[-1])
-        at = store.commit(0, at, at.offset + 1, clock, Changes(seen=seen.take()))
+        at = store.commit(0, at, at.offset + 1, time.clock, Changes(seen=seen.take()))
         done = min(start + 20_000, total)
         if done >= PROMISED and (done % 60_000 < 20_000 or done == total):
             # another owner, from what is stored, at a moment like any other
             held = store.seen(0, range(at.oldest, at.events // 65_536 + 1))
             for known in (seen, Seen(at.events, at.oldest, held)):
                 again = ids[done - PROMISED : done]
-                assert known.sift(again, np.full(PROMISED, NONE), clock)[1].all()
+                assert known.sift(again, np.full(PROMISED, NONE), of_one(PROMISED), time)[1].all()
             checked += 1
     assert checked > 5
     assert at.oldest > 0, "something was forgotten, or this shows nothing"
@@ -173,7 +180,7 @@ def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
     total = PROMISED + 3 * 65_536 + 7
     names = [f"e{n}" for n in range(total)]
     store, seen = MemoryStore(), Seen()
-    seen.sift(event_hashes(names), START + np.arange(total) * 1_000, 0)
+    seen.sift(event_hashes(names), START + np.arange(total) * 1_000, of_one(total), StreamTime())
     store.commit(0, store.claim(0), 1, 0, Changes(seen=seen.take()))
     partition = owner_of(store)
     position = partition.claim()
@@ -218,10 +225,9 @@ def test_nothing_is_lost_while_the_table_grows(monkeypatch: pytest.MonkeyPatch, 
             present.add(number)
         if len(present) == segment:
             last, present = present, set()
-    seen, clock, found = Seen(), 0, []
+    seen, time, found = Seen(), StreamTime(), []
     for part in cut(list(zip(numbers.tolist(), moments.tolist(), strict=True)), sizes):
-        repeated, clock = sifted(seen, part, clock)
-        found += repeated
+        found += sifted(seen, part, time)
     assert found == expected
     assert 0.05 < np.mean(expected) < 0.2
 

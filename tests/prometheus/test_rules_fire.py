@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 
 from commands.kafka import ANSWER_SECONDS_MAX, admin, producer
 from learning.simulator import simulate
+from schemas.units import DAY_MS, HOUR_MS
 from streams.store.memory_store import MemoryStore
 from streams.store.redis_store import redis_client
 from tests.fast import Fast
@@ -161,6 +162,23 @@ def another_member_does_not_let_go_of_the_partitions(scene: Scene) -> Iterator[H
 
 
 @contextmanager
+def the_feed_has_been_silent_for_days(scene: Scene) -> Iterator[Hurt]:
+    """Of another bank."""
+    bank = scene.open_bank(partitions=1)
+    sender = producer(bank.settings)
+    for day in range(20, 3, -1):
+        for number in range(5):
+            name = f"faithful-{number}"
+            visit = orjson.dumps(booked(name, now() - day * DAY_MS + number))
+            sender.produce(bank.settings.topic_transactions, visit, name)
+    assert sender.flush(30) == 0
+    with bank.worker() as worker:
+        address = host_and_port(worker)
+        scene.scrape(address)
+        yield Hurt(address)
+
+
+@contextmanager
 def many_records_cannot_be_used(scene: Scene) -> Iterator[Hurt]:
     scene.send(scene.bank.settings.topic_transactions, [("bad", b"{")] * 40)
     yield Hurt(host_and_port(scene.worker), scene.trickle)
@@ -240,7 +258,7 @@ def redis_is_away_while_much_comes(scene: Scene) -> Iterator[Hurt]:
     gauge = f'tracker_due_customers{{partition="{number}"}}'
     before = scene.worker.metric(gauge)
     with redis_client(str(scene.bank.settings.redis_url)) as direct:
-        direct.zadd(f"{{{number}}}:due", {"paid-0": now() + 10_000})
+        direct.zadd(f"{{{number}}}:due", {"paid-0": now() + 10_000 - HOUR_MS})
     scene.worker.until(lambda: scene.worker.metric(gauge) > before)  # it is measured every five seconds
     scene.redis.shut()
     scene.publish(*(booked(f"busy-{n % 9}", now() + n) for n in range(150)))
@@ -261,6 +279,7 @@ BESIDE: dict[Fault, set[str]] = {
     customers_are_no_longer_like_those_of_the_training: {"TrackerChurnDrift"},
     a_worker_starts_while_kafka_cannot_be_reached: {"TrackerKafkaDown", "TrackerAgentDown"},
     another_member_does_not_let_go_of_the_partitions: {"TrackerOutOfGroup"},
+    the_feed_has_been_silent_for_days: {"TrackerFeedOutage"},
 }
 """Faults that leave the worker at its work, and the alerts that each makes fire, all at once."""
 

@@ -6,6 +6,7 @@ import pytest
 from handlers.contact.history import DECLINED, dealings_of
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
 from handlers.kernel.jit import NONE
 from handlers.offers.counts import Counts, Ledger
@@ -111,7 +112,9 @@ def test_todays_reader_reads_older_and_newer_alerts(recorded: bytes) -> None:
 
 
 def test_a_newer_worker_reads_an_older_transaction() -> None:
-    batch = Intake("transactions", "EUR", {}).batch(0, [Record(5, 1769846400000, b"c-1", TRANSACTION_1)], 0, Seen())
+    batch = Intake("transactions", "EUR", {}).batch(
+        0, [Record(5, 1769846400000, b"c-1", TRANSACTION_1)], StreamTime(), Seen()
+    )
     assert batch.dead_letters == []
     assert (batch.customers, batch.amount.tolist(), batch.at.tolist()) == (["c-1"], [-1250], [1769846400000])
     assert batch.balance.tolist() == [NONE]
@@ -119,7 +122,7 @@ def test_a_newer_worker_reads_an_older_transaction() -> None:
 
 def test_a_worker_reads_a_transaction_that_knows_more_than_it_does() -> None:
     record = Record(6, 1769846400000, b"c-1", TRANSACTION_OF_TOMORROW)
-    batch = Intake("transactions", "EUR", {}).batch(0, [record], 0, Seen())
+    batch = Intake("transactions", "EUR", {}).batch(0, [record], StreamTime(), Seen())
     assert batch.dead_letters == []
     assert (batch.unknown_types, batch.unknown_channels, batch.amount.tolist()) == (1, 1, [100])
 

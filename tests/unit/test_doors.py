@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOORS = {
     "handlers.kernel": "jit byte_codec text customer_ids",
     "handlers.state": "row codec day_codec day_list row_table row_arena",
-    "handlers.intake": "events transactions customer_records dedup exchange validation",
+    "handlers.intake": "events transactions stream_time customer_records dedup exchange validation",
     "handlers.aggregates": "features fold evaluate snapshot",
     "handlers.contact": "history rules quiet_hours",
     "handlers.churn": "due schedule run_off inputs challenger model alerts rhythm drift warm_up",

@@ -12,6 +12,7 @@ import pytest
 
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Batch, Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.strict_json import DEPTH_MAX, VALUE_BYTES_MAX, alone
 from handlers.intake.transactions import Intake
 from handlers.intake.validation import Refusal, refusal_of_moment
@@ -48,7 +49,9 @@ def record_of(value: bytes | None, key: bytes | None = b"c-1", offset: int = 7, 
 
 
 def read(*values: bytes | None) -> Batch:
-    return INTAKE.batch(3, [record_of(value, offset=7 + place) for place, value in enumerate(values)], 0, Seen())
+    return INTAKE.batch(
+        3, [record_of(value, offset=7 + place) for place, value in enumerate(values)], StreamTime(), Seen()
+    )
 
 
 def event_ids(batch: Batch) -> list[str]:
@@ -78,7 +81,7 @@ def test_an_event_becomes_a_row_of_every_column() -> None:
 def test_customers_are_named_once_in_order_of_appearance() -> None:
     ids = ["c-2", "c-1", "c-2", "c-3", "c-1"]
     records = [record_of(value_of(customer_id=name), name.encode()) for name in ids]
-    batch = INTAKE.batch(0, records, 0, Seen())
+    batch = INTAKE.batch(0, records, StreamTime(), Seen())
     assert batch.customers == ["c-2", "c-1", "c-3"]
     assert batch.customer.tolist() == [0, 1, 0, 2, 1]
 
@@ -251,8 +254,8 @@ def test_no_rule_or_field_of_a_dead_letter_repeats_what_the_record_said() -> Non
 
 def test_a_record_without_a_key_is_refused_unless_keys_are_lost() -> None:
     record = record_of(value_of(), None)
-    assert [letter.reason for letter in INTAKE.batch(0, [record], 0, Seen()).dead_letters] == ["wrong_key"]
-    assert len(Intake("transactions", "EUR", {}, keyed=False).batch(0, [record], 0, Seen())) == 1
+    assert [letter.reason for letter in INTAKE.batch(0, [record], StreamTime(), Seen()).dead_letters] == ["wrong_key"]
+    assert len(Intake("transactions", "EUR", {}, keyed=False).batch(0, [record], StreamTime(), Seen())) == 1
 
 
 @pytest.mark.parametrize(
@@ -269,7 +272,7 @@ def test_each_key_is_compared_with_its_own_record(
     keys: tuple[bytes, bytes | None], refused: list[bytes | None]
 ) -> None:
     records = [record_of(value_of(customer_id=name), key) for name, key in zip("ab", keys, strict=True)]
-    assert [letter.key for letter in INTAKE.batch(0, records, 0, Seen()).dead_letters] == refused
+    assert [letter.key for letter in INTAKE.batch(0, records, StreamTime(), Seen()).dead_letters] == refused
 
 
 def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it() -> None:
@@ -284,7 +287,7 @@ def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it
         record_of(value_of(occurred_at=start + 30)),
         record_of(None, None, heartbeat=start + 40),
     ]
-    batch = INTAKE.batch(0, records, start, Seen())
+    batch = INTAKE.batch(0, records, StreamTime(start), Seen())
     assert batch.clock.tolist() == [start, start + 5, start + 20, start + 30]
     assert batch.clock_end == start + 40
     assert [letter.reason for letter in batch.dead_letters] == ["wrong_key"]
@@ -292,15 +295,15 @@ def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it
 
 def test_a_heartbeat_beyond_the_bounds_of_moments_moves_nothing_and_becomes_a_dead_letter() -> None:
     records = [record_of(None, None, heartbeat=at) for at in (NOW + DAY_MS + 1, NOW + DAY_MS, 0, 2**60)]
-    batch = INTAKE.batch(0, records, 0, Seen())
-    assert batch.clock_end == NOW + DAY_MS
+    batch = INTAKE.batch(0, records, StreamTime(), Seen())
+    assert batch.clock_end == NOW, "the second is believed as far as the record is"
     assert [(letter.reason, letter.field) for letter in batch.dead_letters] == [
         *(("in_the_future", "heartbeat"), ("out_of_bounds", "heartbeat"), ("out_of_bounds", "heartbeat"))
     ]
 
 
 def test_an_empty_batch_keeps_the_clock() -> None:
-    batch = INTAKE.batch(0, [], 5, Seen())
+    batch = INTAKE.batch(0, [], StreamTime(5), Seen())
     assert (len(batch), batch.clock_end, batch.account.shape, batch.customers) == (0, 5, (0, 5), [])
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Batch, Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake, Unread
 from schemas.units import DAY_MS, rfc3339
 
@@ -130,11 +131,11 @@ def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
 def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
     records: list[Record], data: st.DataObject, clock: int
 ) -> None:
-    whole = INTAKE.batch(0, records, clock, Seen())
-    parts, start, told, seen = [], 0, clock, Seen()
+    whole = INTAKE.batch(0, records, StreamTime(clock), Seen())
+    parts, start, told, time, seen = [], 0, clock, StreamTime(clock), Seen()
     while start < len(records):
         size = data.draw(st.integers(1, len(records) - start))
-        parts.append(INTAKE.batch(0, records[start : start + size], told, seen))
+        parts.append(INTAKE.batch(0, records[start : start + size], time, seen))
         start, told = start + size, parts[-1].clock_end
     assert comparable(parts) == comparable([whole])
     assert told == whole.clock_end
@@ -146,8 +147,10 @@ def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
 @settings(max_examples=200)
 @given(st.lists(st.tuples(streams(), st.integers(0, 2 * NOW)), max_size=4))
 def test_partitions_that_are_read_together_are_read_as_each_by_itself(told: list[tuple[list[Record], int]]) -> None:
-    together = INTAKE.batches([Unread(number, *of, Seen()) for number, of in enumerate(told)])
-    alone = [INTAKE.batch(number, *of, Seen()) for number, of in enumerate(told)]
+    together = INTAKE.batches(
+        [Unread(number, records, StreamTime(clock), Seen()) for number, (records, clock) in enumerate(told)]
+    )
+    alone = [INTAKE.batch(number, records, StreamTime(clock), Seen()) for number, (records, clock) in enumerate(told)]
     assert [comparable([batch]) for batch in together] == [comparable([batch]) for batch in alone]
     for name in ("customers", "clock_end", "dead_letters", "duplicates", "unknown_types", "unknown_channels"):
         assert [getattr(batch, name) for batch in together] == [getattr(batch, name) for batch in alone]
@@ -156,7 +159,7 @@ def test_partitions_that_are_read_together_are_read_as_each_by_itself(told: list
 @settings(max_examples=400)
 @given(streams())
 def test_every_record_is_accepted_or_refused_exactly_once(records: list[Record]) -> None:
-    batch = INTAKE.batch(0, records, 0, Seen())
+    batch = INTAKE.batch(0, records, StreamTime(), Seen())
     told = [*batch.offset.tolist(), *(letter.offset for letter in batch.dead_letters)]
     heartbeats = {record.offset for record in records if record.heartbeat_at is not None}
     assert len(told) == len(set(told))

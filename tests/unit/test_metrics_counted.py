@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from itertools import product
 from threading import Lock
 from typing import Any, NamedTuple, cast, get_args
@@ -77,7 +78,7 @@ class Run:
             records[topic].append(Record(self._sent[topic], PUBLISHED_AT, key, value))
             self._sent[topic] += 1
         told = [records[topic] for topic in TOPICS]
-        self._loop.work([PolledBatch(self.claim, *told, self.claim.partition.reached, now, measure)], list)
+        self._loop.work([PolledBatch(self.claim, *told, self.claim.partition.reached, now, now or 0, measure)], list)
         self._loop.settle()
         return self
 
@@ -140,13 +141,18 @@ def test_refused_records_of_every_topic_are_counted_by_their_reason() -> None:
     assert run.value("tracker_events_total") == 0
 
 
+def busy(until: int) -> list[dict[str, Any]]:
+    """Somebody who comes every day, so that the feed is known to be alive."""
+    return [booked(on, -5, "purchase", customer="busy") for on in range(24, until)]
+
+
 def test_alerts_are_counted_by_kind_and_status() -> None:
     """Five fall silent, three of them come back; seven are offered something, two of them take it."""
     silent = [booked(on, -5, "purchase", customer=f"s{n}") for on in range(0, 24, 3) for n in range(5)]
     back = [booked(61, -5, "purchase", customer=f"s{n}") for n in range(3)]
     paid = [salary(62, f"p{n}") for n in range(7)]
     taken = [outcome("bought", 62, "savings", customer=f"p{n}") for n in range(2)]
-    run = Run(Rules((offer(valid_days=60),))).work(*silent).work(now=day(60)).work(*back).work(*paid).work(*taken)
+    run = Run(Rules((offer(valid_days=60),))).work(*silent).work(*busy(61)).work(*back).work(*paid).work(*taken)
     counted = run.by("tracker_alerts_total", "kind", "status")
     assert counted == {
         ("churn_risk", "raised"): 5,
@@ -247,6 +253,12 @@ SUPPRESSED: dict[str, Kept] = {
         lambda run: run.work(*map(salary, range(CONTACTS_MAX + 6))),
         6,
     ),
+    "expired": Kept(Rules(SAVINGS), lambda run: run.work(salary(0), salary(1), now=day(15)), 2),
+    "history": Kept(
+        Rules(SAVINGS, Policy(announce_from=datetime.fromtimestamp(day(2) / 1_000, UTC))),
+        lambda run: run.work(salary(0), salary(1), salary(2)),
+        2,
+    ),
 }
 
 
@@ -262,12 +274,12 @@ def test_silences_that_two_models_judge_are_counted_by_what_each_said() -> None:
     """All are silent for the same time, some more often than others: the two models differ in what they make of it."""
     rules = Rules(churn=by_hand(-9.0, 4.0), challenger=by_hand(-7.0, 3.5))
     silent = [booked(on, -5, "purchase", customer=f"s{n}") for on in range(0, 24, 3) for n in range(4)]
-    run = Run(rules).work(*silent).work(now=day(90))
+    run = Run(rules).work(*silent).work(*busy(90))
     looks = run.by("tracker_churn_looks_total", "champion", "challenger")
     assert set(looks) <= set(product(BANDS, BANDS))
     assert sum(looks.values()) % 4 == 0
     assert looks["high", "high"] >= 4
-    assert Run(Rules(churn=by_hand(-9.0, 4.0))).work(*silent).work(now=day(90)).by(
+    assert Run(Rules(churn=by_hand(-9.0, 4.0))).work(*silent).work(*busy(90)).by(
         "tracker_churn_looks_total", "champion", "challenger"
     ) == {}  # fmt: skip
 
@@ -340,4 +352,4 @@ def test_what_is_measured_of_a_partition_is_what_stands_in_the_store() -> None:
     assert run.value("tracker_due_customers", partition="7") == 2
     assert run.value("tracker_outbox_entries", partition="7") == 3
     assert run.value("tracker_committed_timestamp_seconds", partition="7") == PUBLISHED_AT / 1_000
-    assert run.claim.next_due == run.store.next_due(7)
+    assert run.claim.next_due == run.claim.partition.looked_at(cast(int, run.store.next_due(7)))

@@ -10,6 +10,7 @@ from handlers.engine.rules import Rules
 from handlers.engine.step_input import part_of
 from handlers.intake.dedup import Seen
 from handlers.intake.events import Record
+from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import Intake
 from handlers.profile.customer import profile
 from tests.fast import PUBLISHED_AT
@@ -57,7 +58,7 @@ def test_every_salary_raises_an_alert_that_the_latency_is_measured_by() -> None:
     workload = Workload(1, 2_000, 0.5)
     part = workload.part(EVENTS)
     records = [Record(offset, PUBLISHED_AT, key, value) for offset, (key, value) in enumerate(part.values())]
-    batch = Intake("transactions", "EUR", {}).batch(0, records, 0, Seen())
+    batch = Intake("transactions", "EUR", {}).batch(0, records, StreamTime(), Seen())
     assert batch.dead_letters == []
     alerts = Engine("transactions").step(part_of(0, batch, {}), Rules(*CATALOGUE)).alerts
     raised = {alert.cause.event_id for alert in alerts}
