@@ -99,6 +99,7 @@ WRONG = {
     "redis_ssl_key_password": PASSWORD,
     "redis_sentinel_password": PASSWORD,
     "control_key": KEY * 10,
+    "serve_secret": PASSWORD,
 }
 """By setting, what it refuses."""
 

@@ -30,10 +30,11 @@ from streams.ops.settings import Settings
 from tests.live import ANSWER_SECONDS_MAX, Bank, Worker, tracker
 from tests.secured.cluster import SecuredKafka
 from tests.secured.roles import KINDS, MARKETING_GROUP, bindings, roles, table, typed
+from tests.serving.server import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis_server]
 
-WORKER = "tracker worker"
+WORKER, SERVE = "tracker worker", "tracker serve"
 LOOKED_AT_SECONDS = 5.0
 REFUSED_A_SECOND_MAX = 20
 """A join that is refused and tried again at once makes hundreds."""
@@ -64,7 +65,10 @@ class Secured:
 
     def run(self, role: str, number: int | None = None, status: int = 0) -> str:
         """The command of a role, by its user; answers all that it printed."""
+        if role == SERVE and number is None:
+            return self.serve()
         words = {
+            SERVE: ("serve",),
             "tracker topics create": ("topics", "create"),
             "tracker offers": ("offers", "publish", SHIPPED),
             "tracker publish": ("publish", self.folder / "feed.jsonl"),
@@ -75,6 +79,17 @@ class Secured:
             "tracker train, backtest": ("train", "--until", "2025-02-10", "--horizon", 10, "--out", self.folder / "m"),
         }[role]
         return self.bank.command(*words, status=status, kafka_sasl_username=user_of(role, number)).output
+
+    def serve(self) -> str:
+        """The server by its user, and everything asked of it that reaches Kafka."""
+        with Running(self.bank, self.folder, kafka_sasl_username=user_of(SERVE)) as server:
+            (offered,) = server.api("/alerts?kind=next_best_offer&status=raised&limit=1")["alerts"]
+            path = f"/api/v1/alerts/{offered['alert']['alert_id']}/outcomes"
+            assert server.send("POST", path, json={"outcome": "shown"}).status_code == 202
+            assert server.send("PUT", "/api/v1/switches/churn_risk", json={"to": "on"}).status_code == 202
+            assert {each["lag"] for each in server.api("/partitions")} <= {0, 1}
+            assert server.api("/dead-letters") is not None
+        return ""
 
     def unused(self, role: str) -> list[Right]:
         """Rights that the role's user has had no use for. Fails if something else was refused to it."""

@@ -14,7 +14,7 @@ from schemas.units import DAY_MS, parse_rfc3339, rfc3339
 from serving.api import router
 from serving.documented import document
 from tests.live import until
-from tests.serving.conftest import ANSWER_SECONDS_MAX, Server
+from tests.serving.server import ANSWER_SECONDS_MAX, Server
 
 
 def an_alert(server: Server, kind: str) -> Any:

@@ -9,7 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.serving.conftest import Keyed, Server
+from tests.serving.conftest import Keyed
+from tests.serving.server import Server
 from tests.serving.test_api import new_alert
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
