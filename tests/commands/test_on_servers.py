@@ -63,7 +63,7 @@ def test_alerts_are_sentences_or_the_json_that_was_published(bank: Bank) -> None
     alerts = bank.alerts()
     shown = bank.command("alerts").stdout.splitlines()
     assert len(shown) == len(alerts) > 10
-    assert sum("may be leaving" in line for line in shown) == sum(
+    assert sum(" may be leaving; act before" in line for line in shown) == sum(
         (alert["kind"], alert["status"]) == ("churn_risk", "raised") for alert in alerts
     )
 

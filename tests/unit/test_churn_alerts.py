@@ -18,6 +18,7 @@ from handlers.engine.rules import Rules
 from schemas.alert import Alert
 from schemas.policy import Policy
 from schemas.units import rfc3339
+from serving.words import sentence
 from streams.ops.settings import OWN_RHYTHM, Settings, SettingsError
 from streams.worker.churn_models import churn_rules, general
 from tests.fast import Fast
@@ -106,6 +107,34 @@ def test_a_challenger_is_asked_whatever_the_model_is_asked_and_raises_nothing() 
     ]
     assert bank.looks[-1].champion == bank.alerts[0].score
     assert bank.looks[0].challenger == pytest.approx(1 / (1 + exp(-4 * log(4.5 / 6))))
+
+
+@pytest.mark.parametrize("challenger", [None, MODEL])
+@pytest.mark.parametrize(
+    ("limits", "alarmed"),
+    [
+        ({"repeats_min": 6}, True),
+        ({"repeats_min": 7}, False),
+        ({"mean_gap_days_max": 2.0}, True),
+        ({"mean_gap_days_max": 1.9}, False),
+    ],
+)
+def test_a_model_may_leave_alone_who_comes_seldom_or_has_come_a_few_times_only(
+    limits: dict[str, Any], alarmed: bool, challenger: ChurnModel | None
+) -> None:
+    """Seven days, two apart: the silence is looked at once, and not again."""
+    bank = run(msgspec.structs.replace(MODEL, **limits), challenger).feed([*every_second_day(), day(25)])
+    assert [alert.raised_at for alert in bank.alerts] == ([rfc3339(day(25))] if alarmed else [])
+    assert bank.due == {}
+
+
+def test_an_alert_says_whether_its_model_is_general() -> None:
+    stream = [*every_second_day(), day(25), paid(26)]
+    for is_general in (False, True):
+        raised, retracted = run(msgspec.structs.replace(MODEL, general=is_general)).feed(stream).alerts
+        assert (raised.model.general, retracted.model.general) == (is_general, is_general)
+        assert (", by the general model)" in sentence(raised)) == is_general
+        assert "may be leaving (5" in sentence(raised)
 
 
 def test_nobody_is_judged_who_is_younger_than_the_youngest_that_the_model_has_seen() -> None:
