@@ -8,7 +8,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -42,7 +41,7 @@ def application(parts: Parts) -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC))
     _add_health(app, parts)
     _add_errors(app)
-    app.add_middleware(BaseHTTPMiddleware, dispatch=Guard(parts))
+    app.add_middleware(Guard, parts=parts)
     if parts.access.open:  # so that no site can reach it under a name of its own
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
     return app

@@ -1,11 +1,12 @@
 """What every request passes: who asks, how often, from which site; and what every answer carries."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
-from starlette.responses import Response
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access import ANYONE, MAY, Access, Permission, Person
 from serving.limits import RateLimit
@@ -84,28 +85,39 @@ ThePerson = Annotated[Person | None, Depends(person_of)]
 
 
 class Guard:
-    """ASGI-level checks that need no route: how large, how often, from where; and the headers of every answer."""
+    """ASGI middleware for what needs no route: how large, how often, from where; and the headers of every answer."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+        self._app = app
         self._parts = parts
         self._limit = RateLimit(parts.settings.serve_requests_per_second, time.monotonic)
         self._log_ins = RateLimit(LOG_INS_PER_SECOND, time.monotonic, LOG_INS_BURST)
 
-    async def __call__(self, request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Middleware of the form that Starlette calls http."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI says."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add_headers(scope["path"], MutableHeaders(scope=message))
+            await send(message)
+
         try:
-            self._check(request)
+            self._check(Request(scope, receive))
         except Problem as problem:
-            answer = problem.response()
+            await problem.response()(scope, receive, send_with_headers)
         else:
-            answer = await go_on(request)
+            await self._app(scope, receive, send_with_headers)
+
+    def _add_headers(self, path: str, headers: MutableHeaders) -> None:
         for name, value in HEADERS.items():
-            answer.headers.setdefault(name, value)
-        if not request.url.path.startswith("/static/"):
-            answer.headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault(name, value)
+        if not path.startswith("/static/"):
+            headers.setdefault("Cache-Control", "no-store")
         if self._parts.settings.serve_ssl_certificate_location is not None:
-            answer.headers["Strict-Transport-Security"] = "max-age=31536000"
-        return answer
+            headers["Strict-Transport-Security"] = "max-age=31536000"
 
     def _check(self, request: Request) -> None:
         path = request.url.path

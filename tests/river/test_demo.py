@@ -1,10 +1,15 @@
 """The demo, as a newcomer types it: the real bank gives the same with and without servers, live and in replay."""
 
 import json
+import os
+import re
+import select
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +18,7 @@ import pytest
 from commands.demo import DIRECTORY
 from learning.simulator import CURRENCY
 from streams.ops.settings import GENERAL, variable
-from tests.live import BERKA, Bank, Json, OpenBank, outside, tracker, until
+from tests.live import ANSWER_SECONDS_MAX, BERKA, ROOT, Bank, Json, OpenBank, outside, tracker, until
 
 DEMO_SECONDS_MAX = 120
 ENOUGH_TO_BE_STOPPED = 6_000
@@ -92,6 +97,8 @@ def test_a_simulated_bank_ends_with_what_was_found(demos: dict[str, Ended]) -> N
         assert told in ended.text
     for told in ("Three of the alerts", "transactions/s", "have left were noticed", "Where to look next", CURRENCY):
         assert told in ended.text
+    assert "Console: http://127.0.0.1:" in ended.text
+    assert "stays open" not in ended.text
     assert len(ended.lines("profiles.jsonl")) == 100
     assert len(ended.lines("alerts.jsonl")) > 100
 
@@ -146,3 +153,42 @@ def _placeless(alert: Json) -> Json:
     """Without partition and offset: a file has neither."""
     cause = {name: value for name, value in alert["cause"].items() if name not in ("partition", "offset")}
     return alert | {"cause": cause | {"topic": ""}}
+
+
+def test_on_a_terminal_the_console_stays_until_ctrl_c(tmp_path: Path) -> None:
+    """The demo's output goes to a terminal of the test's own; the report does not end it, Ctrl-C does."""
+    terminal, its_side = os.openpty()
+    environment = {name: value for name, value in outside().items() if name not in ("CI", "DISPLAY", "WAYLAND_DISPLAY")}
+    said = bytearray()
+
+    def reads() -> bool:
+        if select.select([terminal], [], [], 0)[0]:
+            with suppress(OSError):  # nobody has the other side open any more
+                said.extend(os.read(terminal, 65_536))
+        return b"stays open" in said
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "commands", "demo", "--customers", "20"],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        stdout=its_side,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as demo:
+        os.close(its_side)
+        try:
+            until(reads, DEMO_SECONDS_MAX)
+            text = said.decode()
+            address = re.search(r"http://127\.0\.0\.1:\d+", text)
+            assert address
+            assert "Transactions processed" in text
+            with urllib.request.urlopen(f"{address[0]}/api/v1/alerts?limit=1", timeout=ANSWER_SECONDS_MAX) as answer:
+                assert len(json.load(answer)["alerts"]) == 1
+            demo.send_signal(signal.SIGINT)
+            until(lambda: reads() and demo.poll() is not None)
+            assert demo.returncode == 0
+            with pytest.raises(urllib.error.URLError):
+                urllib.request.urlopen(address[0], timeout=ANSWER_SECONDS_MAX)
+        finally:
+            demo.kill()
+            os.close(terminal)
