@@ -10,8 +10,8 @@ from rich.table import Table
 from commands.console import Failure, out, print_json, settings_with
 from commands.state import claimed_partitions, store
 from handlers.aggregates.features import FEATURES, INDEX
-from handlers.contact.history import RULES, Dealings
-from handlers.profile.customer import accounts, churn_raised_at, known_dealings, profile
+from handlers.contact.history import SUPPRESSION_REASONS, ContactHistory
+from handlers.profile.customer import accounts, churn_raised_at, contact_history, profile
 from schemas.money import money
 from schemas.offer import CONTACT_CHANNELS
 from schemas.units import rfc3339
@@ -59,10 +59,10 @@ def show(customer_id: str, row: bytes, now: int, currency: str) -> None:
         held.add_row(account, money(balance, currency), rfc3339(at)[:16].replace("T", " "))
     if held.row_count:
         out.print(held)
-    _show_dealings(known_dealings(row), now)
+    _show_dealings(contact_history(row), now)
 
 
-def _show_dealings(dealings: Dealings, now: int) -> None:
+def _show_dealings(dealings: ContactHistory, now: int) -> None:
     made = Table("Offer", "Since", "Until", "By", "State", title="Offers", title_justify="left")
     for contact in dealings.contacts:
         if contact.offer_id:
@@ -71,7 +71,7 @@ def _show_dealings(dealings: Dealings, now: int) -> None:
     suppressed = Table("Alert", "At", "Rule", title="Lately not sent", title_justify="left")
     for one in dealings.suppressions:
         when = rfc3339(one.at)[:16].replace("T", " ")
-        suppressed.add_row(one.offer_id or "churn_risk", when, RULES[one.rule].replace("_", " "))
+        suppressed.add_row(one.offer_id or "churn_risk", when, SUPPRESSION_REASONS[one.rule].replace("_", " "))
     for table in (made, suppressed):
         if table.row_count:
             out.print(table)

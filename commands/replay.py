@@ -15,7 +15,7 @@ from commands.lines import STANDARD, Lines, reading, writing
 from commands.offers import SHIPPED, catalogue
 from commands.remarks import remark, remark_refused
 from commands.state import intake, rules
-from handlers.churn.challenger import Bands, Look
+from handlers.churn.challenger import Bands, Comparison
 from learning.came_true import TENTHS, CameTrue
 from learning.order import by_time
 from learning.refusals import Refusals
@@ -132,7 +132,7 @@ def _replayed(run: Replay, source: Lines, alerts: Path, looks: Path | None, sett
         shadow = None if looks is None else files.enter_context(writing(looks))
         bar = files.enter_context(progress("replaying", source.total, "bytes"))
 
-        def looked(look: Look) -> None:
+        def looked(look: Comparison) -> None:
             met[look.bands] += 1
             if shadow is not None:
                 shadow.write(line(look._asdict() | {"at": rfc3339(look.at)}))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from commands.console import Failure
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.offers.catalog import Catalogue
 from streams.ops.settings import Settings
 from streams.store.redis_store import RedisStore, redis_routing
@@ -17,14 +17,14 @@ def store(settings: Settings) -> RedisStore:
     return RedisStore(redis_routing(settings))
 
 
-def intake(settings: Settings, *, keyed: bool = True) -> Intake:
+def intake(settings: Settings, *, keyed: bool = True) -> TransactionIntake:
     """Reads transactions as the worker does. Raises Failure with every mistake in the file of rates."""
     try:
         file = settings.rates_file
         rates = {} if file is None else load_rates(file, settings.base_currency)
     except ValueError as error:
         raise Failure(str(error)) from error
-    return Intake(settings.topic_transactions, settings.base_currency, rates, keyed=keyed)
+    return TransactionIntake(settings.topic_transactions, settings.base_currency, rates, keyed=keyed)
 
 
 def rules(settings: Settings, catalogue: Catalogue, partitions: int = 1) -> Rules:

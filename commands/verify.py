@@ -14,7 +14,7 @@ from commands.state import intake, store
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.profile.customer import accounts, profile
 from streams.broker.messages import record_of
 from streams.broker.side_topics import customer_record_intakes
@@ -99,7 +99,9 @@ def _tell(differences: list[Difference], as_json: bool) -> None:
             )
 
 
-def _check(number: int, state: RedisStore, reader: Consumer, reading: Intake, settings: Settings, bar: Bar) -> Checked:
+def _check(
+    number: int, state: RedisStore, reader: Consumer, reading: TransactionIntake, settings: Settings, bar: Bar
+) -> Checked:
     position, served = _snapshot(number, state)
     partition = Partition(
         number,

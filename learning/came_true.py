@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.intake.events import Batch
+from handlers.intake.events import EventBatch
 from handlers.kernel.jit import I8, NONE
 from learning.history import OwnTimes, made_by_customers
 from schemas.alert import Alert
@@ -34,7 +34,7 @@ class CameTrue:
         self._at: list[I8] = []
         self._alerts: list[tuple[str, int, int, float]] = []
 
-    def folded(self, batch: Batch) -> None:
+    def folded(self, batch: EventBatch) -> None:
         """Takes note of what customers did themselves."""
         own = made_by_customers(batch.type, batch.undoes_at)
         places = np.array([self._places.setdefault(name, len(self._places)) for name in batch.customers], np.int64)

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from handlers.churn.design_matrix import COLUMN_NAMES, design
 from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
 from handlers.churn.model import FORMAT, ChurnModel, Linear, Training
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.jit import F8, I8
 from learning import purchase_fit
 from learning.churn_blend import offset_only
@@ -173,4 +173,4 @@ def _asked(kind: Kind, customers: int, days: int, seed: int) -> _Asked:
 def made_up(kind: Kind, customers: int, days: int, seed: int) -> History:
     """The history of a population."""
     lines = [orjson.dumps(row) for row in population(kind, customers, days, seed).rows]
-    return read([lines], Intake("transactions", "EUR", {}, keyed=False), lambda events: None)
+    return read([lines], TransactionIntake("transactions", "EUR", {}, keyed=False), lambda events: None)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from handlers.aggregates.features import BANK_MADE_TYPES
-from handlers.intake.customer_records import Note, NoteIntake
-from handlers.intake.dedup import Seen
-from handlers.intake.events import AT, CLOCK, CUSTOMER, OFFSET, Batch, Events
+from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
+from handlers.intake.dedup import DuplicateFilter
+from handlers.intake.events import AT, CLOCK, CUSTOMER, OFFSET, EventBatch, Events
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import ids_of
 from handlers.kernel.jit import I8, NONE
 from learning.chance import B1
@@ -87,12 +87,12 @@ class History(Events):
         own = made_by_customers(self.type, self.undoes_at)
         return OwnTimes(self.customer[own], self.at[own])
 
-    def batch(self, start: int, stop: int) -> Batch:
+    def batch(self, start: int, stop: int) -> EventBatch:
         """Events start..stop-1 as the engine takes them."""
         events = self.events[start:stop].copy()
         seen, events[:, CUSTOMER] = np.unique(events[:, CUSTOMER], return_inverse=True)
         events[:, OFFSET] = np.arange(start, stop)
-        return Batch(
+        return EventBatch(
             ids=ids_of([self.customers[place] for place in seen.tolist()]),
             events=events,
             event_id=lambda _: "",
@@ -138,7 +138,7 @@ class OwnTimes:
 
 def read(
     files: Sequence[Iterable[bytes]],
-    intake: Intake,
+    intake: TransactionIntake,
     progress: Callable[[int], None],
     customer_events: Iterable[bytes] = (),
 ) -> History:
@@ -148,8 +148,8 @@ def read(
     Raises HistoryError where nothing is left.
     """
     names: dict[str, int] = {}
-    seen, notes = Seen(), NoteIntake(EVENTS, CustomerEvent, keyed=False)
-    closed: list[Note] = []
+    seen, notes = DuplicateFilter(), CustomerRecordIntake(EVENTS, CustomerEvent, keyed=False)
+    closed: list[CustomerRecord] = []
     parts: list[I8] = []
     refusals = Refusals()
     unordered = count = duplicates = unknown_types = unknown_channels = 0
@@ -197,8 +197,12 @@ def read(
 
 
 def _batches(
-    lines: Iterable[bytes], intake: Intake, seen: Seen, notes: NoteIntake, told: list[Note]
-) -> Iterator[Batch]:
+    lines: Iterable[bytes],
+    intake: TransactionIntake,
+    seen: DuplicateFilter,
+    notes: CustomerRecordIntake,
+    told: list[CustomerRecord],
+) -> Iterator[EventBatch]:
     """The transactions among the lines; customer events are added to `told`, outcomes left out."""
     lines, first, time = iter(lines), 0, StreamTime()
     while chunk := list(islice(lines, CHUNK)):
@@ -212,7 +216,7 @@ def _batches(
         yield batch
 
 
-def _closings(told: Iterable[Note], names: dict[str, int]) -> tuple[Closing, ...]:
+def _closings(told: Iterable[CustomerRecord], names: dict[str, int]) -> tuple[Closing, ...]:
     return tuple(
         Closing(names[note.said.customer_id], note.said.product or "", note.at)
         for note in told

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from handlers.intake.events import Batch
+from handlers.intake.events import EventBatch
 from handlers.intake.stream_time import LEAP_MS
 from handlers.kernel.jit import I8
 from schemas.transaction import Moment
@@ -37,7 +37,7 @@ class Order:
         self._late = [0] * len(LATE_SHARES_MAX)
         self._far: list[Far] = []
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: EventBatch) -> None:
         """The next events."""
         behind = batch.clock - batch.at
         self._events += len(batch)

@@ -7,20 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
-from handlers.churn.challenger import Look
-from handlers.engine.engine import Engine, Outcome
+from handlers.churn.challenger import Comparison
+from handlers.engine.engine import Engine, StepResult
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import Part, needed_ids, placed
-from handlers.intake.customer_records import Note, NoteIntake
-from handlers.intake.dedup import Seen
-from handlers.intake.events import Batch
+from handlers.engine.step_input import PartitionInput, needed_ids, placed
+from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
+from handlers.intake.dedup import DuplicateFilter
+from handlers.intake.events import EventBatch
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import I8, NONE
 from handlers.profile.customer import profile
-from handlers.state.row_arena import Arena
-from handlers.state.row_table import LEDGER, Rows
+from handlers.state.row_arena import RowArena
+from handlers.state.row_table import LEDGER, RowTable
 from learning.order import Order
 from learning.records import by_topic
 from schemas.alert import Alert
@@ -37,8 +37,8 @@ _WORDS_MIN = 1 << 17
 class _Read(NamedTuple):
     """What a number of lines are."""
 
-    batch: Batch
-    notes: list[Note]
+    batch: EventBatch
+    notes: list[CustomerRecord]
     outages: I8
 
 
@@ -51,7 +51,7 @@ class Replay:
     Iterate over `alerts` to the end first; then `profiles`, `rows`, `dead_letters` and `clock` are complete.
     """
 
-    def __init__(self, intake: Intake, rules: Rules, topic: str, batch: int) -> None:
+    def __init__(self, intake: TransactionIntake, rules: Rules, topic: str, batch: int) -> None:
         if batch < 1:
             raise ValueError("a batch holds at least one record")
         self.clock = 0
@@ -63,22 +63,22 @@ class Replay:
         self.order = Order()
         self._intake = intake
         self._notes = {
-            OUTCOMES: NoteIntake(OUTCOMES, AlertOutcome, keyed=False),
-            EVENTS: NoteIntake(EVENTS, CustomerEvent, keyed=False),
+            OUTCOMES: CustomerRecordIntake(OUTCOMES, AlertOutcome, keyed=False),
+            EVENTS: CustomerRecordIntake(EVENTS, CustomerEvent, keyed=False),
         }
         self._rules = rules
         self._engine = Engine(topic)
-        self._seen = Seen()
+        self._seen = DuplicateFilter()
         self._size = batch
-        self._arena = Arena(_WORDS_MIN)
+        self._arena = RowArena(_WORDS_MIN)
         self._due_at: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
 
     def alerts(
         self,
         lines: Iterable[bytes],
-        looked: Callable[[Look], object] | None = None,
-        folded: Callable[[Batch], object] | None = None,
+        looked: Callable[[Comparison], object] | None = None,
+        folded: Callable[[EventBatch], object] | None = None,
     ) -> Iterator[Alert]:
         """Folds the lines, which come without their ends, and yields the alerts in stream order. The n-th line has
         offset n, from 0.
@@ -98,12 +98,12 @@ class Replay:
                 if folded is not None:
                     folded(now.batch)
                 if looked is not None:
-                    for look in outcome.looks:
+                    for look in outcome.comparisons:
                         looked(look)
                 yield from outcome.alerts
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> RowTable:
         """All of them, that of LEDGER included."""
         return self._arena.held(0)
 
@@ -130,7 +130,7 @@ class Replay:
             self._seen.take()  # nobody stores it
             yield _Read(batch, placed(notes, batch), time.outages.copy())
 
-    def _step(self, read: _Read) -> Outcome:
+    def _step(self, read: _Read) -> StepResult:
         batch, notes, outages = read
         self.events += len(batch)
         self.order.add(batch)
@@ -141,7 +141,7 @@ class Replay:
         due = self._passed(batch.clock_end - self._rules.policy.settle_hours * HOUR_MS)
         ids = needed_ids(batch, due, notes)
         rows, _ = self._arena.rows(0, ids)
-        outcome = self._engine.step(Part(0, batch, rows, due, notes, outages), self._rules)
+        outcome = self._engine.step(PartitionInput(0, batch, rows, due, notes, outages), self._rules)
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
         self.untimely += outcome.untimely

@@ -8,7 +8,7 @@ import numpy as np
 from handlers.churn.inputs import inputs_at
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import part_of
+from handlers.engine.step_input import partition_input
 from handlers.kernel.jit import F8, I8, NONE
 from handlers.state.row_table import LEDGER
 from learning.history import History
@@ -45,7 +45,7 @@ def snapshots(
         known = int(np.searchsorted(history.clock, cutoff))
         while done < known:
             stop = min(done + _STEP, known)
-            rows.update(engine.step(part_of(0, history.batch(done, stop), rows), rules).rows)
+            rows.update(engine.step(partition_input(0, history.batch(done, stop), rows), rules).rows)
             done = stop
             progress(done)
         customers = np.sort(np.array([place[name] for name in rows if name != LEDGER], np.int64))

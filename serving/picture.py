@@ -1,7 +1,7 @@
 """One customer as `tracker customer`, the API and the console show it: the same truth in the same words."""
 
-from handlers.contact.history import CONTROL, OPEN, RULES, SENT, Contact, Dealings
-from handlers.profile.customer import accounts, churn_raised_at, known_dealings, profile
+from handlers.contact.history import CONTROL, OPEN, SENT, SUPPRESSION_REASONS, Contact, ContactHistory
+from handlers.profile.customer import accounts, churn_raised_at, contact_history, profile
 from schemas.offer import CONTACT_CHANNELS
 from schemas.units import rfc3339
 
@@ -20,11 +20,11 @@ def picture(customer_id: str, row: bytes, now: int) -> dict[str, object]:
             for account, balance, at in accounts(row)
         ],
         "churn_risk_since": None if raised is None else rfc3339(raised),
-        **dealings_picture(known_dealings(row), now),
+        **dealings_picture(contact_history(row), now),
     }
 
 
-def dealings_picture(dealings: Dealings, now: int) -> dict[str, object]:
+def dealings_picture(dealings: ContactHistory, now: int) -> dict[str, object]:
     """What was sent and how it was answered, what was lately not sent and by which rule, and what is known beside."""
     return {
         "offers": [
@@ -39,7 +39,7 @@ def dealings_picture(dealings: Dealings, now: int) -> dict[str, object]:
             if contact.offer_id
         ],
         "not_sent": [
-            {"at": rfc3339(one.at), "offer_id": one.offer_id or None, "rule": RULES[one.rule]}
+            {"at": rfc3339(one.at), "offer_id": one.offer_id or None, "rule": SUPPRESSION_REASONS[one.rule]}
             for one in dealings.suppressions
         ],
         "consents": {CONTACT_CHANNELS[channel]: at > 0 for channel, at in sorted(dealings.consents.items())},

@@ -8,19 +8,19 @@ from typing import Any
 
 import msgspec
 
-from handlers.churn.challenger import Look
+from handlers.churn.challenger import Comparison
 from handlers.churn.model import ChurnModel
-from handlers.contact.history import Dealings
-from handlers.engine.engine import Engine, Outcome
+from handlers.contact.history import ContactHistory
+from handlers.engine.engine import Engine, StepResult
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import Part, part_of, placed
-from handlers.intake.customer_records import NoteIntake
-from handlers.intake.dedup import Seen
+from handlers.engine.step_input import PartitionInput, partition_input, placed
+from handlers.intake.customer_records import CustomerRecordIntake
+from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.offers.counts import Ledger
-from handlers.profile.customer import known_dealings
+from handlers.profile.customer import contact_history
 from handlers.profile.upgrade import current
 from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
@@ -73,17 +73,17 @@ class Fast:
         self.rows: dict[str, bytes] = {}
         self.due: dict[str, int] = {}
         self.alerts: list[Alert] = []
-        self.looks: list[Look] = []
+        self.comparisons: list[Comparison] = []
         self.late = 0
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
         policy = settled(policy, settle_hours)
         self.rules = Rules(offers, policy, partitions, control_key, churn, challenger, base_currency)
         self._partition = partition
-        self._intake = Intake(TOPIC, base_currency, {})
-        self._notes = {topic: NoteIntake(topic, kind) for topic, kind in TOPICS.items()}
+        self._intake = TransactionIntake(TOPIC, base_currency, {})
+        self._notes = {topic: CustomerRecordIntake(topic, kind) for topic, kind in TOPICS.items()}
         self._engine = Engine(TOPIC)
-        self._seen = Seen()
+        self._seen = DuplicateFilter()
         self._offset = 0
         self._time = StreamTime()
 
@@ -104,9 +104,9 @@ class Fast:
         out = (sorted(self.rows.items()), sorted(self.due.items()), self.alerts, self.late, suppressed, self.unfitting)
         return sha256(msgspec.msgpack.encode(out)).hexdigest()
 
-    def dealings(self, customer: str) -> Dealings:
+    def dealings(self, customer: str) -> ContactHistory:
         """Of a customer, as they stand in the row."""
-        return known_dealings(self.rows[customer])
+        return contact_history(self.rows[customer])
 
     def ledger(self) -> Ledger:
         """Of the partition."""
@@ -118,7 +118,7 @@ class Fast:
             return Record(self._offset, PUBLISHED_AT, None, None, entry)
         return Record(self._offset, PUBLISHED_AT, entry["customer_id"].encode(), msgspec.json.encode(entry))
 
-    def part(self, entries: Sequence[dict[str, Any] | int]) -> Part:
+    def part(self, entries: Sequence[dict[str, Any] | int]) -> PartitionInput:
         """What these bring to a step."""
         clock = self._time.clock
         records, notes = [], []
@@ -139,9 +139,9 @@ class Fast:
         )
         notes = placed(notes, batch)
         rows = {name: row if name == LEDGER else current(row) for name, row in self.rows.items()}
-        return part_of(self._partition, batch, rows, due, notes)._replace(outages=self._time.outages)
+        return partition_input(self._partition, batch, rows, due, notes)._replace(outages=self._time.outages)
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, outcome: StepResult) -> None:
         """Keeps what has come of a step."""
         self.rows |= outcome.rows
         for customer, at in outcome.due.items():
@@ -150,7 +150,7 @@ class Fast:
             else:
                 self.due[customer] = at
         self.alerts += outcome.alerts
-        self.looks += outcome.looks
+        self.comparisons += outcome.comparisons
         self.late += outcome.late
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting

@@ -12,11 +12,11 @@ from commands.benchmark.stage import Stage
 from commands.benchmark.workload import CHANNELS, EVENT, HISTORIES, PAYEE, START_MS, TYPES, customer_id
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import part_of
-from handlers.intake.dedup import Seen
+from handlers.engine.step_input import partition_input
+from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.chance import Chance
 from schemas.units import DAY_MS, HOUR_MS
 from streams.store.port import Changes
@@ -62,10 +62,10 @@ def lay_out(stage: Stage, customers: int, seed: int) -> float:
 def histories(seed: int) -> list[History]:
     """The same for a seed."""
     records = [Record(offset, START_MS, None, line) for offset, line in enumerate(_lines(seed))]
-    batch = Intake("transactions", "EUR", {}, keyed=False).batch(0, records, StreamTime(), Seen())
+    batch = TransactionIntake("transactions", "EUR", {}, keyed=False).batch(0, records, StreamTime(), DuplicateFilter())
     assert not batch.dead_letters
     batch.clock_end = START_MS
-    outcome = Engine("transactions").step(part_of(0, batch, {}), Rules())
+    outcome = Engine("transactions").step(partition_input(0, batch, {}), Rules())
     names = [customer_id(number).decode() for number in range(HISTORIES)]
     return [History(outcome.rows[name], outcome.due.get(name)) for name in names]
 

@@ -11,7 +11,7 @@ from commands.benchmark.workload import CATALOGUE, Part, Workload, partition_of
 from commands.console import Failure
 from commands.kafka import producer
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.replay import Replay
 from schemas.alert import Kind
 from streams.ops.metrics import Step
@@ -123,7 +123,7 @@ def _steps(before: Samples, after: Samples) -> tuple[dict[str, float | None], fl
 def replayed(workload: Workload, events: int) -> float:
     """Events a second of `tracker replay`, its files left out: the decisions alone, in this process."""
     rules = Rules(*CATALOGUE)
-    intake = Intake("transactions", "EUR", {}, keyed=False)
+    intake = TransactionIntake("transactions", "EUR", {}, keyed=False)
     for number in (1_000, events):  # the first loads what is compiled
         lines = [value for _, value in workload.part(number).values()]
         started = time.perf_counter()

@@ -34,7 +34,7 @@ from handlers.state.row import (
     MIX_FIELDS,
     TILE,
     TILE_COUNT,
-    Scratch,
+    OpenRow,
     add,
 )
 from schemas.units import DAY_MS, HOUR_MS
@@ -53,7 +53,7 @@ _LIFE = -1
 _FIRST_OF_DAYS = _WINDOWS.index(DAYS_30)
 _OF_DAYS = len(_WINDOWS) - _FIRST_OF_DAYS
 
-SPEC = np.array(
+FEATURE_SPEC = np.array(
     [[f.measure, _WINDOWS.index(f.window_hours) if f.window_hours else _LIFE, f.part] for f in FEATURES], np.int64
 )
 """Measure, window (place in _WINDOWS) and part of each feature, as the kernel reads it."""
@@ -78,7 +78,7 @@ def _pass_over_tiles(tiles: I8, n: int, newest: int, inner: int, outer: int, flo
 
 
 @jit
-def _pass_over_days(s: Scratch, now: int, room: I8) -> int:
+def _pass_over_days(s: OpenRow, now: int, room: I8) -> int:
     """All that days tell, in rings: under 30 days, under 90, under 180. Returns how many transactions the mix is of."""
     total = 0
     for k in range(s.size[DAYS] - 1, -1, -1):
@@ -109,7 +109,7 @@ def _pass_over_days(s: Scratch, now: int, room: I8) -> int:
 
 
 @jit
-def _sum_up(s: Scratch, now: int, room: I8) -> int:
+def _sum_up(s: OpenRow, now: int, room: I8) -> int:
     """One pass over each kind of tiles for all windows. Returns how many transactions the mix is of."""
     room[:_EXTREMES] = 0
     for ring in range(_OF_DAYS):
@@ -161,7 +161,7 @@ def _gap_moments(gaps: I8, n: int, measure: int) -> float:
 
 
 @jit
-def sorted_gaps(s: Scratch, work: I8) -> int:
+def sorted_gaps(s: OpenRow, work: I8) -> int:
     """Writes the gaps between active days, ascending, at the start of `work`; returns how many."""
     n = own_days(s, work) - 1
     for k in range(n):
@@ -175,7 +175,7 @@ def sorted_gaps(s: Scratch, work: I8) -> int:
 
 
 @jit
-def evaluate(s: Scratch, spec: I8, now: int, values: I8, work: I8) -> None:
+def evaluate(s: OpenRow, spec: I8, now: int, values: I8, work: I8) -> None:
     """Writes every feature at `now` into `values`, int64 of shape (features,); doubles by their bits.
 
     Of what lies beyond `now` (a post-dated booking) only lifetime figures and balances know. Missing is NONE or NaN.

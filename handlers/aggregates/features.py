@@ -1,7 +1,7 @@
 """Every aggregate of a customer, declared once: to add one is to add a line to FEATURES.
 
 The profile that is served, the reasons in alerts, conditions in the offer catalogue, training columns and
-docs/features.md all come from this table. measures.py computes what it declares.
+docs/features.md all come from this table. evaluate.py computes what it declares.
 
 A window of W made of tiles of g is the W/g tiles that end with the tile holding the moment of reading: 30 d is today
 (UTC) and the 29 days before it; 24 h is this hour and the 23 before it; 1 h is this 5-minute tile and the 11 before it.
@@ -14,7 +14,7 @@ from schemas.transaction import CHANNELS, TYPES
 
 
 class Measure(IntEnum):
-    """What is computed over a window. The numbers are known to measures.py and to profile.lua only."""
+    """What is computed over a window. The numbers are known to evaluate.py and to profile.lua only."""
 
     COUNT = 0
     IN = 1

@@ -34,7 +34,7 @@ from handlers.state.row import (
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    Scratch,
+    OpenRow,
     add,
     copy,
     forget,
@@ -66,7 +66,7 @@ def _book(tiles: I8, place: int, sign: int, amount: int) -> None:
 
 
 @jit
-def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
+def _record_balance(s: OpenRow, at: int, account: I8, balance: int) -> None:
     """Latest balance of the account (a tie goes to the later in the stream), and the day's low and high."""
     n = s.size[ACCOUNTS]
     place = 0
@@ -122,7 +122,7 @@ def _record_balance(s: Scratch, at: int, account: I8, balance: int) -> None:
 
 @jit
 def fold(
-    s: Scratch,
+    s: OpenRow,
     at: int,
     amount: int,
     balance: int,

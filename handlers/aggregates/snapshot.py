@@ -8,8 +8,8 @@ from handlers.kernel.jit import I8, NONE
 _EXACT = tuple(feature.exact for feature in FEATURES)
 
 
-class Snapshot:
-    """Wraps what measures.evaluate wrote: int64 of shape (features,), doubles in the places that are not exact."""
+class FeatureValues:
+    """Wraps what evaluate wrote: int64 of shape (features,), doubles in the places that are not exact."""
 
     __slots__ = ("_doubles", "_exact")
 

@@ -1,7 +1,7 @@
 """Churn risk by the model: what the alert says that a silence has caused, or run-off while transactions go on.
 
 For a silence it is raised when the probability of leaving has reached the policy's churn_raise_at, on a day that
-churn_watch.py finds, and taken back when the customer is back and the probability under churn_hold_above. Run-off
+schedule.py finds, and taken back when the customer is back and the probability under churn_hold_above. Run-off
 (run_off.py) is looked for once a week of each active customer, whatever the probability, and taken back when it is
 over. Neither is raised again within the cooldown.
 """
@@ -9,7 +9,7 @@ over. Neither is raised again within the cooldown.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.churn import rhythm
 from handlers.churn.due import VALID_DAYS
 from handlers.churn.model import ChurnModel, Scorer
@@ -26,17 +26,17 @@ _RUN_OFF_OVER = Reason(
 )
 
 
-class Judged(NamedTuple):
+class ScoredInputs(NamedTuple):
     """What the kernel has made the number of."""
 
     inputs: F8
-    """(inputs,), see churn_inputs.py."""
+    """(inputs,), see inputs.py."""
     run_off: I8
     """(groups, figures), see run_off.py."""
 
 
 def raised(
-    customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot, judged: Judged, scorer: Scorer
+    customer_id: str, due: int, cause: Mapping[str, object], seen: FeatureValues, judged: ScoredInputs, scorer: Scorer
 ) -> Alert:
     """The alert for a silence that lasted until `due` (epoch ms), or for run-off that an event has shown: then `due` is
     run_off_mark of its time. The score is the probability of leaving.

@@ -20,14 +20,14 @@ Bands = tuple[Band, Band]
 
 
 # notes: one look of the churn model each
-NOTE_CUSTOMER = 0
-NOTE_EVENT = 1  # the customer's event before, -1 if none
-NOTE_AT = 2
-NOTE_LOG_ODDS = 3
-NOTE_INPUTS = 4
+CHECK_CUSTOMER = 0
+CHECK_EVENT = 1  # the customer's event before, -1 if none
+CHECK_AT = 2
+CHECK_LOG_ODDS = 3
+CHECK_INPUTS = 4
 
 
-class Look(NamedTuple):
+class Comparison(NamedTuple):
     """What both say of one customer at one moment: probabilities of leaving, each over its own model's horizon."""
 
     customer_id: str
@@ -38,16 +38,18 @@ class Look(NamedTuple):
     bands: Bands
 
 
-def looks(customers: Sequence[str], at: Sequence[int], champion: F8, challenger: F8, policy: Policy) -> list[Look]:
+def compare(
+    customers: Sequence[str], at: Sequence[int], champion: F8, challenger: F8, policy: Policy
+) -> list[Comparison]:
     """One for each of these moments; `champion` and `challenger` are log odds, (n,)."""
     both = zip(sigmoid(champion).tolist(), sigmoid(challenger).tolist(), strict=True)
     return [
-        Look(customer, when, one, other, (_band(one, policy), _band(other, policy)))
+        Comparison(customer, when, one, other, (_band(one, policy), _band(other, policy)))
         for customer, when, (one, other) in zip(customers, at, both, strict=True)
     ]
 
 
-def by_bands(found: Sequence[Look]) -> Counter[Bands]:
+def by_bands(found: Sequence[Comparison]) -> Counter[Bands]:
     """How often which bands came together."""
     return Counter(look.bands for look in found)
 

@@ -5,20 +5,20 @@ cooldown.
 """
 
 from handlers.aggregates.fold import NEWER_OWN, OWN_DAYS
-from handlers.churn.challenger import NOTE_INPUTS, NOTE_LOG_ODDS
+from handlers.churn.challenger import CHECK_INPUTS, CHECK_LOG_ODDS
 from handlers.churn.run_off import marks_run_off, run_off_mark, runs_off, still_runs_off
-from handlers.churn.schedule import Watch, alarms, next_look, number, reaches, see
+from handlers.churn.schedule import SilenceSchedule, alarms, next_check, number, reaches, see
 from handlers.kernel.jit import F8, I8, jit
 from handlers.state.day_list import own_days
-from handlers.state.row import DUE, FIRST, LAST_OWN, NEWEST, QUIET_UNTIL, RAISED_DUE, Scratch
+from handlers.state.row import DUE, FIRST, LAST_OWN, NEWEST, QUIET_UNTIL, RAISED_DUE, OpenRow
 from schemas.units import DAY_MS
 
 GAPS_MIN = 5
 QUANTILE_TENTHS = 9
 SILENCE_DAYS_MIN = 7
-LOOK_TENTHS = 9
-LOOK_DAYS_MIN = 3
-LOOKS_A_HORIZON = 3
+CHECK_TENTHS = 9
+CHECK_DAYS_MIN = 3
+CHECKS_A_HORIZON = 3
 """With a churn model the first look comes when a silence is longer than nine in ten of own gaps (at least three days,
 at most a third of the horizon, which is also for those whose gaps are too few)."""
 COOLDOWN_DAYS = 30
@@ -28,7 +28,7 @@ _WEEK_MS = 7 * DAY_MS
 
 
 @jit
-def next_due(s: Scratch, horizon: int, work: I8) -> int:
+def next_due(s: OpenRow, horizon: int, work: I8) -> int:
     """When the customer's silence is to be looked at (epoch ms), 0 for never. See rhythm.py.
 
     `horizon` is the churn model's, in days: the first look then; without one, 0, when the silence is unusual.
@@ -38,8 +38,8 @@ def next_due(s: Scratch, horizon: int, work: I8) -> int:
     half = work.shape[0] // 2
     days, counts = work[:half], work[half:]
     n = own_days(s, days) - 1
-    tenths, least = (QUANTILE_TENTHS, SILENCE_DAYS_MIN) if horizon == 0 else (LOOK_TENTHS, LOOK_DAYS_MIN)
-    quantile = horizon // LOOKS_A_HORIZON
+    tenths, least = (QUANTILE_TENTHS, SILENCE_DAYS_MIN) if horizon == 0 else (CHECK_TENTHS, CHECK_DAYS_MIN)
+    quantile = horizon // CHECKS_A_HORIZON
     if n >= GAPS_MIN:
         counts[:] = 0
         for k in range(n):
@@ -58,7 +58,7 @@ def next_due(s: Scratch, horizon: int, work: I8) -> int:
 
 
 @jit
-def after_fold(s: Scratch, churn: Watch, changed: int, at: int, figures: I8, room: I8) -> bool:
+def after_fold(s: OpenRow, churn: SilenceSchedule, changed: int, at: int, figures: I8, room: I8) -> bool:
     """Keeps DUE right after a transaction at `at` that has changed this of the row (bits of fold.py). Returns whether
     the alert that stood is over: the customer is back."""
     raised, horizon = s.life[RAISED_DUE], int(churn.weights.horizon)
@@ -75,7 +75,7 @@ def after_fold(s: Scratch, churn: Watch, changed: int, at: int, figures: I8, roo
 
 
 @jit
-def raise_churn(s: Scratch) -> None:
+def raise_churn(s: OpenRow) -> None:
     """The due time has passed in silence: the alert stands, and no other is raised within the cooldown."""
     s.life[RAISED_DUE] = s.life[DUE]
     s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS
@@ -90,7 +90,7 @@ def keep(inputs: F8, out: F8) -> None:
 
 
 @jit
-def alert_on_silence(s: Scratch, churn: Watch, due: int, lost: int, room: I8, note: F8) -> bool:
+def alert_on_silence(s: OpenRow, churn: SilenceSchedule, due: int, lost: int, room: I8, note: F8) -> bool:
     """Whether the silence that is looked at is an alert, which is then dated DUE; if not, DUE becomes the next look.
     Days that outages of the feed have taken of it, `lost` (ms), are left out."""
     if churn.weights.horizon > 0:
@@ -99,11 +99,11 @@ def alert_on_silence(s: Scratch, churn: Watch, due: int, lost: int, room: I8, no
             s.life[DUE] = 0
             return False
         if churn.noted:
-            note[NOTE_LOG_ODDS] = number(s, churn, now, room)
-            keep(churn.inputs, note[NOTE_INPUTS:])
+            note[CHECK_LOG_ODDS] = number(s, churn, now, room)
+            keep(churn.inputs, note[CHECK_INPUTS:])
         if alarms(s, churn, now, room):
             return True
-        look = next_look(s, churn, now, room)
+        look = next_check(s, churn, now, room)
         s.life[DUE] = look if look == 0 else look + lost
         return False
     known = s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS  # the rhythm, still to the day
@@ -119,7 +119,7 @@ def alert_on_silence(s: Scratch, churn: Watch, due: int, lost: int, room: I8, no
 
 
 @jit
-def _holds(s: Scratch, churn: Watch, raised: int, at: int, figures: I8, room: I8) -> bool:
+def _holds(s: OpenRow, churn: SilenceSchedule, raised: int, at: int, figures: I8, room: I8) -> bool:
     """Whether the alert raised at `raised` still stands although the customer has made a transaction at `at`."""
     if at >= raised + VALID_DAYS * DAY_MS:
         return False
@@ -130,7 +130,7 @@ def _holds(s: Scratch, churn: Watch, raised: int, at: int, figures: I8, room: I8
 
 @jit
 def leaves_in_a_run(
-    s: Scratch, churn: Watch, spec: I8, before: int, values: I8, inputs: F8, figures: I8, room: I8
+    s: OpenRow, churn: SilenceSchedule, spec: I8, before: int, values: I8, inputs: F8, figures: I8, room: I8
 ) -> bool:
     """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
     customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""

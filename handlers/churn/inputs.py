@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handlers.aggregates.evaluate import SPEC, evaluate, sorted_gaps
+from handlers.aggregates.evaluate import FEATURE_SPEC, evaluate, sorted_gaps
 from handlers.aggregates.features import FEATURES, Feature, Measure, Unit
 from handlers.kernel.jit import F8, I8, NONE, U8, Mask, jit
 from handlers.state.codec import decode
@@ -21,8 +21,8 @@ from handlers.state.row import (
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    Scratch,
-    new_scratch,
+    OpenRow,
+    new_open_row,
 )
 from schemas.units import DAY_MS
 
@@ -62,12 +62,12 @@ UNITS: tuple[Unit, ...] = (*(feature.unit for feature in DECLARED), *(unit for _
 
 _RECENCY = NAMES.index("recency_days")
 
-DECLARED_SPEC = SPEC[[FEATURES.index(feature) for feature in DECLARED]]
+DECLARED_SPEC = FEATURE_SPEC[[FEATURES.index(feature) for feature in DECLARED]]
 DECLARED_EXACT = np.array([feature.exact for feature in DECLARED], np.int64)
 
 
 @jit
-def rhythm(s: Scratch, now: int, out: F8, work: I8) -> None:
+def rhythm(s: OpenRow, now: int, out: F8, work: I8) -> None:
     """Writes the figures of RHYTHM at `now` into `out`, (rhythms,), of a row with open days. `work` as for fold."""
     life = s.life
     out[:] = np.nan
@@ -113,7 +113,7 @@ def rhythm(s: Scratch, now: int, out: F8, work: I8) -> None:
 
 
 @jit
-def fill(s: Scratch, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
+def fill(s: OpenRow, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
     """Writes every input of the open row at `now` into `out`, (inputs,). `values` is room for the declared ones."""
     declared = spec.shape[0]
     evaluate(s, spec, now, values, work)
@@ -127,7 +127,7 @@ def fill(s: Scratch, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I
 
 
 @jit
-def _fill_rows(s: Scratch, raw: U8, ends: I8, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
+def _fill_rows(s: OpenRow, raw: U8, ends: I8, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
     start = 0
     for k in range(ends.shape[0]):
         decode(s, raw, start)
@@ -139,7 +139,7 @@ def inputs_at(rows: Sequence[bytes], now: int) -> F8:
     """The inputs of compact rows in the present layout (upgrade.current) at `now` (epoch ms, not before what they have
     seen), (rows, inputs)."""
     out = np.empty((len(rows), len(NAMES)))
-    s = new_scratch()
+    s = new_open_row()
     raw = np.frombuffer(b"".join(rows), np.uint8)
     ends = np.cumsum([len(row) for row in rows], dtype=np.int64) if rows else np.zeros(0, np.int64)
     _fill_rows(s, raw, ends, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
@@ -153,12 +153,12 @@ def asked_about(inputs: F8, horizon_days: float) -> Mask:
     return asked
 
 
-def new_room(s: Scratch) -> I8:
+def new_room(s: OpenRow) -> I8:
     """Room for the days and gaps of one customer."""
     return np.zeros(2 * s.day.shape[0], np.int64)
 
 
-def inputs_of(s: Scratch, now: int) -> F8:
+def inputs_of(s: OpenRow, now: int) -> F8:
     """The inputs of one open row at `now`, (inputs,)."""
     out = np.empty(len(NAMES))
     fill(s, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))

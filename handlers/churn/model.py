@@ -15,7 +15,7 @@ import numpy as np
 from handlers.churn.design_matrix import COLUMN_NAMES, COLUMNS, parameters
 from handlers.churn.forest import Forest, forest_of
 from handlers.churn.purchase_models import PurchaseModel
-from handlers.churn.scoring import Lines, Weights, moves, new_columns, score_rows, silence_rows
+from handlers.churn.scoring import LinearMember, Weights, contributions, new_columns, score_rows, silence_rows
 from handlers.kernel.jit import F8
 
 FORMAT = 2
@@ -216,7 +216,7 @@ class Scorer:
     def explained(self, inputs: F8) -> Explained:
         """The score of one customer's inputs, (inputs,), and what moved it."""
         moved = np.empty(len(COLUMNS))
-        base = moves(inputs, self.weights, self._room, moved)
+        base = contributions(inputs, self.weights, self._room, moved)
         by_input: dict[str, float] = {}
         for (_, source), amount in zip(COLUMNS, moved.tolist(), strict=True):
             if amount:
@@ -250,11 +250,11 @@ def weights_of(model: ChurnModel) -> Weights:
     )
 
 
-def _lines(line: Linear) -> Lines:
+def _lines(line: Linear) -> LinearMember:
     mean, scale, weight = np.zeros(len(COLUMNS)), np.zeros(len(COLUMNS)), np.zeros(len(COLUMNS))
     at = [COLUMN_NAMES.index(name) for name in line.columns]
     mean[at], scale[at], weight[at] = line.mean, 1.0 / np.array(line.spread), line.weight
-    return Lines(line.intercept, line.offset, mean, scale, weight)
+    return LinearMember(line.intercept, line.offset, mean, scale, weight)
 
 
 def _forest(trees: Trees) -> Forest:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import NamedTuple
 
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.churn.inputs import NAMES
 from handlers.churn.run_off import BEFORE, DIGITAL, INCOME, LATELY, PAYMENTS, SINCE, STOPPED_MIN
 from handlers.kernel.jit import F8, I8
@@ -23,12 +23,12 @@ _NEW_DAYS = 90.0
 
 
 class _Known(NamedTuple):
-    seen: Snapshot
+    seen: FeatureValues
     inputs: Mapping[str, float]
     run_off: list[list[int]]
 
 
-def reasons(seen: Snapshot, inputs: F8, run_off: I8, moved_by: Mapping[str, float]) -> list[Reason]:
+def reasons(seen: FeatureValues, inputs: F8, run_off: I8, moved_by: Mapping[str, float]) -> list[Reason]:
     """At most REASONS_MAX, never none for a customer who is silent. `moved_by` as in churn_model.Explained."""
     known = _Known(seen, dict(zip(NAMES, inputs.tolist(), strict=True)), run_off.tolist())
     moved = [0.0] * len(_RULES)

@@ -7,7 +7,7 @@ due time; this file says what the alert says.
 
 from collections.abc import Mapping
 
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.churn.due import VALID_DAYS
 from schemas.alert import Alert, Cause, Model, Reason, alert_id
 from schemas.units import DAY_MS, rfc3339
@@ -20,7 +20,7 @@ MODEL = Model(name="own-rhythm", version="1")
 RETURNED = Reason("returned", "The customer has made a transaction again.", sentence_zh="客户又有交易了。")
 
 
-def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Snapshot) -> Alert:
+def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: FeatureValues) -> Alert:
     """The alert for a silence that lasted until `due` (epoch ms). It has no score: how many such silences
     end in leaving is another matter at every bank.
 

@@ -11,7 +11,7 @@ from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.features import INDEX
 from handlers.kernel.jit import I8, NONE, jit
 from handlers.state.day_codec import open_day
-from handlers.state.row import CHANNEL_COUNT, DAY_MIX, DAYS, MIX_FIELDS, TILE, Scratch
+from handlers.state.row import CHANNEL_COUNT, DAY_MIX, DAYS, MIX_FIELDS, TILE, OpenRow
 from schemas.transaction import CHANNELS, TYPES
 from schemas.units import DAY_MS
 
@@ -51,7 +51,7 @@ _INCOME, _PAYMENTS = (DAY_MIX + np.flatnonzero(_MEMBERS[group]) for group in (IN
 
 
 @jit
-def run_off(s: Scratch, now: int, out: I8) -> None:
+def run_off(s: OpenRow, now: int, out: I8) -> None:
     """Writes the figures at `now` into `out`, (groups, figures)."""
     out[:] = 0
     out[:, SINCE] = -1
@@ -76,10 +76,10 @@ def stopped(figures: I8, group: int) -> bool:
 
 
 @jit
-def runs_off(s: Scratch, spec: I8, now: int, out: I8, values: I8, room: I8) -> bool:
+def runs_off(s: OpenRow, spec: I8, now: int, out: I8, values: I8, room: I8) -> bool:
     """Whether the customer runs off at `now`, by figures that are written as `run_off` does.
 
-    `spec`, `values` and `room` are of all the features, as for measures.evaluate; only where something has stopped are
+    `spec`, `values` and `room` are of all the features, as for evaluate; only where something has stopped are
     they evaluated.
     """
     if _both_came(s, now // DAY_MS):
@@ -99,7 +99,7 @@ def runs_off(s: Scratch, spec: I8, now: int, out: I8, values: I8, room: I8) -> b
 
 
 @jit
-def _both_came(s: Scratch, today: int) -> bool:
+def _both_came(s: OpenRow, today: int) -> bool:
     """Whether nothing has stopped: that is so of most, and found in the newest days."""
     days = s.day
     income = payments = False
@@ -117,7 +117,7 @@ def _both_came(s: Scratch, today: int) -> bool:
 
 
 @jit
-def still_runs_off(s: Scratch, now: int, out: I8) -> bool:
+def still_runs_off(s: OpenRow, now: int, out: I8) -> bool:
     """Whether salary or pension, or bills and instalments, still stay away at `now`. That is less than `runs_off` asks,
     so that one thing that comes and goes doesn't end it."""
     run_off(s, now, out)

@@ -12,14 +12,14 @@ import numpy as np
 from handlers.churn.design_matrix import COLUMNS, logit
 from handlers.churn.forest import no_forest
 from handlers.churn.inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
-from handlers.churn.scoring import Lines, Weights, judged, log_odds, new_columns, reach
+from handlers.churn.scoring import LinearMember, Weights, judged, log_odds, new_columns, reach
 from handlers.kernel.jit import F8, I8, jit
-from handlers.state.row import FIRST, LAST_OWN, Scratch
+from handlers.state.row import FIRST, LAST_OWN, OpenRow
 from schemas.policy import Policy
 from schemas.units import DAY_MS
 
 
-class Watch(NamedTuple):
+class SilenceSchedule(NamedTuple):
     """A model and the bank's bands as the kernel reads them, with room to work in. Without a model the horizon is 0."""
 
     weights: Weights
@@ -37,9 +37,9 @@ class Watch(NamedTuple):
     """Whether looks are written down, for a challenger."""
 
 
-def watch_of(weights: Weights | None, policy: Policy, *, noted: bool = False) -> Watch:
+def schedule_of(weights: Weights | None, policy: Policy, *, noted: bool = False) -> SilenceSchedule:
     """What the kernel needs to watch by this model and policy; by own rhythm where there is none."""
-    return Watch(
+    return SilenceSchedule(
         weights or _no_weights(),
         logit(policy.churn_raise_at),
         logit(policy.churn_hold_above),
@@ -53,40 +53,40 @@ def watch_of(weights: Weights | None, policy: Policy, *, noted: bool = False) ->
 
 
 @jit
-def see(s: Scratch, watch: Watch, now: int, room: I8) -> None:
+def see(s: OpenRow, watch: SilenceSchedule, now: int, room: I8) -> None:
     """Writes what the number is made of at `now`, which is not before the row's newest moment. `room` as for fold."""
     fill(s, watch.spec, watch.exact, now, watch.values, watch.inputs, room)
 
 
 @jit
-def number(s: Scratch, watch: Watch, now: int, room: I8) -> float:
+def number(s: OpenRow, watch: SilenceSchedule, now: int, room: I8) -> float:
     """Log odds of leaving at `now`."""
     see(s, watch, now, room)
     return log_odds(watch.inputs, watch.weights, watch.columns)
 
 
 @jit
-def reaches(s: Scratch, watch: Watch, now: int, room: I8, level: float) -> bool:
+def reaches(s: OpenRow, watch: SilenceSchedule, now: int, room: I8, level: float) -> bool:
     """Whether `number` is at or above that level."""
     see(s, watch, now, room)
     return reach(watch.inputs, watch.weights, watch.columns, level)
 
 
 @jit
-def alarms(s: Scratch, watch: Watch, now: int, room: I8) -> bool:
+def alarms(s: OpenRow, watch: SilenceSchedule, now: int, room: I8) -> bool:
     """Whether the silence of a customer who is judged has reached the band at `now`."""
     return reaches(s, watch, now, room, watch.raise_at) and judged(watch.inputs, watch.weights)
 
 
 @jit
-def known_from(s: Scratch, watch: Watch) -> int:
+def checked_from(s: OpenRow, watch: SilenceSchedule) -> int:
     """From when on (epoch ms) a silence of the customer is judged: at the age of the youngest that the model has seen.
     Of anyone younger it says too much; at a bank that has just been connected, that would be everybody."""
     return int((s.life[FIRST] // DAY_MS + int(np.ceil(watch.weights.youngest + 0.5))) * DAY_MS)
 
 
 @jit
-def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
+def next_check(s: OpenRow, watch: SilenceSchedule, now: int, room: I8) -> int:
     """When to look again at a number that is below the band at `now`; 0 for never: after a silence of a horizon, or
     where nobody is judged. What the number was made of is in `watch`.
 
@@ -110,5 +110,5 @@ def next_look(s: Scratch, watch: Watch, now: int, room: I8) -> int:
 
 def _no_weights() -> Weights:
     none, one = np.zeros(len(COLUMNS)), np.ones(len(COLUMNS))
-    line = Lines(0.0, 0.0, none, one, none)
+    line = LinearMember(0.0, 0.0, none, one, none)
     return Weights(0.0, 0.0, 0.0, np.zeros((2, 4)), np.zeros(4), line, line, no_forest(), 0.0, 1.0, 0.0, 0.0)

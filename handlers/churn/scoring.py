@@ -16,7 +16,7 @@ _ROUNDING = 1e-6
 """Sums of leaves in another order may be apart by far less."""
 
 
-class Lines(NamedTuple):
+class LinearMember(NamedTuple):
     """A Linear as arrays over all the columns; weight 0 where a column isn't used."""
 
     intercept: float
@@ -37,8 +37,8 @@ class Weights(NamedTuple):
     """Age in days from which a silence is judged."""
     purchase: F8
     blend: F8
-    corrected: Lines
-    logistic: Lines
+    corrected: LinearMember
+    logistic: LinearMember
     forest: Forest
     trees_intercept: float
     carry: float
@@ -56,7 +56,7 @@ def standard(value: float, mean: float, scale: float) -> float:
 
 
 @jit
-def _linear(row: F8, line: Lines) -> float:
+def _linear(row: F8, line: LinearMember) -> float:
     total = line.intercept + line.offset * 0.5 * (row[BG] + row[MBG])
     for c in range(row.shape[0]):
         if line.weight[c] != 0.0:
@@ -145,7 +145,7 @@ def judged(inputs: F8, weights: Weights) -> bool:
 
 
 @jit
-def moves(inputs: F8, weights: Weights, room: F8, moved: F8) -> float:
+def contributions(inputs: F8, weights: Weights, room: F8, moved: F8) -> float:
     """Writes what each column moves the log odds into `moved`, (columns,); returns those that nothing has moved."""
     row, sides = room[:_COLUMNS], room[_COLUMNS:]
     design_row(inputs, weights.learned, weights.purchase, SCALE, row)
@@ -161,7 +161,7 @@ def moves(inputs: F8, weights: Weights, room: F8, moved: F8) -> float:
 
 
 @jit
-def _line_moves(row: F8, line: Lines, share: float, moved: F8) -> float:
+def _line_moves(row: F8, line: LinearMember, share: float, moved: F8) -> float:
     for c in range(row.shape[0]):
         if line.weight[c] != 0.0:
             moved[c] += share * line.weight[c] * standard(row[c], line.mean[c], line.scale[c])
@@ -178,7 +178,7 @@ def score_rows(inputs: F8, weights: Weights, room: F8, out: F8) -> None:
 
 
 @jit
-def silence_rows(inputs: F8, horizon: F8, purchase: F8, line: Lines, room: F8, out: F8) -> None:
+def silence_rows(inputs: F8, horizon: F8, purchase: F8, line: LinearMember, room: F8, out: F8) -> None:
     """Log odds that a gap lasts another horizon[k] days, (n,)."""
     row = room[:_COLUMNS]
     for k in range(inputs.shape[0]):

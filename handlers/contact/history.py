@@ -13,7 +13,7 @@ from schemas.offer import Offer
 from schemas.policy import CONTACTS_MAX, Policy
 from schemas.units import DAY_MS
 
-Rule = Literal[
+SuppressionReason = Literal[
     "kill_switch",
     "control_group",
     "dry_run",
@@ -29,7 +29,7 @@ Rule = Literal[
     "expired",
     "history",
 ]
-RULES: tuple[Rule, ...] = get_args(Rule)
+SUPPRESSION_REASONS: tuple[SuppressionReason, ...] = get_args(SuppressionReason)
 """Why an alert is not sent; also the label of the metric. The place is stored: add at the end, never reorder."""
 
 SENT, CONTROL, DRY = 0, 1, 2
@@ -115,7 +115,7 @@ class Suppression(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Empty for a churn alert."""
 
 
-class Dealings(msgspec.Struct, array_like=True):
+class ContactHistory(msgspec.Struct, array_like=True):
     """Of one customer. New fields go to the end and have a default, so that older rows are read."""
 
     contacts: list[Contact] = []
@@ -134,9 +134,9 @@ class Dealings(msgspec.Struct, array_like=True):
         """As it stands in the row; nothing where there is nothing."""
         return b"" if self == _EMPTY else _encoder.encode(self)
 
-    def suppress(self, at: int, rule: Rule, offer_id: str) -> None:
+    def suppress(self, at: int, rule: SuppressionReason, offer_id: str) -> None:
         """Remembers what was not sent."""
-        self.suppressions.append(Suppression(at, RULES.index(rule), offer_id))
+        self.suppressions.append(Suppression(at, SUPPRESSION_REASONS.index(rule), offer_id))
         del self.suppressions[:-SUPPRESSIONS_MAX]
 
     def forget(self, at: int, policy: Policy, offers: dict[str, Offer]) -> None:
@@ -170,9 +170,9 @@ class Dealings(msgspec.Struct, array_like=True):
         return True
 
 
-def dealings_of(tail: bytes) -> Dealings:
+def history_of(tail: bytes) -> ContactHistory:
     """The dealings in the end of a row."""
-    return _decoder.decode(tail) if tail else Dealings()
+    return _decoder.decode(tail) if tail else ContactHistory()
 
 
 def _needed(contact: Contact, at: int, days: int, policy: Policy, offers: dict[str, Offer]) -> bool:
@@ -188,6 +188,6 @@ def _needed(contact: Contact, at: int, days: int, policy: Policy, offers: dict[s
     return max(contact.at, contact.answered_at) + days * DAY_MS > at or contact.expires_at > at
 
 
-_EMPTY = Dealings()
+_EMPTY = ContactHistory()
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Dealings)
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(ContactHistory)

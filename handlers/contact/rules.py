@@ -7,7 +7,7 @@ Periods are counted back from the moment at which an alert reaches the customer,
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from handlers.contact.history import CONTROL, DRY, SENT, Dealings, Rule
+from handlers.contact.history import CONTROL, DRY, SENT, ContactHistory, SuppressionReason
 from schemas.alert import Kind
 from schemas.offer import CONTACT_CHANNELS
 from schemas.policy import Cap, Policy
@@ -33,32 +33,34 @@ def in_control(customer_id: str, policy: Policy, control_key: bytes) -> bool:
     return int.from_bytes(digest) < policy.control_share * 2.0**64
 
 
-def of_the_past(at: int, expires_at: int, now: int, policy: Policy) -> Rule | None:
+def of_the_past(at: int, expires_at: int, now: int, policy: Policy) -> SuppressionReason | None:
     """The rule that keeps an alert back which is made at `now` of something at `at`, for it is no news any more."""
     if policy.announce_from is not None and at < epoch_ms(policy.announce_from):
         return "history"
     return "expired" if expires_at <= now else None
 
 
-def churn_blocked(dealings: Dealings, at: int, expires_at: int, now: int, policy: Policy, modes: Modes) -> Rule | None:
-    """The rule (one of dealings.RULES) that keeps a churn alert back which is made at `now`; None when nothing does."""
+def churn_blocked(
+    history: ContactHistory, at: int, expires_at: int, now: int, policy: Policy, modes: Modes
+) -> SuppressionReason | None:
+    """Why a churn alert that is made at `now` is not sent; None when nothing keeps it back."""
     if "churn_risk" in policy.kill:
         return "kill_switch"
     if past := of_the_past(at, expires_at, now, policy):
         return past
-    if capped(dealings, at, policy, modes, "churn_risk", None):
+    if capped(history, at, policy, modes, "churn_risk", None):
         return "cap"
-    return "contacts_full" if dealings.full else None
+    return "contacts_full" if history.full else None
 
 
-def capped(dealings: Dealings, at: int, policy: Policy, modes: Modes, kind: Kind, channel: int | None) -> bool:
+def capped(history: ContactHistory, at: int, policy: Policy, modes: Modes, kind: Kind, channel: int | None) -> bool:
     """Whether one more would be too many under any cap that it falls under."""
     for cap in policy.caps:
         if _under(cap, kind, channel):
             since = at - cap.days * DAY_MS
             made = sum(
                 c.at > since and c.mode == modes[c.kind] and _under(cap, c.kind, c.channel if c.offer_id else None)
-                for c in dealings.contacts
+                for c in history.contacts
             )
             if made >= cap.at_most:
                 return True

@@ -2,42 +2,41 @@
 
 from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.fold import LATE, fold, made_by_customer
-from handlers.churn.challenger import NOTE_AT, NOTE_CUSTOMER, NOTE_EVENT
+from handlers.churn.challenger import CHECK_AT, CHECK_CUSTOMER, CHECK_EVENT
 from handlers.churn.due import after_fold, alert_on_silence, keep, leaves_in_a_run, raise_churn
 from handlers.churn.run_off import run_off
-from handlers.churn.schedule import Watch, known_from
+from handlers.churn.schedule import SilenceSchedule, checked_from
 from handlers.engine.findings import (
     AT_EVENT,
-    AT_LOOK,
-    MOMENT_AT,
-    MOMENT_BITS,
+    AT_PRODUCT_DUE,
+    FINDING_AT,
+    FINDING_CUSTOMER,
+    FINDING_EVENT,
+    FINDING_RAISED,
+    FINDING_TIER,
+    FINDING_TRIGGERS,
+    FINDING_WHAT,
     MOMENT_CLOCK,
-    MOMENT_CUSTOMER,
-    MOMENT_EVENT,
-    MOMENT_RAISED,
-    MOMENT_TIER,
-    MOMENT_WHAT,
     SILENT,
-    Found,
+    Findings,
 )
 from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, TYPE, UNDOES_AT
 from handlers.intake.stream_time import lost_to_outages
 from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.jit import I8, NONE, U8, jit
-from handlers.offers.prefilter import MAY_FIT, UNFITTING, Screen, screened
-from handlers.offers.triggers import NOTED, RETURNED, RUN_OFF, TIMELY_MS, looked, moments, watch, watched
-from handlers.state.codec import decode, encode
-from handlers.state.row import (
-    DUE,
-    LAST_OWN,
-    LOOK,
-    NEWEST,
-    RAISED_DUE,
-    ROW_BYTES_MAX,
-    TIER,
-    Scratch,
-    clear,
+from handlers.offers.prefilter import MAY_FIT, UNFITTING, Prefilter, prefilter
+from handlers.offers.triggers import (
+    NOTED,
+    RETURNED,
+    RUN_OFF,
+    TIMELY_MS,
+    level_triggers,
+    product_due_passed,
+    triggers,
+    watch,
 )
+from handlers.state.codec import decode, encode
+from handlers.state.row import DUE, LAST_OWN, NEWEST, PRODUCT_DUE, RAISED_DUE, ROW_BYTES_MAX, TIER, OpenRow, clear
 from schemas.units import DAY_MS
 
 DONE, FULL = range(2)
@@ -49,8 +48,8 @@ CURSOR_NEXT = 1  # place in `order` of the customer's next event
 CURSOR_OPEN = 2  # whether the customer's row is open
 CURSOR_TAIL = 3  # where the customer's dealings start in `raw`
 CURSOR_OUT = 4  # bytes written to the buffer
-CURSOR_MOMENTS = 5  # moments written down
-CURSOR_NOTES = 6  # looks written down
+CURSOR_FINDINGS = 5  # moments written down
+CURSOR_CHECKS = 6  # looks written down
 CURSOR = 7
 
 # rows of `told`: what is said of each customer
@@ -64,18 +63,18 @@ TOLD = 7
 
 
 @jit
-def _earliest(s: Scratch) -> int:
+def _earliest(s: OpenRow) -> int:
     """When the customer must be looked at, 0 for never."""
-    if s.life[DUE] == 0 or s.life[LOOK] == 0:
-        return int(s.life[DUE] + s.life[LOOK])
-    return int(min(s.life[DUE], s.life[LOOK]))
+    if s.life[DUE] == 0 or s.life[PRODUCT_DUE] == 0:
+        return int(s.life[DUE] + s.life[PRODUCT_DUE])
+    return int(min(s.life[DUE], s.life[PRODUCT_DUE]))
 
 
 @jit
 def advance(
-    s: Scratch,
+    s: OpenRow,
     room: I8,
-    found: Found,
+    findings: Findings,
     spec: I8,
     cursor: I8,
     raw: U8,
@@ -89,9 +88,9 @@ def advance(
     outages_of: I8,
     wait: int,
     wanted: int,
-    screen: Screen,
+    screen: Prefilter,
     tiers: I8,
-    churn: Watch,
+    churn: SilenceSchedule,
     buffer: U8,
     told: I8,
 ) -> int:
@@ -120,12 +119,12 @@ def advance(
             cursor[CURSOR_NEXT] = first_event
             cursor[CURSOR_OPEN] = 1
         while True:
-            if cursor[CURSOR_MOMENTS] == found.heads.shape[0] or cursor[CURSOR_NOTES] == found.notes.shape[0]:
+            if cursor[CURSOR_FINDINGS] == findings.heads.shape[0] or cursor[CURSOR_CHECKS] == findings.checks.shape[0]:
                 return FULL
-            head = found.heads[cursor[CURSOR_MOMENTS]]
-            values = found.values[cursor[CURSOR_MOMENTS]]
-            inputs = found.inputs[cursor[CURSOR_MOMENTS]]
-            figures = found.run_off[cursor[CURSOR_MOMENTS]]
+            head = findings.heads[cursor[CURSOR_FINDINGS]]
+            values = findings.values[cursor[CURSOR_FINDINGS]]
+            inputs = findings.inputs[cursor[CURSOR_FINDINGS]]
+            figures = findings.run_off[cursor[CURSOR_FINDINGS]]
             place = cursor[CURSOR_NEXT]
             last = place == event_ends[k]
             event = -1 if last else order[place]
@@ -135,26 +134,26 @@ def advance(
                 before = order[place - 1] if place > first_event else -1
                 is_silence = s.life[DUE] == due
                 if is_silence:
-                    if horizon != 0 and due < known_from(s, churn):
-                        s.life[DUE] = known_from(s, churn)
+                    if horizon != 0 and due < checked_from(s, churn):
+                        s.life[DUE] = checked_from(s, churn)
                         continue
-                    note = found.notes[cursor[CURSOR_NOTES]]
+                    note = findings.checks[cursor[CURSOR_CHECKS]]
                     lost = lost_to_outages(outages[outages_of[k]], s.life[LAST_OWN], due)
                     silent = alert_on_silence(s, churn, due, lost, room, note)
                     if churn.noted and horizon != 0:
-                        note[NOTE_CUSTOMER], note[NOTE_EVENT], note[NOTE_AT] = k, before, due
-                        cursor[CURSOR_NOTES] += 1
+                        note[CHECK_CUSTOMER], note[CHECK_EVENT], note[CHECK_AT] = k, before, due
+                        cursor[CURSOR_CHECKS] += 1
                     if not silent:
                         continue
-                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_CLOCK] = k, before, due
-                head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = 0, 0, s.life[TIER]
-                cursor[CURSOR_MOMENTS] += 1
+                head[FINDING_CUSTOMER], head[FINDING_EVENT], head[MOMENT_CLOCK] = k, before, due
+                head[FINDING_TRIGGERS], head[FINDING_RAISED], head[FINDING_TIER] = 0, 0, s.life[TIER]
+                cursor[CURSOR_FINDINGS] += 1
                 if not is_silence:
-                    head[MOMENT_WHAT], head[MOMENT_AT] = AT_LOOK, due
+                    head[FINDING_WHAT], head[FINDING_AT] = AT_PRODUCT_DUE, due
                     evaluate(s, spec, due, values, room)
-                    looked(s)
+                    product_due_passed(s)
                     continue
-                head[MOMENT_WHAT], head[MOMENT_AT] = SILENT, s.life[DUE]
+                head[FINDING_WHAT], head[FINDING_AT] = SILENT, s.life[DUE]
                 evaluate(s, spec, s.life[DUE], values, room)
                 if horizon != 0:
                     keep(churn.inputs, inputs)
@@ -183,11 +182,11 @@ def advance(
             bits = 0
             if undoes_at == NONE:
                 if at > clock - TIMELY_MS:
-                    bits = moments(s, at, amount, kind, channel, made_by_customer(kind), tiers)
+                    bits = triggers(s, at, amount, kind, channel, made_by_customer(kind), tiers)
                 else:
                     told[UNTIMELIES, k] += 1
                 if balance != NONE:
-                    bits |= watched(s, account, balance, at)
+                    bits |= level_triggers(s, account, balance, at)
             changed = fold(s, at, amount, balance, account, kind, channel, undoes_at)
             if after_fold(s, churn, changed, at, figures, room):
                 bits |= RETURNED
@@ -199,19 +198,19 @@ def advance(
             bits &= wanted
             if bits & ~RETURNED:
                 evaluate(s, spec, max(at, s.life[NEWEST]), values, room)
-                fits = screened(screen, values, bits, at)
+                fits = prefilter(screen, values, bits, at)
                 if fits != MAY_FIT:
                     bits &= RETURNED
                     told[UNFITTINGS, k] += 1 if fits == UNFITTING else 0
             if running:
                 bits |= RUN_OFF
             if bits != 0:
-                head[MOMENT_WHAT] = AT_EVENT
+                head[FINDING_WHAT] = AT_EVENT
                 decided_at = clock if not running and clock < at <= clock + DAY_MS else at  # post-dated: now
-                head[MOMENT_CUSTOMER], head[MOMENT_EVENT], head[MOMENT_AT] = k, event, decided_at
-                head[MOMENT_BITS], head[MOMENT_RAISED], head[MOMENT_TIER] = bits, raised, s.life[TIER]
+                head[FINDING_CUSTOMER], head[FINDING_EVENT], head[FINDING_AT] = k, event, decided_at
+                head[FINDING_TRIGGERS], head[FINDING_RAISED], head[FINDING_TIER] = bits, raised, s.life[TIER]
                 head[MOMENT_CLOCK] = max(clock, decided_at)
-                cursor[CURSOR_MOMENTS] += 1
+                cursor[CURSOR_FINDINGS] += 1
         told[DUE_AFTER, k] = _earliest(s)
         cursor[CURSOR_OUT] = encode(s, buffer, cursor[CURSOR_OUT])
         told[TAIL, k] = ends[k] - cursor[CURSOR_TAIL]

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.churn import alerts as churn
 from handlers.churn import rhythm
-from handlers.churn.alerts import Judged
+from handlers.churn.alerts import ScoredInputs
 from handlers.churn.due import VALID_DAYS
 from handlers.churn.model import Scorer
 from handlers.churn.run_off import run_off_mark
@@ -16,20 +16,20 @@ from handlers.contact.history import (
     RETRACTED,
     SENT,
     Contact,
-    Dealings,
-    Rule,
+    ContactHistory,
+    SuppressionReason,
     alert_bytes,
-    dealings_of,
+    history_of,
     sent_churn,
 )
 from handlers.contact.quiet_hours import after_quiet
 from handlers.contact.rules import churn_blocked, modes_of
 from handlers.engine.rules import Rules
-from handlers.intake.customer_records import Note
+from handlers.intake.customer_records import CustomerRecord
 from handlers.offers import alerts as next_best_offer
 from handlers.offers.arbitration import considered, in_time, judged, kept_back, ranked
 from handlers.offers.counts import Ledger, share_of_budget
-from handlers.offers.prefilter import Waiting
+from handlers.offers.prefilter import Candidate
 from handlers.offers.propensity import segment_of
 from handlers.offers.responses import answered, customer_told, withdrawn
 from handlers.offers.suppression import offer_blocked
@@ -50,14 +50,14 @@ class Decisions:
         rules: Rules,
         ledger: Ledger,
         tail: Callable[[str], bytes],
-        waiting: Sequence[Waiting],
+        candidates: Sequence[Candidate],
         scorer: Scorer | None = None,
     ) -> None:
         """`tail` gives a customer's dealings as they are stored; `waiting` are the rules' offers, `scorer` has their
         churn model."""
-        self.dealings: dict[str, Dealings] = {}
+        self.history: dict[str, ContactHistory] = {}
         self.ledger = ledger
-        self.suppressed: Counter[Rule] = Counter()
+        self.suppressed: Counter[SuppressionReason] = Counter()
         """Alerts that were not sent, by rule."""
         self.now = 0
         """When what is decided now is decided, epoch ms: an alert that is over by then is not sent."""
@@ -68,12 +68,14 @@ class Decisions:
         self._where: dict[str, object] = {"topic": topic, "partition": partition}
         self._partition = partition
         self._rules = rules
-        self._waiting = waiting
-        self._offers = {one.offer.offer_id: one.offer for one in waiting}
+        self._candidates = candidates
+        self._offers = {one.offer.offer_id: one.offer for one in candidates}
         self._tail = tail
         self._scorer = scorer
 
-    def silent(self, customer: str, due: int, seen: Snapshot, tier: int, judged: Judged | None = None) -> list[Alert]:
+    def silent(
+        self, customer: str, due: int, seen: FeatureValues, tier: int, judged: ScoredInputs | None = None
+    ) -> list[Alert]:
         """A customer's silence has become unusual: a churn alert, and an offer to keep them.
 
         It is by the model where that has judged, by own rhythm otherwise.
@@ -86,7 +88,7 @@ class Decisions:
         return self._at_risk(alert, due, cause, seen, tier)
 
     def runs_off(
-        self, customer: str, at: int, cause: Mapping[str, object], seen: Snapshot, tier: int, judged: Judged
+        self, customer: str, at: int, cause: Mapping[str, object], seen: FeatureValues, tier: int, judged: ScoredInputs
     ) -> list[Alert]:
         """An event has shown that a customer who is active is on the way out: a churn alert, and an offer to keep them.
 
@@ -122,7 +124,7 @@ class Decisions:
         at: int,
         cause: Mapping[str, object],
         name: str,
-        seen: Snapshot,
+        seen: FeatureValues,
         tier: int,
         churn_due: int = 0,
         in_answer_to: str | None = None,
@@ -131,25 +133,25 @@ class Decisions:
 
         `cause` has the fields of Cause that tell when; `name` tells it from any other cause.
         """
-        rules, found = self._rules, considered(self._waiting, bits, at, seen)
+        rules, found = self._rules, considered(self._candidates, bits, at, seen)
         if all(one.failed for one in found):
             self.unfitting += bool(found)
             return []
-        dealings, modes = self._of(customer), modes_of(customer, rules.policy, rules.control_key)
-        dealings.forget(at, rules.policy, self._offers)
+        history, modes = self._of(customer), modes_of(customer, rules.policy, rules.control_key)
+        history.forget(at, rules.policy, self._offers)
         mode = modes["next_best_offer"]
-        when = after_quiet(rules.policy, dealings.zone, at)
+        when = after_quiet(rules.policy, history.zone, at)
         found = [one for one in found if in_time(one.offer, when)]
         if all(one.failed for one in found):
             return []
 
-        def blocked(offer: Offer) -> Rule | None:
+        def blocked(offer: Offer) -> SuppressionReason | None:
             budget = share_of_budget(offer, rules.partitions, self._partition)
-            return offer_blocked(offer, dealings, when, self.now, rules.policy, modes, self.ledger, budget)
+            return offer_blocked(offer, history, when, self.now, rules.policy, modes, self.ledger, budget)
 
         found = judged(found, blocked)
         if kept := kept_back(found):
-            self._suppress(dealings, at, kept.lost_by, kept.offer.offer_id)
+            self._suppress(history, at, kept.lost_by, kept.offer.offer_id)
             return []
         segment = segment_of(seen, tier)
         alert = alert_id(customer, next_best_offer.RULE, name)
@@ -157,7 +159,7 @@ class Decisions:
         order = ranked(found, bits, segment, key, rules.policy, self.ledger)
         best = order[0].offer
         if rule := order[0].lost_by:
-            self._suppress(dealings, at, rule, best.offer_id)
+            self._suppress(history, at, rule, best.offer_id)
             return []
         channel = CONTACT_CHANNELS.index(best.channel)
         contact = Contact(
@@ -173,18 +175,18 @@ class Decisions:
             churn_due=churn_due,
             cooldown_days=best.cooldown_days,
         )
-        dealings.contacts.append(contact)
+        history.contacts.append(contact)
         if mode == DRY:
-            self._suppress(dealings, at, "dry_run", best.offer_id)
+            self._suppress(history, at, "dry_run", best.offer_id)
             return []
         self.ledger.made(best.offer_id, segment, at, control=mode == CONTROL, catalogue=self._offers)
         if mode == CONTROL:
-            self._suppress(dealings, at, "control_group", best.offer_id)
+            self._suppress(history, at, "control_group", best.offer_id)
             return []
         cause = {**self._where, **cause}
         return [next_best_offer.proposed(customer, alert, order, bits, at, when, cause, seen, in_answer_to)]
 
-    def note(self, note: Note) -> list[Alert]:
+    def note(self, note: CustomerRecord) -> list[Alert]:
         """An outcome or a customer event has arrived: what it settles is taken back where it still stands."""
         customer = note.said.customer_id
         cause: dict[str, object] = {**self._where, "topic": note.topic, "offset": note.offset}
@@ -197,35 +199,37 @@ class Decisions:
         self.unmatched += not known
         return alerts
 
-    def _at_risk(self, alert: Alert, due: int, cause: Mapping[str, object], seen: Snapshot, tier: int) -> list[Alert]:
+    def _at_risk(
+        self, alert: Alert, due: int, cause: Mapping[str, object], seen: FeatureValues, tier: int
+    ) -> list[Alert]:
         customer = alert.customer_id
-        dealings, modes = self._of(customer), modes_of(customer, self._rules.policy, self._rules.control_key)
-        dealings.forget(due, self._rules.policy, self._offers)
+        history, modes = self._of(customer), modes_of(customer, self._rules.policy, self._rules.control_key)
+        history.forget(due, self._rules.policy, self._offers)
         alerts = []
-        rule = churn_blocked(dealings, due, due + VALID_DAYS * DAY_MS, self.now, self._rules.policy, modes)
+        rule = churn_blocked(history, due, due + VALID_DAYS * DAY_MS, self.now, self._rules.policy, modes)
         if rule in ("expired", "history"):  # and with it whatever would keep the customer
-            self._suppress(dealings, due, rule, "")
+            self._suppress(history, due, rule, "")
             return []
         if rule is None:
             mode = modes["churn_risk"]
-            dealings.contacts.append(sent_churn(due, mode, VALID_DAYS))
+            history.contacts.append(sent_churn(due, mode, VALID_DAYS))
             if mode == SENT:
                 alerts.append(alert)
             else:
                 rule = "dry_run"
         if rule is not None:
-            self._suppress(dealings, due, rule, "")
+            self._suppress(history, due, rule, "")
         return alerts + self.moment(
             customer, CHURN_RISK, due, cause, rfc3339(due), seen, tier, due, alert.alert_id if alerts else None
         )
 
-    def _of(self, customer: str) -> Dealings:
-        found = self.dealings.get(customer)
+    def _of(self, customer: str) -> ContactHistory:
+        found = self.history.get(customer)
         if found is None:
-            found = self.dealings[customer] = dealings_of(self._tail(customer))
+            found = self.history[customer] = history_of(self._tail(customer))
         return found
 
-    def _suppress(self, dealings: Dealings, at: int, rule: Rule | None, offer_id: str) -> None:
+    def _suppress(self, history: ContactHistory, at: int, rule: SuppressionReason | None, offer_id: str) -> None:
         assert rule is not None
-        dealings.suppress(at, rule, offer_id)
+        history.suppress(at, rule, offer_id)
         self.suppressed[rule] += 1

@@ -13,14 +13,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from handlers.aggregates.evaluate import SPEC
-from handlers.churn.challenger import NOTE_AT, NOTE_CUSTOMER, NOTE_EVENT, NOTE_INPUTS, NOTE_LOG_ODDS, Look, looks
-from handlers.contact.history import Rule
+from handlers.aggregates.evaluate import FEATURE_SPEC
+from handlers.churn.challenger import (
+    CHECK_AT,
+    CHECK_CUSTOMER,
+    CHECK_EVENT,
+    CHECK_INPUTS,
+    CHECK_LOG_ODDS,
+    Comparison,
+    compare,
+)
+from handlers.contact.history import SuppressionReason
 from handlers.engine.advance import (
     CURSOR,
+    CURSOR_CHECKS,
     CURSOR_CUSTOMER,
-    CURSOR_MOMENTS,
-    CURSOR_NOTES,
+    CURSOR_FINDINGS,
     CURSOR_OUT,
     DONE,
     DUE_AFTER,
@@ -33,15 +41,15 @@ from handlers.engine.advance import (
     advance,
 )
 from handlers.engine.decisions import Decisions
-from handlers.engine.findings import new_found
-from handlers.engine.order import Pending, decide, moments, noted, passed
-from handlers.engine.rules import Rules, prepared
-from handlers.engine.step_input import LEDGER_ID, Bundle, Part
+from handlers.engine.findings import new_findings
+from handlers.engine.order import Finding, decide, findings_of, noted, passed
+from handlers.engine.rules import Rules, compiled
+from handlers.engine.step_input import LEDGER_ID, PartitionInput, StepInput
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import F8, NONE, U8
 from handlers.offers.counts import Ledger
-from handlers.state.row import ROW_BYTES_MAX, new_scratch, new_work
-from handlers.state.row_table import DueTimes, Rows
+from handlers.state.row import ROW_BYTES_MAX, new_open_row, new_work
+from handlers.state.row_table import DueTable, RowTable
 from schemas.alert import Alert
 
 _BUFFER_BYTES = 16 * ROW_BYTES_MAX
@@ -49,12 +57,12 @@ _ZERO = np.zeros(1, np.int64)
 
 
 @dataclass(slots=True)
-class Outcome:
+class StepResult:
     """What a step changes."""
 
-    rows: Rows
+    rows: RowTable
     """Of the customers, and of LEDGER where the ledger has changed."""
-    due: DueTimes
+    due: DueTable
     """Only where the due time changed."""
     alerts: list[Alert]
     """In stream order: by the event or the moment of stream time that caused them."""
@@ -65,11 +73,11 @@ class Outcome:
     """Moments at which no offer fitted."""
     untimely: int = 0
     """Events that came too late to bring a moment."""
-    suppressed: Counter[Rule] = field(default_factory=Counter)
-    """Alerts that were not sent, by rule (dealings.RULES)."""
+    suppressed: Counter[SuppressionReason] = field(default_factory=Counter)
+    """Alerts that were not sent, by rule (contact.history.SUPPRESSION_REASONS)."""
     unmatched: int = 0
     """Outcomes of alerts that are not known, or no longer."""
-    looks: list[Look] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     """What champion and challenger said, in stream order; none without a challenger."""
 
 
@@ -78,62 +86,67 @@ class Engine:
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
-        self._scratch = new_scratch()
+        self._row = new_open_row()
         self._room = new_work()
-        self._found = new_found()
+        self._findings = new_findings()
         self._buffer = np.empty(_BUFFER_BYTES, np.uint8)
         self._rules = Rules()
-        self._prepared = prepared(self._rules)
+        self._compiled = compiled(self._rules)
 
-    def step(self, part: Part, rules: Rules) -> Outcome:
+    def step(self, part: PartitionInput, rules: Rules) -> StepResult:
         """`steps` of one partition alone."""
         return self.steps([part], rules)[0]
 
-    def steps(self, parts: Sequence[Part], rules: Rules) -> list[Outcome]:
+    def steps(self, parts: Sequence[PartitionInput], rules: Rules) -> list[StepResult]:
         """Folds each partition's batch and lets due times pass up to its clock_end."""
         if not parts:
             return []
-        bundle = Bundle(parts)
+        step_input = StepInput(parts)
         if rules is not self._rules:
-            self._rules, self._prepared = rules, prepared(rules, self._prepared)
-        ready = self._prepared
+            self._rules, self._compiled = rules, compiled(rules, self._compiled)
+        ready = self._compiled
         seen_by_both: list[F8] = []
         cursor = np.zeros(CURSOR, np.int64)
-        pending: list[list[Pending]] = [[] for _ in parts]
+        findings: list[list[Finding]] = [[] for _ in parts]
         pieces: list[U8] = []
-        ends, done = bundle.told[ROW_END], 0
+        ends, done = step_input.told[ROW_END], 0
         state = None
         while state != DONE:
             state = advance(
-                self._scratch, self._room, self._found, SPEC, cursor, bundle.raw, bundle.starts, bundle.ends,
-                bundle.order, bundle.event_ends, bundle.events, bundle.clock_ends, bundle.outages,
-                bundle.outages_of, ready.wait, ready.wanted, ready.screen, ready.tiers, ready.watch, self._buffer,
-                bundle.told,
+                self._row, self._room, self._findings, FEATURE_SPEC, cursor, step_input.raw, step_input.starts,
+                step_input.ends, step_input.order, step_input.event_ends, step_input.events, step_input.clock_ends,
+                step_input.outages, step_input.outages_of, ready.wait, ready.wanted, ready.screen, ready.tiers,
+                ready.watch, self._buffer,
+                step_input.told,
             )  # fmt: skip
             first, done = done, int(cursor[CURSOR_CUSTOMER])
             ends[first:done] += sum(map(len, pieces))
             pieces.append(self._buffer[: cursor[CURSOR_OUT]].copy())
             judged = ready.scorer is not None
-            for place, moment in moments(self._found, int(cursor[CURSOR_MOMENTS]), bundle, ready.wait, judged=judged):
-                pending[place].append(moment)
-            if cursor[CURSOR_NOTES]:
-                seen_by_both.append(self._found.notes[: cursor[CURSOR_NOTES]].copy())
-            cursor[CURSOR_OUT] = cursor[CURSOR_MOMENTS] = cursor[CURSOR_NOTES] = 0
-        outcomes = _outcomes(parts, bundle, np.concatenate(pieces))
-        for place, (part, outcome) in enumerate(zip(parts, outcomes, strict=True)):
-            pending[place] += noted(bundle.batches[place], bundle.noted[place])
-            if pending[place]:
-                self._decide(pending[place], part, bundle, place, outcome)
+            for place, moment in findings_of(
+                self._findings, int(cursor[CURSOR_FINDINGS]), step_input, ready.wait, judged=judged
+            ):
+                findings[place].append(moment)
+            if cursor[CURSOR_CHECKS]:
+                seen_by_both.append(self._findings.checks[: cursor[CURSOR_CHECKS]].copy())
+            cursor[CURSOR_OUT] = cursor[CURSOR_FINDINGS] = cursor[CURSOR_CHECKS] = 0
+        results = _results(parts, step_input, np.concatenate(pieces))
+        for place, (part, result) in enumerate(zip(parts, results, strict=True)):
+            findings[place] += noted(step_input.batches[place], step_input.noted[place])
+            if findings[place]:
+                self._decide(findings[place], part, step_input, place, result)
         if seen_by_both:
-            notes = np.concatenate(seen_by_both)
-            for place, outcome in enumerate(outcomes):
-                outcome.looks = self._looks(notes, bundle, place)
-        return outcomes
+            checks = np.concatenate(seen_by_both)
+            for place, result in enumerate(results):
+                result.comparisons = self._looks(checks, step_input, place)
+        return results
 
-    def _decide(self, pending: list[Pending], part: Part, bundle: Bundle, place: int, outcome: Outcome) -> None:
-        ready, rows = self._prepared, outcome.rows
-        places = {one.customer: one.place for one in pending}
-        tails = bundle.told[TAIL, bundle.row_starts[place] :]
+    def _decide(
+        self, findings: list[Finding], part: PartitionInput, step_input: StepInput, place: int, result: StepResult
+    ) -> None:
+        ready, rows = self._compiled, result.rows
+        places = {one.customer: one.place for one in findings}
+        tails = step_input.told[TAIL, step_input.row_starts[place] :]
 
         def cut(customer: str) -> tuple[bytes, bytes]:
             """The row's figures, and its dealings."""
@@ -145,54 +158,54 @@ class Engine:
             return cut(customer)[1]
 
         ledger = Ledger(part.ledger)
-        decisions = Decisions(self._topic, part.partition, self._rules, ledger, tail, ready.waiting, ready.scorer)
-        outcome.alerts = decide(pending, bundle.batches[place], decisions, part.now)
-        changed = {places[one]: cut(one)[0] + dealings.encoded() for one, dealings in decisions.dealings.items()}
+        decisions = Decisions(self._topic, part.partition, self._rules, ledger, tail, ready.candidates, ready.scorer)
+        result.alerts = decide(findings, step_input.batches[place], decisions, part.now)
+        changed = {places[one]: cut(one)[0] + history.encoded() for one, history in decisions.history.items()}
         if ledger.changed:
             changed[len(rows)] = ledger.encoded()
             rows = rows.with_ids(LEDGER_ID)
-        outcome.rows = rows.replaced(list(changed), list(changed.values()))
-        outcome.unfitting += decisions.unfitting
-        outcome.suppressed = decisions.suppressed
-        outcome.unmatched = decisions.unmatched
+        result.rows = rows.replaced(list(changed), list(changed.values()))
+        result.unfitting += decisions.unfitting
+        result.suppressed = decisions.suppressed
+        result.unmatched = decisions.unmatched
 
-    def _looks(self, notes: F8, bundle: Bundle, place: int) -> list[Look]:
+    def _looks(self, checks: F8, step_input: StepInput, place: int) -> list[Comparison]:
         """What both models say at the looks of one partition that the kernel has written down."""
-        challenger = self._prepared.challenger
+        challenger = self._compiled.challenger
         assert challenger is not None
-        whose = notes[:, NOTE_CUSTOMER].astype(np.int64)
-        its = (whose >= bundle.row_starts[place]) & (whose < bundle.row_starts[place + 1])
-        notes, who = notes[its], names_of(bundle.ids[whose[its]])
-        at, event = notes[:, NOTE_AT].astype(np.int64).tolist(), notes[:, NOTE_EVENT].astype(np.int64)
-        event = np.maximum(event - bundle.event_starts[place], -1)
-        rival = challenger.logits(np.ascontiguousarray(notes[:, NOTE_INPUTS:]))
-        found = looks(who, at, notes[:, NOTE_LOG_ODDS], rival, self._rules.policy)
-        batch = bundle.batches[place]
-        wait = self._prepared.wait
+        whose = checks[:, CHECK_CUSTOMER].astype(np.int64)
+        its = (whose >= step_input.row_starts[place]) & (whose < step_input.row_starts[place + 1])
+        checks, who = checks[its], names_of(step_input.ids[whose[its]])
+        at, event = checks[:, CHECK_AT].astype(np.int64).tolist(), checks[:, CHECK_EVENT].astype(np.int64)
+        event = np.maximum(event - step_input.event_starts[place], -1)
+        rival = challenger.logits(np.ascontiguousarray(checks[:, CHECK_INPUTS:]))
+        found = compare(who, at, checks[:, CHECK_LOG_ODDS], rival, self._rules.policy)
+        batch = step_input.batches[place]
+        wait = self._compiled.wait
         places = [passed(batch, *one, wait) for one in zip(event.tolist(), at, who, strict=True)]
         return [found[k] for k in sorted(range(len(found)), key=places.__getitem__)]
 
 
-def _outcomes(parts: Sequence[Part], bundle: Bundle, raw: U8) -> list[Outcome]:
+def _results(parts: Sequence[PartitionInput], step_input: StepInput, raw: U8) -> list[StepResult]:
     """Of each part what the kernel alone has changed; the new rows stand in `raw`, one behind the other."""
-    told, starts = bundle.told, bundle.row_starts
-    counts = np.zeros((3, len(bundle.ids) + 1), np.int64)
+    told, starts = step_input.told, step_input.row_starts
+    counts = np.zeros((3, len(step_input.ids) + 1), np.int64)
     np.cumsum(told[[LATES, UNFITTINGS, UNTIMELIES]], axis=1, out=counts[:, 1:])
     late, unfitting, untimely = np.diff(counts[:, starts]).tolist()
     ends = np.concatenate([_ZERO, told[ROW_END]])
     moved = np.flatnonzero(told[DUE_BEFORE] != told[DUE_AFTER])
     due = told[DUE_AFTER, moved]
     due[due == 0] = NONE
-    whose = bundle.ids[moved]
+    whose = step_input.ids[moved]
     cuts, its_raw = np.searchsorted(moved, starts).tolist(), ends[starts].tolist()
     found = []
     for place, part in enumerate(parts):
         its = slice(*starts[place : place + 2])
         its_moved, (start, end) = slice(*cuts[place : place + 2]), its_raw[place : place + 2]
         found.append(
-            Outcome(
-                rows=Rows(bundle.ids[its], raw[start:end], ends[its] - start, ends[1:][its] - start),
-                due=DueTimes(whose[its_moved], due[its_moved]),
+            StepResult(
+                rows=RowTable(step_input.ids[its], raw[start:end], ends[its] - start, ends[1:][its] - start),
+                due=DueTable(whose[its_moved], due[its_moved]),
                 alerts=[],
                 clock=part.batch.clock_end,
                 late=late[place],

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.aggregates.snapshot import Snapshot
-from handlers.churn.alerts import Judged
+from handlers.aggregates.snapshot import FeatureValues
+from handlers.churn.alerts import ScoredInputs
 from handlers.engine.decisions import Decisions
-from handlers.engine.findings import AT_LOOK, MOMENT_CUSTOMER, SILENT, Found
-from handlers.engine.step_input import Bundle
-from handlers.intake.customer_records import Note
-from handlers.intake.events import CUSTOMER, OFFSET, Batch
+from handlers.engine.findings import AT_PRODUCT_DUE, FINDING_CUSTOMER, SILENT, Findings
+from handlers.engine.step_input import StepInput
+from handlers.intake.customer_records import CustomerRecord
+from handlers.intake.events import CUSTOMER, OFFSET, EventBatch
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import I8
 from handlers.offers.triggers import DEPOSIT_MATURING, RETURNED, RUN_OFF
@@ -26,7 +26,7 @@ BEFORE, AFTER, AT_ONCE_AFTER = range(3)
 """Order of alerts at one event: before it is folded, after it, and due at once after it."""
 
 
-class Pending(NamedTuple):
+class Finding(NamedTuple):
     """One moment, or one note."""
 
     key: Key
@@ -39,51 +39,55 @@ class Pending(NamedTuple):
     raised: int = 0
     tier: int = 0
     values: I8 | None = None
-    judged: Judged | None = None
+    judged: ScoredInputs | None = None
     clock: int = 0
     """Stream time by which it is decided, epoch ms."""
-    note: Note | None = None
+    note: CustomerRecord | None = None
 
     @property
     def customer(self) -> str:
         return self.key[3]
 
 
-NOTE = -1
+CUSTOMER_RECORD = -1
 
 
-def passed(batch: Batch, event: int, at: int, customer: str, wait: int) -> Key:
+def passed(batch: EventBatch, event: int, at: int, customer: str, wait: int) -> Key:
     """The place in the stream of a due time, which is looked at `wait` ms after it; `event` is this customer's before
     it, -1 if none in the batch."""
     reached = int(np.searchsorted(batch.clock, at + wait))
     return (reached, BEFORE, at, customer) if reached > event else (event, AT_ONCE_AFTER, at, customer)
 
 
-def moments(found: Found, count: int, bundle: Bundle, wait: int, *, judged: bool) -> Iterator[tuple[int, Pending]]:
+def findings_of(
+    found: Findings, count: int, step_input: StepInput, wait: int, *, judged: bool
+) -> Iterator[tuple[int, Finding]]:
     """What the kernel has written down, copied, each with the place of its partition among the parts. `judged` is
     whether a model has judged the silences, `wait` as for `passed`."""
     values, inputs, run_off = (each[:count].copy() for each in (found.values, found.inputs, found.run_off))
-    customers = names_of(bundle.ids[found.heads[:count, MOMENT_CUSTOMER]])
+    customers = names_of(step_input.ids[found.heads[:count, FINDING_CUSTOMER]])
     for n, (what, k, event, at, bits, raised, tier, clock) in enumerate(found.heads[:count].tolist()):
-        part = bisect_right(bundle.row_starts, k) - 1
-        batch = bundle.batches[part]
-        customer, place = customers[n], k - bundle.row_starts[part]
-        event = event - bundle.event_starts[part] if event >= 0 else event
-        is_due = what in (SILENT, AT_LOOK)
+        part = bisect_right(step_input.row_starts, k) - 1
+        batch = step_input.batches[part]
+        customer, place = customers[n], k - step_input.row_starts[part]
+        event = event - step_input.event_starts[part] if event >= 0 else event
+        is_due = what in (SILENT, AT_PRODUCT_DUE)
         key = passed(batch, event, clock, customer, wait) if is_due else (event, AFTER, 0, customer)
-        by_model = Judged(inputs[n], run_off[n]) if judged and (what == SILENT or bits & RUN_OFF) else None
-        yield part, Pending(key, place, what, at, bits, raised, tier, values[n], by_model, clock)
+        by_model = ScoredInputs(inputs[n], run_off[n]) if judged and (what == SILENT or bits & RUN_OFF) else None
+        yield part, Finding(key, place, what, at, bits, raised, tier, values[n], by_model, clock)
 
 
-def noted(batch: Batch, notes: Iterable[tuple[int, Note]]) -> list[Pending]:
+def noted(batch: EventBatch, notes: Iterable[tuple[int, CustomerRecord]]) -> list[Finding]:
     """The notes of a batch, by the place of their entry in it."""
     return [
-        Pending((at, AFTER, 0, note.said.customer_id), int(batch.events[at, CUSTOMER]), NOTE, note.at, note=note)
+        Finding(
+            (at, AFTER, 0, note.said.customer_id), int(batch.events[at, CUSTOMER]), CUSTOMER_RECORD, note.at, note=note
+        )
         for at, note in notes
     ]
 
 
-def decide(pending: Sequence[Pending], batch: Batch, decisions: Decisions, now: int) -> list[Alert]:
+def decide(pending: Sequence[Finding], batch: EventBatch, decisions: Decisions, now: int) -> list[Alert]:
     """The alerts to send, in the order of the stream; what else has changed is in `decisions`. `now` (epoch ms) is the
     clock on the wall, 0 where none is asked."""
     alerts = []
@@ -93,14 +97,14 @@ def decide(pending: Sequence[Pending], batch: Batch, decisions: Decisions, now: 
     return alerts
 
 
-def _decided(one: Pending, batch: Batch, decisions: Decisions) -> list[Alert]:
+def _decided(one: Finding, batch: EventBatch, decisions: Decisions) -> list[Alert]:
     if one.note is not None:
         return decisions.note(one.note)
     assert one.values is not None
-    customer, at, seen = one.customer, one.at, Snapshot(one.values)
+    customer, at, seen = one.customer, one.at, FeatureValues(one.values)
     if one.what == SILENT:
         return decisions.silent(customer, at, seen, one.tier, one.judged)
-    if one.what == AT_LOOK:
+    if one.what == AT_PRODUCT_DUE:
         due = rfc3339(at)
         return decisions.moment(customer, DEPOSIT_MATURING, at, {"due_at": due}, f"deposit {due}", seen, one.tier)
     event, alerts = one.key[0], []

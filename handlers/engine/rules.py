@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from handlers.churn.model import ChurnModel, Scorer
-from handlers.churn.schedule import Watch, watch_of
+from handlers.churn.schedule import SilenceSchedule, schedule_of
 from handlers.kernel.jit import I8
-from handlers.offers.prefilter import Screen, Waiting, screen_of, waiting_of
+from handlers.offers.prefilter import Candidate, Prefilter, candidates_of, prefilter_of
 from handlers.offers.triggers import RETURNED
 from schemas.offer import Offer
 from schemas.policy import Policy
@@ -36,37 +36,37 @@ class Rules:
     """The base currency, that of every amount in the rows and in what alerts say."""
 
 
-class Prepared(NamedTuple):
+class CompiledRules(NamedTuple):
     """For the kernel, and for the decisions after it."""
 
-    waiting: list[Waiting]
-    screen: Screen
+    candidates: list[Candidate]
+    screen: Prefilter
     wanted: int
     """Bits of the moments that anything waits for."""
     tiers: I8
     scorer: Scorer | None
     challenger: Scorer | None
-    watch: Watch
+    watch: SilenceSchedule
     wait: int
     """How long after a due time it is looked at, ms."""
 
 
-def prepared(rules: Rules, before: Prepared | None = None) -> Prepared:
+def compiled(rules: Rules, before: CompiledRules | None = None) -> CompiledRules:
     """Models that were prepared `before` are not laid out again: that takes as long as a few batches."""
-    waiting = waiting_of(rules.offers, rules.currency)
+    candidates = candidates_of(rules.offers, rules.currency)
     scorer = _scorer(rules.churn, None if before is None else before.scorer)
     challenger = _scorer(rules.challenger, None if before is None else before.challenger)
     wanted = RETURNED
-    for one in waiting:
+    for one in candidates:
         wanted |= one.bits
-    return Prepared(
-        waiting,
-        screen_of(waiting),
+    return CompiledRules(
+        candidates,
+        prefilter_of(candidates),
         wanted,
         np.array(rules.policy.tiers_minor, np.int64),
         scorer,
         challenger,
-        watch_of(None if scorer is None else scorer.weights, rules.policy, noted=challenger is not None),
+        schedule_of(None if scorer is None else scorer.weights, rules.policy, noted=challenger is not None),
         rules.policy.settle_hours * HOUR_MS,
     )
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handlers.engine.advance import TOLD
-from handlers.intake.customer_records import Note
+from handlers.intake.customer_records import CustomerRecord
 from handlers.intake.events import (
     ACCOUNT,
     AMOUNT,
@@ -20,7 +20,7 @@ from handlers.intake.events import (
     OFFSET,
     TYPE,
     UNDOES_AT,
-    Batch,
+    EventBatch,
 )
 from handlers.intake.stream_time import StreamTime
 from handlers.kernel.customer_ids import ACCOUNT_WORDS, distinct, ids_of, names_of
@@ -28,7 +28,7 @@ from handlers.kernel.jit import I8, NONE, jit
 from handlers.kernel.text import words_of
 from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
 from handlers.state.codec import VERSION, LayoutError
-from handlers.state.row_table import LEDGER, Rows
+from handlers.state.row_table import LEDGER, RowTable
 from schemas.outcome import AlertOutcome
 from schemas.units import moment_ms
 
@@ -36,16 +36,16 @@ LEDGER_ID = ids_of([LEDGER])
 NO_OUTAGES = StreamTime().outages
 
 
-class Part(NamedTuple):
+class PartitionInput(NamedTuple):
     """What one partition brings to a step."""
 
     partition: int
-    batch: Batch
-    rows: Rows
+    batch: EventBatch
+    rows: RowTable
     """What is stored of `needed_ids`, in the present layout (upgrade.current)."""
     due: Sequence[tuple[str, int]]
     """Everybody whose due time (epoch ms) is at least the policy's `settle_hours` before batch.clock_end."""
-    notes: Sequence[Note] = ()
+    notes: Sequence[CustomerRecord] = ()
     outages: I8 | None = None
     """Of its feed (StreamTime.outages)."""
     now: int = 0
@@ -57,20 +57,20 @@ class Part(NamedTuple):
         return self.rows.row(-1)
 
 
-def part_of(
+def partition_input(
     partition: int,
-    batch: Batch,
+    batch: EventBatch,
     stored: Mapping[str, bytes],
     due: Sequence[tuple[str, int]] = (),
-    notes: Sequence[Note] = (),
-) -> Part:
+    notes: Sequence[CustomerRecord] = (),
+) -> PartitionInput:
     """For whoever holds all rows by name."""
     ids = needed_ids(batch, due, notes)
-    rows = Rows.laid(ids, [stored.get(name, b"") for name in names_of(ids)])
-    return Part(partition, batch, rows, due, notes)
+    rows = RowTable.laid(ids, [stored.get(name, b"") for name in names_of(ids)])
+    return PartitionInput(partition, batch, rows, due, notes)
 
 
-def needed_ids(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note] = ()) -> I8:
+def needed_ids(batch: EventBatch, due: Sequence[tuple[str, int]], notes: Sequence[CustomerRecord] = ()) -> I8:
     """Whose rows a step must be given, each once: customers of the batch, of the notes, who is due, and at last the
     ledger. (n, ID_WORDS)."""
     ids = batch.ids
@@ -80,7 +80,7 @@ def needed_ids(batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Not
     return np.concatenate([ids, LEDGER_ID])
 
 
-def placed(notes: Iterable[Note], batch: Batch) -> list[Note]:
+def placed(notes: Iterable[CustomerRecord], batch: EventBatch) -> list[CustomerRecord]:
     """The notes among the events of a batch that was read from the same stream, by their offsets."""
     found = []
     for note in sorted(notes, key=lambda note: note.offset):
@@ -90,7 +90,7 @@ def placed(notes: Iterable[Note], batch: Batch) -> list[Note]:
     return found
 
 
-def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, Note]]]:
+def woven(batch: EventBatch, notes: Sequence[CustomerRecord]) -> tuple[EventBatch, list[tuple[int, CustomerRecord]]]:
     """The batch with an entry that is no transaction for each note, and the notes by the place of theirs in it."""
     ordered = sorted(notes, key=lambda note: note.before)
     places = [note.before for note in ordered]
@@ -110,7 +110,7 @@ def woven(batch: Batch, notes: Sequence[Note]) -> tuple[Batch, list[tuple[int, N
     return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
 
 
-def _entry(note: Note) -> tuple[int, int, int]:
+def _entry(note: CustomerRecord) -> tuple[int, int, int]:
     """What the kernel is told: type, the level of balance to watch for, and when a deposit matures."""
     said = note.said
     if isinstance(said, AlertOutcome) or said.account_id is None:
@@ -127,16 +127,16 @@ def _entry(note: Note) -> tuple[int, int, int]:
     return NOTED, 0, 0
 
 
-def _account(note: Note) -> str:
+def _account(note: CustomerRecord) -> str:
     return "" if isinstance(note.said, AlertOutcome) else note.said.account_id or ""
 
 
-class Bundle:
+class StepInput:
     """Several partitions' batches as the kernel takes them: customers and entries of one after those of the other."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self.batches: list[Batch] = []
-        self.noted: list[list[tuple[int, Note]]] = []
+    def __init__(self, parts: Sequence[PartitionInput]) -> None:
+        self.batches: list[EventBatch] = []
+        self.noted: list[list[tuple[int, CustomerRecord]]] = []
         """Notes of each partition, by the place of their entry in its batch."""
         self.row_starts = [0]
         """Where the customers of each partition start, and at last where they end."""

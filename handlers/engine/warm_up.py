@@ -6,26 +6,24 @@ import numpy as np
 from handlers.churn.warm_up import compile_churn_kernels
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import part_of
-from handlers.intake.dedup import SEGMENT, Seen
+from handlers.engine.step_input import partition_input
+from handlers.intake.dedup import BLOCK, DuplicateFilter
 from handlers.intake.events import Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import ID_WORDS
-from handlers.state.row_arena import HEAD, Arena
+from handlers.state.row_arena import HEAD, RowArena
 
 
 def compile_kernels() -> None:
     """Uses each kernel once."""
-    seen = Seen(17 * SEGMENT, 0, {})
-    batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], StreamTime(), seen)
-    seen.sift(
-        np.arange(1, SEGMENT + 1), np.ones(SEGMENT, np.int64), np.ones((SEGMENT, ID_WORDS), np.int64), StreamTime()
-    )
+    seen = DuplicateFilter(17 * BLOCK, 0, {})
+    batch = TransactionIntake("transactions", "EUR", {}).batch(0, [Record(0, 0, None, None, 0)], StreamTime(), seen)
+    seen.sift(np.arange(1, BLOCK + 1), np.ones(BLOCK, np.int64), np.ones((BLOCK, ID_WORDS), np.int64), StreamTime())
     StreamTime().held(0)
     StreamTime().heartbeat(1)
-    outcome = Engine("transactions").step(part_of(0, batch, {}), Rules())
-    arena = Arena(HEAD)
+    outcome = Engine("transactions").step(partition_input(0, batch, {}), Rules())
+    arena = RowArena(HEAD)
     arena.put(0, outcome.rows)
     arena.held(0)
     arena.forget(arena.find(0, outcome.rows.ids))

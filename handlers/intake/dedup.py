@@ -26,9 +26,9 @@ from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, PADDING, SHIFT, WORD, T
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
 
-SEGMENT = 65_536
-EVENTS_MIN = 16 * SEGMENT
-EVENTS_MAX = 64 * SEGMENT
+BLOCK = 65_536
+EVENTS_MIN = 16 * BLOCK
+EVENTS_MAX = 64 * BLOCK
 HORIZON_MS = DAY_MS
 
 _HASH_BYTES = 8
@@ -50,7 +50,7 @@ class Piece(NamedTuple):
 
 
 @dataclass(slots=True)
-class SeenChanges:
+class DuplicateChanges:
     """What is to be stored since the last `take`."""
 
     events: int = 0
@@ -90,7 +90,7 @@ def _zeros(places: int) -> I8:
     return np.zeros(places, np.int64)
 
 
-class Seen:
+class DuplicateFilter:
     """The memory of one partition. `events` is how many it has ever accepted, `oldest` its oldest kept segment."""
 
     def __init__(
@@ -101,17 +101,17 @@ class Seen:
         self._zeros = zeros
         self.oldest = oldest
         self._full: deque[tuple[I8, int]] = deque()
-        self._open = np.zeros(SEGMENT, np.int64)
-        self._used = events % SEGMENT
-        self._changes = SeenChanges()
+        self._open = np.zeros(BLOCK, np.int64)
+        self._used = events % BLOCK
+        self._changes = DuplicateChanges()
         self._stored = self._used
-        for number in range(oldest, events // SEGMENT):
+        for number in range(oldest, events // BLOCK):
             data = (segments or {}).get(number, b"")
-            whole = np.frombuffer(data.ljust((SEGMENT + 1) * _HASH_BYTES, b"\0"), np.int64)
-            self._full.append((whole[:SEGMENT].copy(), int(whole[SEGMENT])))
-        last = (segments or {}).get(events // SEGMENT, b"")[: self._used * _HASH_BYTES]
+            whole = np.frombuffer(data.ljust((BLOCK + 1) * _HASH_BYTES, b"\0"), np.int64)
+            self._full.append((whole[:BLOCK].copy(), int(whole[BLOCK])))
+        last = (segments or {}).get(events // BLOCK, b"")[: self._used * _HASH_BYTES]
         self._open[: len(last) // _HASH_BYTES] = np.frombuffer(last, np.int64)
-        self._table = self._new_table(2 * (len(self._full) * SEGMENT + self._used) + SEGMENT)
+        self._table = self._new_table(2 * (len(self._full) * BLOCK + self._used) + BLOCK)
         self._before, self._moved = _NO_TABLE, 0
         """The smaller table before, and how many of its places have been looked at for what is to be in the new one."""
         for hashes, _ in self._full:
@@ -135,19 +135,19 @@ class Seen:
             )  # fmt: skip
             if self._moved == len(self._before):
                 self._before, self._moved = _NO_TABLE, 0
-            if self._used == SEGMENT:
+            if self._used == BLOCK:
                 self._turn_over(time.clock)
         return clocks, repeated
 
     @property
     def events(self) -> int:
         """Events ever accepted."""
-        return (self.oldest + len(self._full)) * SEGMENT + self._used
+        return (self.oldest + len(self._full)) * BLOCK + self._used
 
-    def take(self) -> SeenChanges:
+    def take(self) -> DuplicateChanges:
         """What has come since the last `take`, to be stored with the offset."""
         self._note()
-        taken, self._changes = self._changes, SeenChanges()
+        taken, self._changes = self._changes, DuplicateChanges()
         return taken
 
     def _note(self) -> None:
@@ -164,9 +164,9 @@ class Seen:
         last = self._changes.pieces[-1]
         self._changes.pieces[-1] = last._replace(data=last.data + np.int64(clock).tobytes())
         self._full.append((self._open, clock))
-        self._open, self._used, self._stored = np.zeros(SEGMENT, np.int64), 0, 0
-        while len(self._full) * SEGMENT > EVENTS_MIN and (
-            self._full[0][1] < clock - HORIZON_MS or len(self._full) * SEGMENT > EVENTS_MAX
+        self._open, self._used, self._stored = np.zeros(BLOCK, np.int64), 0, 0
+        while len(self._full) * BLOCK > EVENTS_MIN and (
+            self._full[0][1] < clock - HORIZON_MS or len(self._full) * BLOCK > EVENTS_MAX
         ):
             self._move()
             _remove(self._table, self._full.popleft()[0])
@@ -175,7 +175,7 @@ class Seen:
 
     def _make_room(self, more: int) -> None:
         """The table stays at most half full."""
-        held = len(self._full) * SEGMENT + self._used
+        held = len(self._full) * BLOCK + self._used
         if 2 * (held + more) > len(self._table):
             self._move()
             self._before = self._table

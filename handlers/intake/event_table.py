@@ -7,17 +7,20 @@ from typing import cast
 import numpy as np
 
 from handlers.intake.dedup import event_hashes
-from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CUSTOMER, EVENT_FIELDS, TYPE, UNDOES_AT, Batch
-from handlers.intake.exchange import Exchange
-from handlers.intake.fast_path import (
-    CURRENCY,
-    CUSTOMER_START,
-    EVENT_START,
-    HASH,
-    TOLD,
-    clear,
-    read_plain,
+from handlers.intake.events import (
+    ACCOUNT,
+    AMOUNT,
+    AT,
+    BALANCE,
+    CHANNEL,
+    CUSTOMER,
+    EVENT_FIELDS,
+    TYPE,
+    UNDOES_AT,
+    EventBatch,
 )
+from handlers.intake.exchange import Exchange
+from handlers.intake.fast_path import CURRENCY, CUSTOMER_START, EVENT_START, HASH, TOLD, clear, read_fast
 from handlers.kernel.customer_ids import ACCOUNT_WORDS, ID_WORDS, distinct, ids_of
 from handlers.kernel.jit import I8, NONE, Mask
 from handlers.kernel.text import PADDING, WORD, text_of, words_of
@@ -38,7 +41,7 @@ _CHANNEL_PLACES = _Places(zip(CHANNELS, range(len(CHANNELS)), strict=True))
 
 
 @dataclass(slots=True)
-class Columns:
+class EventTable:
     """All the records that were polled, in their order."""
 
     accepted: Mask
@@ -59,7 +62,7 @@ class Columns:
     @classmethod
     def read(
         cls, values: Sequence[bytes | None], timestamps: I8, keys: Sequence[bytes | None] | None, exchange: Exchange
-    ) -> "Columns":
+    ) -> "EventTable":
         """The events among them that are plain (handlers/intake/fast_path.py), in the base currency; `keys` is None
         where they are not looked at."""
         count = len(values)
@@ -68,7 +71,7 @@ class Columns:
         events, told = np.empty((count, EVENT_FIELDS), np.int64), np.zeros((count, TOLD), np.int64)
         ids, plain = np.empty((count, ID_WORDS), np.int64), np.empty(count, np.bool_)
         keyed, key_text = keys is not None, text_of(key_data)
-        read_plain(text_of(data), ends, timestamps, key_text, key_ends, keyed, events, ids, told, plain)
+        read_fast(text_of(data), ends, timestamps, key_text, key_ends, keyed, events, ids, told, plain)
         doubtful: list[int] = []
         foreign = plain & (told[:, CURRENCY] != exchange.base_word)
         for code in np.unique(told[foreign, CURRENCY]).tolist():
@@ -106,7 +109,7 @@ class Columns:
 
     def batch(
         self, first: int, last: int, kept: Mask | None, known: bool, clock_end: int, dead_letters: list[DeadLetter]
-    ) -> Batch:
+    ) -> EventBatch:
         """The events of that stretch, without those that are not to be kept (None: all are); `known` is `all_known`,
         which is asked once for all stretches."""
         its, duplicates = slice(first, last), 0
@@ -120,7 +123,7 @@ class Columns:
             words = events[:, TYPE : CHANNEL + 1]
             unknown_types, unknown_channels = (words < 0).sum(axis=0).tolist()
             np.maximum(words, 0, out=words)
-        return Batch(
+        return EventBatch(
             ids=ids[firsts],
             events=events,
             event_id=lambda n: self.event_id(int(places[n])),

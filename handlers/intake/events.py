@@ -67,7 +67,7 @@ class Events:
 
 
 @dataclass(slots=True)
-class Batch(Events):
+class EventBatch(Events):
     """Accepted events of one partition, in stream order, and what was refused among them."""
 
     ids: I8

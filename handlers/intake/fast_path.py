@@ -12,7 +12,7 @@ from handlers.intake.dedup import event_hash
 from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, TYPE, UNDOES_AT
 from handlers.intake.json_scanner import (
     COMMA,
-    NOT_PLAIN,
+    NOT_FAST,
     OBJECT,
     OBJECT_END,
     QUOTE,
@@ -62,7 +62,7 @@ _BOTH = 3
 
 
 @jit
-def read_plain(
+def read_fast(
     text: Text,
     ends: I8,
     timestamps: I8,
@@ -140,11 +140,11 @@ def _record(text: Text, at: int, end: int, event: I8, told: I8) -> bool:
         last = first + _FIELD_LENGTHS[name]
         if not _stands(text, first, last, name):
             last = simple(text, first)
-            if last == NOT_PLAIN:
+            if last == NOT_FAST:
                 return False
             name = known(text, first, last, _FIELD_NAMES)
         at = after_colon(text, last + 1, end)
-        if at == NOT_PLAIN:
+        if at == NOT_FAST:
             return False
         if name < 0:
             at = value(text, at, end)
@@ -153,7 +153,7 @@ def _record(text: Text, at: int, end: int, event: I8, told: I8) -> bool:
         else:
             found |= 1 << name
             at = _field(name, text, at, end, event, told)
-        if at == NOT_PLAIN:
+        if at == NOT_FAST:
             return False
         at = blank(text, at, end)
         if text.bytes[at] != COMMA:
@@ -177,21 +177,21 @@ def _field(name: int, text: Text, at: int, end: int, event: I8, told: I8) -> int
         return at
     if name == _AMOUNT_MINOR:
         event[AMOUNT], at = whole(text, at)
-        return at if abs(event[AMOUNT]) <= AMOUNT_LIMIT else NOT_PLAIN
+        return at if abs(event[AMOUNT]) <= AMOUNT_LIMIT else NOT_FAST
     if name >= _OPTIONAL and null(text, at):
         return at + 4
     if name == _BALANCE_MINOR:
         event[BALANCE], at = whole(text, at)
-        return at if abs(event[BALANCE]) <= AMOUNT_LIMIT else NOT_PLAIN
+        return at if abs(event[BALANCE]) <= AMOUNT_LIMIT else NOT_FAST
     if name == _REVERSAL_OF:
         event[UNDOES_AT], at = _original(text, at, end)
         return at
     if text.bytes[at] != QUOTE:
-        return NOT_PLAIN
+        return NOT_FAST
     first = at + 1
     if name >= _OPTIONAL:  # any of the others, of no use here
         last = string(text, first, end)
-        return last + 1 if last != NOT_PLAIN else NOT_PLAIN
+        return last + 1 if last != NOT_FAST else NOT_FAST
     last = simple(text, first)
     length = last - first
     if name == _EVENT_ID:
@@ -216,7 +216,7 @@ def _field(name: int, text: Text, at: int, end: int, event: I8, told: I8) -> int
             event[TYPE] = known(text, first, last, _TYPE_NAMES)
         else:
             event[CHANNEL] = known(text, first, last, _CHANNEL_NAMES)
-    return last + 1 if sound else NOT_PLAIN
+    return last + 1 if sound else NOT_FAST
 
 
 @jit
@@ -225,37 +225,37 @@ def _moment(text: Text, at: int) -> tuple[int, int]:
     if text.bytes[at] != QUOTE:
         return whole(text, at)
     found, at = moment(text, at + 1)
-    return (found, at + 1) if at != NOT_PLAIN and text.bytes[at] == QUOTE else (0, NOT_PLAIN)
+    return (found, at + 1) if at != NOT_FAST and text.bytes[at] == QUOTE else (0, NOT_FAST)
 
 
 @jit
 def _original(text: Text, at: int, end: int) -> tuple[int, int]:
     """When the transaction occurred that a reversal undoes, and where its object ends: both its fields, no others."""
     if text.bytes[at] != OBJECT:
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     occurred_at = found = 0
     while True:
         first = blank(text, at + 1, end) + 1
         if text.bytes[first - 1] != QUOTE:
-            return 0, NOT_PLAIN
+            return 0, NOT_FAST
         last = simple(text, first)
-        if last == NOT_PLAIN:
-            return 0, NOT_PLAIN
+        if last == NOT_FAST:
+            return 0, NOT_FAST
         name = known(text, first, last, _ORIGINAL_NAMES)
         at = after_colon(text, last + 1, end)
-        if at == NOT_PLAIN or name < 0 or found >> name & 1:
-            return 0, NOT_PLAIN
+        if at == NOT_FAST or name < 0 or found >> name & 1:
+            return 0, NOT_FAST
         found |= 1 << name
         if name == 0:
             last = simple(text, at + 1)
             if text.bytes[at] != QUOTE or not 0 < last - at - 1 <= EVENT_ID_LENGTH:
-                return 0, NOT_PLAIN
+                return 0, NOT_FAST
             at = last + 1
         else:
             occurred_at, at = _moment(text, at)
-            if at == NOT_PLAIN:
-                return 0, NOT_PLAIN
+            if at == NOT_FAST:
+                return 0, NOT_FAST
         at = blank(text, at, end)
         if text.bytes[at] != COMMA:
             break
-    return (occurred_at, at + 1) if text.bytes[at] == OBJECT_END and found == _BOTH else (0, NOT_PLAIN)
+    return (occurred_at, at + 1) if text.bytes[at] == OBJECT_END and found == _BOTH else (0, NOT_FAST)

@@ -12,7 +12,7 @@ import numpy as np
 from handlers.kernel.jit import jit
 from handlers.kernel.text import Text, word
 
-NOT_PLAIN: Final = -1
+NOT_FAST: Final = -1
 
 QUOTE, BACKSLASH, COMMA, COLON, MINUS, POINT = b'"\\,:-.'
 OBJECT, OBJECT_END, LIST, LIST_END = b"{}[]"
@@ -48,7 +48,7 @@ def blank(text: Text, at: int, end: int) -> int:
 def after_colon(text: Text, at: int, end: int) -> int:
     """From behind a name's closing quote to its value."""
     at = blank(text, at, end)
-    return blank(text, at + 1, end) if text.bytes[at] == COLON else NOT_PLAIN
+    return blank(text, at + 1, end) if text.bytes[at] == COLON else NOT_FAST
 
 
 @jit
@@ -64,7 +64,7 @@ def simple(text: Text, at: int) -> int:
     """From behind the opening quote of a string of printable ASCII without escapes to its closing quote."""
     while _KINDS[text.bytes[at]] & _SIMPLE:
         at += 1
-    return at if text.bytes[at] == QUOTE else NOT_PLAIN
+    return at if text.bytes[at] == QUOTE else NOT_FAST
 
 
 @jit
@@ -76,21 +76,21 @@ def string(text: Text, at: int, end: int) -> int:
         if byte == QUOTE:
             return at
         if byte < SPACE:
-            return NOT_PLAIN
+            return NOT_FAST
         at += 1
         if byte == BACKSLASH:
             if text.bytes[at] == LOW_U:
                 for k in range(1, 5):
                     if not _KINDS[text.bytes[at + k]] & _HEX:
-                        return NOT_PLAIN
+                        return NOT_FAST
                 if text.bytes[at + 1] | 32 == LOW_D and text.bytes[at + 2] >= EIGHT:
-                    return NOT_PLAIN
+                    return NOT_FAST
                 at += 5
             elif _KINDS[text.bytes[at]] & _ESCAPED:
                 at += 1
             else:
-                return NOT_PLAIN
-    return NOT_PLAIN
+                return NOT_FAST
+    return NOT_FAST
 
 
 @jit
@@ -100,7 +100,7 @@ def whole(text: Text, at: int) -> tuple[int, int]:
     first = at + 1 if negative else at
     end = digits(text, first)
     if end == first or end - first > _DIGITS_MAX or (text.bytes[first] == ZERO and end - first > 1):
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     value = 0
     for place in range(first, end):
         value = value * 10 + (int(text.bytes[place]) - ZERO)
@@ -118,16 +118,16 @@ def _scalar(text: Text, at: int, end: int) -> int:
     """Past a string, a number without exponent, null, true or false."""
     if text.bytes[at] == QUOTE:
         at = string(text, at + 1, end)
-        return at + 1 if at != NOT_PLAIN else NOT_PLAIN
+        return at + 1 if at != NOT_FAST else NOT_FAST
     if null(text, at) or word(text, at, at + 4) == _TRUE:
         return at + 4
     if word(text, at + 1, at + 5) == _ALSE and text.bytes[at] == LOW_F:
         return at + 5
     _, at = whole(text, at)
-    if at != NOT_PLAIN and text.bytes[at] == POINT:
+    if at != NOT_FAST and text.bytes[at] == POINT:
         first = at + 1
         at = digits(text, first)
-        return at if 0 < at - first <= _DIGITS_MAX else NOT_PLAIN
+        return at if 0 < at - first <= _DIGITS_MAX else NOT_FAST
     return at
 
 
@@ -144,8 +144,8 @@ def value(text: Text, at: int, end: int) -> int:
             at += 1
         else:
             at = _scalar(text, at, end)
-        if at == NOT_PLAIN or at > end or depth > _DEPTH_MAX:
-            return NOT_PLAIN
+        if at == NOT_FAST or at > end or depth > _DEPTH_MAX:
+            return NOT_FAST
         while depth > 0:  # what is complete is closed
             at = blank(text, at, end)
             if text.bytes[at] == (OBJECT_END if objects & 1 else LIST_END):
@@ -159,16 +159,16 @@ def value(text: Text, at: int, end: int) -> int:
                 at += 1
                 break
             else:
-                return NOT_PLAIN
+                return NOT_FAST
         if depth == 0:
             return at
         if objects & 1:
             at = blank(text, at, end)
             if text.bytes[at] != QUOTE:
-                return NOT_PLAIN
+                return NOT_FAST
             at = string(text, at + 1, end)
-            if at == NOT_PLAIN:
-                return NOT_PLAIN
+            if at == NOT_FAST:
+                return NOT_FAST
             at = after_colon(text, at + 1, end)
-            if at == NOT_PLAIN:
-                return NOT_PLAIN
+            if at == NOT_FAST:
+                return NOT_FAST

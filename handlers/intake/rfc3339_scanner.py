@@ -1,6 +1,6 @@
 """Moments in RFC 3339 read in place by kernels."""
 
-from handlers.intake.json_scanner import COLON, MINUS, NOT_PLAIN, POINT, ZERO, digits
+from handlers.intake.json_scanner import COLON, MINUS, NOT_FAST, POINT, ZERO, digits
 from handlers.kernel.jit import jit
 from handlers.kernel.text import Text
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
@@ -15,7 +15,7 @@ _EPOCH_DAYS = 719_468
 def _number(text: Text, at: int, length: int) -> int:
     """A number of just so many digits; NOT_PLAIN if that is not what stands there."""
     if digits(text, at) != at + length:
-        return NOT_PLAIN
+        return NOT_FAST
     found = 0
     for place in range(at, at + length):
         found = found * 10 + (int(text.bytes[place]) - ZERO)
@@ -46,28 +46,28 @@ def moment(text: Text, at: int) -> tuple[int, int]:
     year, month, day = _number(text, at, 4), _number(text, at + 5, 2), _number(text, at + 8, 2)
     hour, minute, second = _number(text, at + 11, 2), _number(text, at + 14, 2), _number(text, at + 17, 2)
     if text.bytes[at + 4] != MINUS or text.bytes[at + 7] != MINUS or text.bytes[at + 10] != _T:
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     if text.bytes[at + 13] != COLON or text.bytes[at + 16] != COLON:
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     if not (_FIRST_YEAR <= year <= _LAST_YEAR and 1 <= month <= 12 and 1 <= day <= _month_days(year, month)):
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60):
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     found = _days(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS
     at += 19
     if text.bytes[at] == POINT:
         first = at + 1
         at = digits(text, first)
         if not 1 <= at - first <= 6:
-            return 0, NOT_PLAIN
+            return 0, NOT_FAST
         for k in range(3):
             found = found + (int(text.bytes[first + k]) - ZERO) * 10 ** (2 - k) if first + k < at else found
     if text.bytes[at] == _Z:
         return found, at + 1
     if text.bytes[at] != _PLUS and text.bytes[at] != MINUS:
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     hour, minute = _number(text, at + 1, 2), _number(text, at + 4, 2)
     if not (0 <= hour < 24 and 0 <= minute < 60 and text.bytes[at + 3] == COLON):
-        return 0, NOT_PLAIN
+        return 0, NOT_FAST
     offset = hour * HOUR_MS + minute * MINUTE_MS
     return (found - offset if text.bytes[at] == _PLUS else found + offset), at + 6

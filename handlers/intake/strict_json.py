@@ -6,7 +6,7 @@ from typing import Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from handlers.intake.validation import Refusal
+from handlers.intake.validation import Violation
 
 VALUE_BYTES_MAX = 1_048_576
 """A longer value is refused without being looked at."""
@@ -24,20 +24,20 @@ _missing = re.compile(r"Object missing required field `(?P<name>\w+)`")
 _out_of_bounds = re.compile(r"out of range|Expected `\w+` (?:[<>]=|of length)")
 
 
-def alone(value: bytes | None, kind: type[T]) -> T | Refusal:
+def decode_one(value: bytes | None, kind: type[T]) -> T | Violation:
     """The transaction (or what else is read) in one value, or why there is none."""
     if not value:
-        return Refusal("empty", "", "must have a value")
+        return Violation("empty", "", "must have a value")
     if len(value) > VALUE_BYTES_MAX:
-        return Refusal("too_large", "", f"must be at most {VALUE_BYTES_MAX} bytes")
+        return Violation("too_large", "", f"must be at most {VALUE_BYTES_MAX} bytes")
     if _deeper(value):
-        return Refusal("not_json", "", f"must not nest deeper than {DEPTH_MAX}")
+        return Violation("not_json", "", f"must not nest deeper than {DEPTH_MAX}")
     try:
         value.decode()
         found: T = _decoder_of(kind).decode(value)
         return found
     except UnicodeDecodeError:
-        return Refusal("not_json", "", "must be UTF-8")
+        return Violation("not_json", "", "must be UTF-8")
     except msgspec.ValidationError as error:
         # The schema is checked on the way: the rest may not even be JSON, and that says more.
         return _not_json(value) or _with_whole_floats(value, kind) or _worded(str(error), kind)
@@ -72,7 +72,7 @@ def _deeper(value: bytes) -> bool:
     return False
 
 
-def _not_json(value: bytes) -> Refusal | None:
+def _not_json(value: bytes) -> Violation | None:
     try:
         _any_json.decode(value)
     except msgspec.DecodeError as error:
@@ -80,8 +80,8 @@ def _not_json(value: bytes) -> Refusal | None:
     return None
 
 
-def _malformed(error: msgspec.DecodeError) -> Refusal:
-    return Refusal("not_json", "", "must be JSON: " + str(error).removeprefix("JSON is malformed: "))
+def _malformed(error: msgspec.DecodeError) -> Violation:
+    return Violation("not_json", "", "must be JSON: " + str(error).removeprefix("JSON is malformed: "))
 
 
 def _with_whole_floats(value: bytes, kind: type[T]) -> T | None:
@@ -118,19 +118,19 @@ def _literals(kind: object) -> list[str]:
     return [word for part in get_args(kind) for word in _literals(part)]
 
 
-def _worded(complaint: str, kind: type[msgspec.Struct]) -> Refusal:
+def _worded(complaint: str, kind: type[msgspec.Struct]) -> Violation:
     """The refusal for what msgspec says of a value that breaks the schema."""
     parts = _complaint.fullmatch(complaint)
     what, path = (parts["what"], parts["path"] or "") if parts else (complaint, "")
     if missing := _missing.fullmatch(what):
-        return Refusal("missing_field", f"{path}.{missing['name']}".removeprefix("."), "is required")
+        return Violation("missing_field", f"{path}.{missing['name']}".removeprefix("."), "is required")
     rule = what.replace("`", "").replace("Expected ", "must be ", 1)
     if what.startswith("Invalid enum value"):  # goes on with the value itself
         words = _allowed(kind, path)
         rule = "must be one of the values in the schema" if words is None else f"must be one of: {words}"
-        return Refusal("wrong_type", path, rule)
+        return Violation("wrong_type", path, rule)
     if _out_of_bounds.search(what):
-        return Refusal("out_of_bounds", path, rule)
+        return Violation("out_of_bounds", path, rule)
     if path.endswith("_at"):
         rule = "must be RFC 3339 with an offset from UTC, or whole epoch milliseconds"
-    return Refusal("wrong_type", path, rule)
+    return Violation("wrong_type", path, rule)

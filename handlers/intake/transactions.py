@@ -7,31 +7,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.intake.dedup import Seen
-from handlers.intake.event_table import Columns
-from handlers.intake.events import AT, CLOCK, OFFSET, Batch, Record
+from handlers.intake.dedup import DuplicateFilter
+from handlers.intake.event_table import EventTable
+from handlers.intake.events import AT, CLOCK, OFFSET, EventBatch, Record
 from handlers.intake.exchange import Exchange
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.strict_json import alone
-from handlers.intake.validation import Refusal, refusal_of, refusal_of_moment
+from handlers.intake.strict_json import decode_one
+from handlers.intake.validation import Violation, violation_of, violation_of_moment
 from schemas.transaction import Transaction
 from schemas.units import LATEST
 
 
-class Unread(NamedTuple):
+class UndecodedBatch(NamedTuple):
     """Records of one partition, and what was before them."""
 
     partition: int
     records: Sequence[Record]
     time: StreamTime
     """Stream time before the first of them; follows the records."""
-    seen: Seen
+    seen: DuplicateFilter
     """Events of the partition that have been; those of the records are added."""
     now: int = LATEST
     """No record is worth more to stream time than the clock on the wall says, epoch ms."""
 
 
-class Intake:
+class TransactionIntake:
     """Reads the records of one topic. The result does not depend on how records are put into batches.
 
     What is plain is read and checked by a kernel (handlers/intake/fast_path.py); any other record is judged by
@@ -52,11 +52,11 @@ class Intake:
         """That of the amounts in its batches."""
         return self._exchange.base_currency
 
-    def batch(self, partition: int, records: Sequence[Record], time: StreamTime, seen: Seen) -> Batch:
+    def batch(self, partition: int, records: Sequence[Record], time: StreamTime, seen: DuplicateFilter) -> EventBatch:
         """`batches` of one partition alone."""
-        return self.batches([Unread(partition, records, time, seen)])[0]
+        return self.batches([UndecodedBatch(partition, records, time, seen)])[0]
 
-    def batches(self, parts: Sequence["Unread"]) -> list[Batch]:
+    def batches(self, parts: Sequence["UndecodedBatch"]) -> list[EventBatch]:
         """Columns of each partition's records, in stream order. All are decoded together, which costs by the call.
 
         Every record but a heartbeat is either an event of the result, or one of its duplicates (`seen` knows the id
@@ -65,7 +65,7 @@ class Intake:
         records = list(chain.from_iterable(part.records for part in parts))
         offsets, timestamps, keys, values, told = _fields(records)
         arrived = np.array(timestamps, np.int64)
-        columns = Columns.read(values, arrived, keys if self._keyed else None, self._exchange)
+        columns = EventTable.read(values, arrived, keys if self._keyed else None, self._exchange)
         columns.events[:, OFFSET] = offsets
         refused = self._judge_others(columns, records, told)
         moments, hashes = np.minimum(columns.events[:, AT], arrived), np.ascontiguousarray(columns.hashes)
@@ -86,32 +86,32 @@ class Intake:
         return found
 
     def _judge_others(
-        self, columns: Columns, records: Sequence[Record], heartbeats: Sequence[int | None]
-    ) -> dict[int, Refusal]:
+        self, columns: EventTable, records: Sequence[Record], heartbeats: Sequence[int | None]
+    ) -> dict[int, Violation]:
         """Looks at each record that is not plain: takes it into the columns, or tells why it is refused, by place."""
-        refused: dict[int, Refusal] = {}
+        refused: dict[int, Violation] = {}
         for place in np.flatnonzero(~columns.accepted).tolist():
             record, told_at = records[place], heartbeats[place]
             if told_at is not None:
-                if refusal := refusal_of_moment("heartbeat", told_at, record.timestamp_ms):
+                if refusal := violation_of_moment("heartbeat", told_at, record.timestamp_ms):
                     refused[place] = refusal
                 else:
                     columns.events[place, AT] = told_at
                 continue
             verdict = self._judge(record)
-            if isinstance(verdict, Refusal):
+            if isinstance(verdict, Violation):
                 refused[place] = verdict
             else:
                 columns.put(place, verdict, self._exchange)
         return refused
 
-    def _judge(self, record: Record) -> Transaction | Refusal:
-        transaction = alone(record.value, Transaction)
-        if isinstance(transaction, Refusal):
+    def _judge(self, record: Record) -> Transaction | Violation:
+        transaction = decode_one(record.value, Transaction)
+        if isinstance(transaction, Violation):
             return transaction
         if self._keyed and record.key != transaction.customer_id.encode():
-            return Refusal("wrong_key", "customer_id", "must be the same as the record's key")
-        return refusal_of(transaction, record.timestamp_ms, self._exchange) or transaction
+            return Violation("wrong_key", "customer_id", "must be the same as the record's key")
+        return violation_of(transaction, record.timestamp_ms, self._exchange) or transaction
 
 
 class _Fields(NamedTuple):

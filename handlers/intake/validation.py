@@ -13,7 +13,7 @@ AHEAD_MS_MAX = DAY_MS
 """An event may have occurred this much later than Kafka received it: clocks differ, and some banks post-date."""
 
 
-class Refusal(NamedTuple):
+class Violation(NamedTuple):
     """Why a record cannot be used. Never holds a value of the record."""
 
     reason: Reason
@@ -36,31 +36,31 @@ class Refusal(NamedTuple):
         )
 
 
-def refusal_of(transaction: Transaction, timestamp_ms: int, exchange: Exchange) -> Refusal | None:
+def violation_of(transaction: Transaction, timestamp_ms: int, exchange: Exchange) -> Violation | None:
     """The first rule that a transaction breaks, None if it keeps them all."""
     for name in ("event_id", "customer_id", "account_id"):
         identifier = getattr(transaction, name)
         if not (identifier.isascii() and identifier.isprintable()):
-            return Refusal("out_of_bounds", name, "must be printable ASCII")
+            return Violation("out_of_bounds", name, "must be printable ASCII")
     at = moment_ms(transaction.occurred_at)
-    if refusal := refusal_of_moment("occurred_at", at, timestamp_ms):
+    if refusal := violation_of_moment("occurred_at", at, timestamp_ms):
         return refusal
     if transaction.reversal_of is not None:
         original_at = moment_ms(transaction.reversal_of.occurred_at)
-        if refusal := refusal_of_moment("reversal_of.occurred_at", original_at, timestamp_ms):
+        if refusal := violation_of_moment("reversal_of.occurred_at", original_at, timestamp_ms):
             return refusal
         if original_at > at:
-            return Refusal("out_of_bounds", "reversal_of.occurred_at", "must not be later than occurred_at")
+            return Violation("out_of_bounds", "reversal_of.occurred_at", "must not be later than occurred_at")
     return _refusal_of_money(transaction, exchange)
 
 
-def refusal_of_moment(field: str, at: int, timestamp_ms: int) -> Refusal | None:
+def violation_of_moment(field: str, at: int, timestamp_ms: int) -> Violation | None:
     """The rule that a moment breaks; `timestamp_ms` is the record's Kafka timestamp."""
     if not EARLIEST <= at <= LATEST:
         rule = "must be from 1980-01-01 to 2100-01-01, in epoch milliseconds where it is a number"
-        return Refusal("out_of_bounds", field, rule + _other_unit(at))
+        return Violation("out_of_bounds", field, rule + _other_unit(at))
     if at > timestamp_ms + AHEAD_MS_MAX:
-        return Refusal("in_the_future", field, "must not be over 24 hours later than the record's timestamp")
+        return Violation("in_the_future", field, "must not be over 24 hours later than the record's timestamp")
     return None
 
 
@@ -75,15 +75,15 @@ def _other_unit(at: int) -> str:
     return ""
 
 
-def _refusal_of_money(transaction: Transaction, exchange: Exchange) -> Refusal | None:
+def _refusal_of_money(transaction: Transaction, exchange: Exchange) -> Violation | None:
     currency = transaction.currency
     if currency not in exchange:
         if currency not in EXPONENTS:
-            return Refusal("no_rate", "currency", "must be an ISO 4217 code")
+            return Violation("no_rate", "currency", "must be an ISO 4217 code")
         base = f"the base currency, which is {exchange.base_currency} (TRACKER_BASE_CURRENCY)"
-        return Refusal("no_rate", "currency", f"must be {base}, or have a rate in the file of TRACKER_RATES_FILE")
+        return Violation("no_rate", "currency", f"must be {base}, or have a rate in the file of TRACKER_RATES_FILE")
     for name in ("amount_minor", "balance_minor"):
         amount = getattr(transaction, name)
         if amount is not None and abs(exchange.minor(amount, currency)) > AMOUNT_LIMIT:
-            return Refusal("out_of_bounds", name, f"must be at most {AMOUNT_LIMIT} minor units of the base currency")
+            return Violation("out_of_bounds", name, f"must be at most {AMOUNT_LIMIT} minor units of the base currency")
     return None

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.contact.history import Contact
 from handlers.offers.arbitration import Considered, runners_up
 from handlers.offers.conditions import reason
-from handlers.offers.triggers import MOMENTS
+from handlers.offers.triggers import TRIGGERS
 from schemas.alert import Alert, Cause, Model, OfferReference, Reason, alert_id
 from schemas.units import DAY_MS, rfc3339
 
@@ -22,7 +22,7 @@ def proposed(
     at: int,
     when: int,
     cause: Mapping[str, object],
-    seen: Snapshot,
+    seen: FeatureValues,
     in_answer_to: str | None,
 ) -> Alert:
     """The alert for the first of `ranked`. `name` is the alert_id, `cause` has the fields of Cause.
@@ -33,7 +33,9 @@ def proposed(
     offer, factors = best.offer, best.factors
     assert factors is not None
     reasons = [
-        Reason(moment, MOMENTS[moment].sentence) for moment in [*offer.when, "churn_risk"] if MOMENTS[moment].bit & bits
+        Reason(moment, TRIGGERS[moment].sentence)
+        for moment in [*offer.when, "churn_risk"]
+        if TRIGGERS[moment].bit & bits
     ]
     reasons += [reason(check, seen) for check in best.checks if check.group != "eligibility"]
     return Alert(

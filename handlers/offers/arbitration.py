@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from handlers.aggregates.snapshot import Snapshot
-from handlers.contact.history import Rule
+from handlers.aggregates.snapshot import FeatureValues
+from handlers.contact.history import SuppressionReason
 from handlers.offers.conditions import Check, failing, why_not
 from handlers.offers.counts import Ledger
-from handlers.offers.prefilter import Waiting
+from handlers.offers.prefilter import Candidate
 from handlers.offers.propensity import propensity, unasked
-from handlers.offers.triggers import CHURN_RISK, MOMENTS
+from handlers.offers.triggers import CHURN_RISK, TRIGGERS
 from schemas.alert import Factors, RunnerUp
 from schemas.offer import Offer, Trigger
 from schemas.policy import Policy
@@ -17,7 +17,7 @@ from schemas.units import epoch_ms
 
 RUNNERS_UP_MAX = 3
 
-_WHY: dict[Rule, str] = {
+_WHY: dict[SuppressionReason, str] = {
     "kill_switch": "offers are switched off",
     "held": "the customer has the product",
     "cooldown": "it was offered not long ago",
@@ -41,15 +41,15 @@ class Considered(NamedTuple):
     checks: Sequence[Check]
     """Its conditions."""
     failed: Check | None
-    lost_by: Rule | None = None
+    lost_by: SuppressionReason | None = None
     factors: Factors | None = None
 
 
-def considered(waiting: Iterable[Waiting], bits: int, at: int, seen: Snapshot) -> list[Considered]:
+def considered(candidates: Iterable[Candidate], bits: int, at: int, seen: FeatureValues) -> list[Considered]:
     """Those that wait for one of these moments, from their time on; whether it is over, `in_time` says."""
     return [
         Considered(one.offer, one.checks, failing(one.checks, seen))
-        for one in waiting
+        for one in candidates
         if one.bits & bits and one.since <= at
     ]
 
@@ -59,7 +59,7 @@ def in_time(offer: Offer, when: int) -> bool:
     return offer.valid_to is None or when < epoch_ms(offer.valid_to)
 
 
-def judged(found: list[Considered], blocked: Callable[[Offer], Rule | None]) -> list[Considered]:
+def judged(found: list[Considered], blocked: Callable[[Offer], SuppressionReason | None]) -> list[Considered]:
     """What was considered, with the rule that keeps it back where its conditions hold; `blocked` knows the rules."""
     return [one if one.failed else Considered(one.offer, one.checks, None, blocked(one.offer)) for one in found]
 
@@ -95,12 +95,12 @@ def ranked(
     return sorted(order, key=_place)
 
 
-def runners_up(losers: list[Considered], best: Considered, seen: Snapshot) -> list[RunnerUp]:
+def runners_up(losers: list[Considered], best: Considered, seen: FeatureValues) -> list[RunnerUp]:
     """The nearest of those that lost, with the reason."""
     return [_told(loser, best, seen) for loser in losers[:RUNNERS_UP_MAX]]
 
 
-def _told(loser: Considered, best: Considered, seen: Snapshot) -> RunnerUp:
+def _told(loser: Considered, best: Considered, seen: FeatureValues) -> RunnerUp:
     if loser.failed is not None:
         said = why_not(loser.failed, seen)
         return RunnerUp(loser.offer.offer_id, loser.failed.group, said.en, why_zh=said.zh)
@@ -128,7 +128,7 @@ def _worth(offer: Offer) -> int:
 
 def _context(offer: Offer, bits: int, given: Mapping[Trigger | Literal["churn_risk"], float]) -> float:
     """Of the strongest of the offer's moments that have come."""
-    found = [given.get(name, MOMENTS[name].context) for name in offer.when if MOMENTS[name].bit & bits]
+    found = [given.get(name, TRIGGERS[name].context) for name in offer.when if TRIGGERS[name].bit & bits]
     if offer.retention and bits & CHURN_RISK:
-        found.append(given.get("churn_risk", MOMENTS["churn_risk"].context))
+        found.append(given.get("churn_risk", TRIGGERS["churn_risk"].context))
     return max(found)

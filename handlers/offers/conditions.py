@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from handlers.aggregates.features import FEATURES, INDEX, Feature
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.offers.sentences import told
 from schemas.alert import Reason
 from schemas.offer import Condition, Offer, Texts
@@ -38,7 +38,7 @@ class Check(NamedTuple):
     currency: str
     """Of what is money: the bank's base currency."""
 
-    def bound(self, seen: Snapshot) -> float | None:
+    def bound(self, seen: FeatureValues) -> float | None:
         """What the value is held against."""
         if self.other is None or self.limit is None:
             return self.limit
@@ -65,7 +65,7 @@ def _check(group: str, one: Condition, currency: str) -> Check:
     )
 
 
-def failing(checks: Sequence[Check], seen: Snapshot) -> Check | None:
+def failing(checks: Sequence[Check], seen: FeatureValues) -> Check | None:
     """The first that does not hold; None when all hold. One over a missing feature doesn't."""
     for check in checks:
         value, limit = seen.value(check.place), check.bound(seen)
@@ -74,7 +74,7 @@ def failing(checks: Sequence[Check], seen: Snapshot) -> Check | None:
     return None
 
 
-def reason(check: Check, seen: Snapshot) -> Reason:
+def reason(check: Check, seen: FeatureValues) -> Reason:
     """What an alert says of a condition that holds."""
     value, limit = seen.value(check.place), check.bound(seen)
     said = told(check.feature, check.condition, value, limit, check.currency, holds=True)
@@ -82,7 +82,7 @@ def reason(check: Check, seen: Snapshot) -> Reason:
     return Reason(check.feature.name, _ended(said.en), value, usual, None if said.zh is None else _ended(said.zh, "。"))
 
 
-def why_not(check: Check, seen: Snapshot) -> Texts:
+def why_not(check: Check, seen: FeatureValues) -> Texts:
     """Of one that doesn't."""
     said = told(check.feature, check.condition, seen.value(check.place), check.bound(seen), check.currency, holds=False)
     return Texts(_ended(said.en), None if said.zh is None else _ended(said.zh, "。"))

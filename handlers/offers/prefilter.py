@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from handlers.aggregates.features import FEATURES
 from handlers.kernel.jit import I8, NONE, jit
 from handlers.offers.conditions import Check, checks_of
-from handlers.offers.triggers import CHURN_RISK, MOMENTS
+from handlers.offers.triggers import CHURN_RISK, TRIGGERS
 from schemas.offer import Offer
 from schemas.units import EARLIEST, LATEST, epoch_ms
 
@@ -26,7 +26,7 @@ _EXACT = np.array([feature.exact for feature in FEATURES])
 _NO_OTHER = -1
 
 
-class Waiting(NamedTuple):
+class Candidate(NamedTuple):
     """An offer as it is asked for at each moment."""
 
     offer: Offer
@@ -38,10 +38,10 @@ class Waiting(NamedTuple):
     checks: tuple[Check, ...]
 
 
-def waiting_of(offers: Iterable[Offer], currency: str) -> list[Waiting]:
+def candidates_of(offers: Iterable[Offer], currency: str) -> list[Candidate]:
     """In the order of the catalogue; `currency` is that of its sentences."""
     return [
-        Waiting(
+        Candidate(
             offer,
             _wanted_bits(offer),
             EARLIEST if offer.valid_from is None else epoch_ms(offer.valid_from),
@@ -55,11 +55,11 @@ def waiting_of(offers: Iterable[Offer], currency: str) -> list[Waiting]:
 def _wanted_bits(offer: Offer) -> int:
     bits = CHURN_RISK if offer.retention else 0
     for name in offer.when:
-        bits |= MOMENTS[name].bit
+        bits |= TRIGGERS[name].bit
     return bits
 
 
-class Screen(NamedTuple):
+class Prefilter(NamedTuple):
     """Offers and their conditions as the kernel reads them."""
 
     offers: I8
@@ -72,16 +72,16 @@ class Screen(NamedTuple):
     """Which features are whole numbers."""
 
 
-def screen_of(waiting: Iterable[Waiting]) -> Screen:
+def prefilter_of(candidates: Iterable[Candidate]) -> Prefilter:
     """The offers for the kernel."""
     table, conditions, numbers = [], [], []
-    for one in waiting:
+    for one in candidates:
         for check in one.checks:
             other = _NO_OTHER if check.other is None else check.other
             conditions.append((check.place, _OPERATORS.index(check.operator), other))
             numbers.append(check.limit)
         table.append((one.bits, one.since, one.until, len(conditions)))
-    return Screen(
+    return Prefilter(
         np.array(table, np.int64).reshape(-1, 4),
         np.array(conditions, np.int64).reshape(-1, 3),
         np.array(numbers, np.float64),
@@ -90,8 +90,8 @@ def screen_of(waiting: Iterable[Waiting]) -> Screen:
 
 
 @jit
-def screened(screen: Screen, values: I8, bits: int, at: int) -> int:
-    """What the offers come to at a moment (`bits`, epoch ms) over the features that measures.evaluate wrote."""
+def prefilter(screen: Prefilter, values: I8, bits: int, at: int) -> int:
+    """What the offers come to at a moment (`bits`, epoch ms) over the features that evaluate wrote."""
     doubles = values.view(np.float64)
     answer = NOT_ASKED
     start = 0
@@ -109,7 +109,7 @@ def screened(screen: Screen, values: I8, bits: int, at: int) -> int:
 
 
 @jit
-def _may_hold(screen: Screen, c: int, values: I8, doubles: NDArray[np.float64]) -> bool:
+def _may_hold(screen: Prefilter, c: int, values: I8, doubles: NDArray[np.float64]) -> bool:
     value = _figure(screen, screen.conditions[c, 0], values, doubles)
     limit = screen.numbers[c]
     if screen.conditions[c, 2] != _NO_OTHER:
@@ -129,7 +129,7 @@ def _may_hold(screen: Screen, c: int, values: I8, doubles: NDArray[np.float64]) 
 
 
 @jit
-def _figure(screen: Screen, feature: int, values: I8, doubles: NDArray[np.float64]) -> float:
+def _figure(screen: Prefilter, feature: int, values: I8, doubles: NDArray[np.float64]) -> float:
     if not screen.exact[feature]:
         return float(doubles[feature])
     return np.nan if values[feature] == NONE else float(values[feature])

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from struct import Struct
 
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.offers.counts import Counts
 
 PRIOR_TRIALS = 20
@@ -26,7 +26,7 @@ _TENURE_BANDS = (365.0, 3 * 365.0)
 _WORDS = Struct(">8Q")
 
 
-def segment_of(seen: Snapshot, tier: int) -> int:
+def segment_of(seen: FeatureValues, tier: int) -> int:
     """Tens: known for under 1 year, under 3, longer. Units: place among the tiers, 0 if not known."""
     tenure = seen.number("tenure_days") or 0
     return 10 * sum(tenure >= band for band in _TENURE_BANDS) + tier

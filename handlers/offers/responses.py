@@ -14,7 +14,7 @@ from handlers.contact.history import (
     SENT,
     SHOWN,
     Contact,
-    Dealings,
+    ContactHistory,
 )
 from handlers.offers import alerts as next_best_offer
 from handlers.offers.counts import Ledger
@@ -40,34 +40,39 @@ def withdrawn(customer: str, contact: Contact, at: int, cause: Mapping[str, obje
 
 
 def customer_told(
-    customer: str, dealings: Dealings, event: CustomerEvent, at: int, cause: Mapping[str, object], ledger: Ledger
+    customer: str,
+    history: ContactHistory,
+    event: CustomerEvent,
+    at: int,
+    cause: Mapping[str, object],
+    ledger: Ledger,
 ) -> list[Alert]:
     """A customer event, which has the fields that its kind needs (handlers/intake/customer_records.py). `at` is when it
     occurred."""
     if event.kind == "time_zone":
-        if event.time_zone is not None and at >= dealings.zone_at:
-            dealings.zone, dealings.zone_at = event.time_zone, at
+        if event.time_zone is not None and at >= history.zone_at:
+            history.zone, history.zone_at = event.time_zone, at
         return []
     if event.channel is not None and event.kind in ("consent_given", "consent_withdrawn"):
         channel = CONTACT_CHANNELS.index(event.channel)
-        if abs(dealings.consents.get(channel, 0)) > at:
+        if abs(history.consents.get(channel, 0)) > at:
             return []
-        dealings.consents[channel] = at if event.kind == "consent_given" else -at
+        history.consents[channel] = at if event.kind == "consent_given" else -at
         if event.kind == "consent_given":
             return []
-        standing = [c for c in dealings.contacts if c.offer_id and c.channel == channel and c.stands(at)]
+        standing = [c for c in history.contacts if c.offer_id and c.channel == channel and c.stands(at)]
         return [withdrawn(customer, contact, at, cause, "consent_withdrawn") for contact in standing]
     if event.product is None:
         return []
     if event.kind == "product_closed":
-        dealings.note_product(event.product, at, taken=False)
+        history.note_product(event.product, at, taken=False)
         return []
-    return _taken(customer, dealings, event.product, at, cause, ledger)
+    return _taken(customer, history, event.product, at, cause, ledger)
 
 
 def answered(
     customer: str,
-    dealings: Dealings,
+    history: ContactHistory,
     outcome: AlertOutcome,
     code: str,
     at: int,
@@ -82,13 +87,13 @@ def answered(
     """
     answer = ANSWERS[outcome.outcome]
     known = outcome.alert_id is None
-    for contact in dealings.contacts:
+    for contact in history.contacts:
         if contact.offer_id == outcome.offer_id:
             code = contact.product
         if contact.offer_id == outcome.offer_id and contact.mode == SENT and contact.alert_id == outcome.alert_id:
             known = True
             _answer(contact, answer, at, ledger)
-    return known, _taken(customer, dealings, code, at, cause, ledger) if answer == BOUGHT else []
+    return known, _taken(customer, history, code, at, cause, ledger) if answer == BOUGHT else []
 
 
 _WEIGHTS = {OPEN: 0, SHOWN: 1, RETRACTED: 2, IGNORED: 3, ACCEPTED: 4, DECLINED: 4, BOUGHT: 5}
@@ -109,16 +114,16 @@ def _answer(contact: Contact, answer: int, at: int, ledger: Ledger) -> None:
 
 
 def _taken(
-    customer: str, dealings: Dealings, code: str, at: int, cause: Mapping[str, object], ledger: Ledger
+    customer: str, history: ContactHistory, code: str, at: int, cause: Mapping[str, object], ledger: Ledger
 ) -> list[Alert]:
     """The product is the customer's: offers of it that stand are settled and retracted.
 
     It counts as taken for an alert that still stood, and alike for one that the control group would have had.
     """
-    if not dealings.note_product(code, at, taken=True):
+    if not history.note_product(code, at, taken=True):
         return []
     alerts = []
-    for contact in dealings.contacts:
+    for contact in history.contacts:
         if not contact.offer_id or contact.product != code:
             continue
         if contact.stands(at):

@@ -24,8 +24,8 @@ from handlers.state.row import (
     DAYS,
     FIRST,
     IN,
-    LOOK,
     NEWEST,
+    PRODUCT_DUE,
     TIER,
     TILE,
     TILE_IN,
@@ -35,7 +35,7 @@ from handlers.state.row import (
     WATCH_LEVEL,
     WATCHES,
     WATCHES_MAX,
-    Scratch,
+    OpenRow,
     add,
     copy,
 )
@@ -80,7 +80,7 @@ longer watch an account."""
 _SALARY, _REMITTANCE = TYPES.index("salary"), TYPES.index("remittance")
 
 
-class Moment(NamedTuple):
+class TriggerSpec(NamedTuple):
     """What an alert says of a moment, and how much it speaks for an offer by itself (the factor `context`)."""
 
     bit: int
@@ -88,25 +88,25 @@ class Moment(NamedTuple):
     sentence: str
 
 
-MOMENTS: dict[str, Moment] = {
-    "salary": Moment(SALARY, 0.8, "A salary has arrived."),
-    "large_credit": Moment(LARGE_CREDIT, 1.2, "A credit well beyond this customer's usual has arrived."),
-    "new_channel": Moment(NEW_CHANNEL, 1.0, "The customer has used a channel for the first time."),
-    "idle_balance": Moment(IDLE_BALANCE, 1.0, "Far more has been lying in the account than the customer spends."),
-    "remittance": Moment(REMITTANCE, 1.0, "The customer sends money home regularly."),
-    "card_near_limit": Moment(CARD_NEAR_LIMIT, 1.2, "A card is close to its limit."),
-    "loan_nearly_repaid": Moment(LOAN_NEARLY_REPAID, 1.2, "A loan is almost repaid."),
-    "deposit_maturing": Moment(DEPOSIT_MATURING, 1.5, "A deposit is about to mature."),
-    "tier_up": Moment(TIER_UP, 1.0, "The customer brings in more than before."),
-    "churn_risk": Moment(CHURN_RISK, 1.0, "The customer may be leaving."),
+TRIGGERS: dict[str, TriggerSpec] = {
+    "salary": TriggerSpec(SALARY, 0.8, "A salary has arrived."),
+    "large_credit": TriggerSpec(LARGE_CREDIT, 1.2, "A credit well beyond this customer's usual has arrived."),
+    "new_channel": TriggerSpec(NEW_CHANNEL, 1.0, "The customer has used a channel for the first time."),
+    "idle_balance": TriggerSpec(IDLE_BALANCE, 1.0, "Far more has been lying in the account than the customer spends."),
+    "remittance": TriggerSpec(REMITTANCE, 1.0, "The customer sends money home regularly."),
+    "card_near_limit": TriggerSpec(CARD_NEAR_LIMIT, 1.2, "A card is close to its limit."),
+    "loan_nearly_repaid": TriggerSpec(LOAN_NEARLY_REPAID, 1.2, "A loan is almost repaid."),
+    "deposit_maturing": TriggerSpec(DEPOSIT_MATURING, 1.5, "A deposit is about to mature."),
+    "tier_up": TriggerSpec(TIER_UP, 1.0, "The customer brings in more than before."),
+    "churn_risk": TriggerSpec(CHURN_RISK, 1.0, "The customer may be leaving."),
 }
 """By the name that the catalogue uses; the last comes with a churn alert, for offers with `retention`."""
 
-assert set(get_args(Trigger)) | {"churn_risk"} == set(MOMENTS)
+assert set(get_args(Trigger)) | {"churn_risk"} == set(TRIGGERS)
 
 
 @jit
-def moments(s: Scratch, at: int, amount: int, kind: int, channel: int, own: bool, tiers: I8) -> int:
+def triggers(s: OpenRow, at: int, amount: int, kind: int, channel: int, own: bool, tiers: I8) -> int:
     """The moments that a transaction brings which needn't be folded first, of those that the rules below tell.
 
     Called before the transaction is folded; `own` says that the customer made it and not the bank. What asks for the
@@ -134,7 +134,7 @@ def moments(s: Scratch, at: int, amount: int, kind: int, channel: int, own: bool
 
 
 @jit
-def usual_credit(s: Scratch, day: int) -> int:
+def usual_credit(s: OpenRow, day: int) -> int:
     """The largest credit of the 90 days that end with `day`. Without any in them, what no credit before can have been
     more than: the most that came in on one day of those kept, else all that ever came in. 0 without any credit."""
     open_days(s)
@@ -150,7 +150,7 @@ def usual_credit(s: Scratch, day: int) -> int:
 
 
 @jit
-def remits(s: Scratch, at: int) -> bool:
+def remits(s: OpenRow, at: int) -> bool:
     """Whether one more remittance makes a pattern."""
     open_days(s)
     count = 1
@@ -162,7 +162,7 @@ def remits(s: Scratch, at: int) -> bool:
 
 
 @jit
-def lies_idle(s: Scratch, at: int) -> bool:
+def lies_idle(s: OpenRow, at: int) -> bool:
     """Asked once in each period of 30 days: whether the lowest balance of an account in the 30 days before was far
     above what was paid out in them. Customers of less than 30 days are not asked."""
     if s.life[FIRST] == 0 or s.life[FIRST] > at - IDLE_DAYS * DAY_MS:
@@ -187,7 +187,7 @@ def lies_idle(s: Scratch, at: int) -> bool:
 
 
 @jit
-def moved_up(s: Scratch, at: int, amount: int, tiers: I8) -> bool:
+def moved_up(s: OpenRow, at: int, amount: int, tiers: I8) -> bool:
     """Keeps TIER by the money in of the 90 days that end with this credit, and says whether it has risen. It says so
     only of customers of 90 days and more: before, the sum can but grow."""
     if tiers.shape[0] == 0:
@@ -208,7 +208,7 @@ def moved_up(s: Scratch, at: int, amount: int, tiers: I8) -> bool:
 
 
 @jit
-def watched(s: Scratch, account: I8, balance: int, at: int) -> int:
+def level_triggers(s: OpenRow, account: I8, balance: int, at: int) -> int:
     """The moments that a new balance of an account brings, before it is recorded: a level crossed since the last. One
     that is older than the account's newest brings none."""
     bits = 0
@@ -232,7 +232,7 @@ def watched(s: Scratch, account: I8, balance: int, at: int) -> int:
 
 
 @jit
-def watch(s: Scratch, kind: int, account: I8, level: int, when: int, clock: int) -> None:
+def watch(s: OpenRow, kind: int, account: I8, level: int, when: int, clock: int) -> None:
     """Starts to watch a product, in the place of what was watched for that account, or ends it (FORGET).
 
     The oldest gives way when there is no room. `when` is a deposit's maturity; one that is past is not watched.
@@ -258,11 +258,11 @@ def watch(s: Scratch, kind: int, account: I8, level: int, when: int, clock: int)
 
 
 @jit
-def looked(s: Scratch) -> None:
+def product_due_passed(s: OpenRow) -> None:
     """The time to look at deposits has come: those are watched no longer."""
     kept = 0
     for k in range(s.size[WATCHES]):
-        if s.watches[k, WATCH_AT] == 0 or s.watches[k, WATCH_AT] > s.life[LOOK]:
+        if s.watches[k, WATCH_AT] == 0 or s.watches[k, WATCH_AT] > s.life[PRODUCT_DUE]:
             copy(s.watches, kept, k)
             kept += 1
     s.size[WATCHES] = kept
@@ -270,12 +270,12 @@ def looked(s: Scratch) -> None:
 
 
 @jit
-def _look_next(s: Scratch) -> None:
-    s.life[LOOK] = 0
+def _look_next(s: OpenRow) -> None:
+    s.life[PRODUCT_DUE] = 0
     for k in range(s.size[WATCHES]):
         at = s.watches[k, WATCH_AT]
-        if at != 0 and (s.life[LOOK] == 0 or at < s.life[LOOK]):
-            s.life[LOOK] = at
+        if at != 0 and (s.life[PRODUCT_DUE] == 0 or at < s.life[PRODUCT_DUE]):
+            s.life[PRODUCT_DUE] = at
 
 
 @jit

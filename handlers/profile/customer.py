@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.aggregates.evaluate import SPEC, evaluate
+from handlers.aggregates.evaluate import FEATURE_SPEC, evaluate
 from handlers.aggregates.features import FEATURES
-from handlers.aggregates.snapshot import Snapshot
-from handlers.contact.history import Dealings, dealings_of
+from handlers.aggregates.snapshot import FeatureValues
+from handlers.contact.history import ContactHistory, history_of
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.profile.upgrade import current
 from handlers.state.codec import decode
@@ -25,8 +25,8 @@ from handlers.state.row import (
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    Scratch,
-    new_scratch,
+    OpenRow,
+    new_open_row,
 )
 
 
@@ -45,12 +45,12 @@ class ActiveDay(NamedTuple):
     """Transactions by place in CHANNELS; all 0 where the day is more than 90 days before the last one."""
 
 
-def _opened(row: bytes) -> Scratch:
+def _opened(row: bytes) -> OpenRow:
     return _split(row)[0]
 
 
-def _split(row: bytes) -> tuple[Scratch, bytes]:
-    row, s = current(row), new_scratch()
+def _split(row: bytes) -> tuple[OpenRow, bytes]:
+    row, s = current(row), new_open_row()
     end = decode(s, np.frombuffer(row, np.uint8), 0)
     return s, row[end:]
 
@@ -59,8 +59,8 @@ def profile(row: bytes, now: int) -> dict[str, int | float | None]:
     """Every feature of a compact row at `now` (epoch ms) by name; None where missing. Raises LayoutError."""
     s = _opened(row)
     values = np.empty(len(FEATURES), np.int64)
-    evaluate(s, SPEC, now, values, np.empty(2 * s.day.shape[0], np.int64))
-    return Snapshot(values).by_name()
+    evaluate(s, FEATURE_SPEC, now, values, np.empty(2 * s.day.shape[0], np.int64))
+    return FeatureValues(values).by_name()
 
 
 def accounts(row: bytes) -> list[tuple[str, int, int]]:
@@ -73,9 +73,9 @@ def accounts(row: bytes) -> list[tuple[str, int, int]]:
     return sorted(found)
 
 
-def known_dealings(row: bytes) -> Dealings:
+def contact_history(row: bytes) -> ContactHistory:
     """What has passed between the bank and the customer."""
-    return dealings_of(_split(row)[1])
+    return history_of(_split(row)[1])
 
 
 def churn_raised_at(row: bytes) -> int | None:

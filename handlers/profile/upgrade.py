@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handlers.contact.history import Dealings, sent_churn
+from handlers.contact.history import ContactHistory, sent_churn
 from handlers.kernel.byte_codec import get as number_at
 from handlers.kernel.jit import I8
 from handlers.state.codec import VERSION, LayoutError
@@ -26,8 +26,8 @@ from handlers.state.row import (
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    Scratch,
-    new_scratch,
+    OpenRow,
+    new_open_row,
 )
 from schemas.units import DAY_MS
 
@@ -85,9 +85,9 @@ def _from_1(row: bytes) -> bytes:
     newest = (life[FIRST] + life[LAST] + life[NEWEST]) // DAY_MS
     days = np.empty(ROW_BYTES_MAX, np.uint8)
     days_end = put_days(_days_1(reader, newest), days, 0, newest)
-    dealings = Dealings(cooling=dict(cooling))
+    history = ContactHistory(cooling=dict(cooling))
     if raised := life[RAISED_DUE]:
-        dealings.contacts.append(sent_churn(raised))
+        history.contacts.append(sent_churn(raised))
     return b"".join(
         (
             bytes([VERSION]),
@@ -97,15 +97,15 @@ def _from_1(row: bytes) -> bytes:
             _NONE,
             row[tiles_start:tiles_end],
             days[:days_end].tobytes(),
-            dealings.encoded(),
+            history.encoded(),
         )
     )
 
 
-def _days_1(reader: _Reader, newest: int) -> Scratch:
+def _days_1(reader: _Reader, newest: int) -> OpenRow:
     """The days, all of them as if they had just changed."""
     number = reader.number
-    s = new_scratch()
+    s = new_open_row()
     s.size[DAYS] = number()
     tile = newest
     for k in range(s.size[DAYS] - 1, -1, -1):

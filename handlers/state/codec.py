@@ -43,7 +43,7 @@ from handlers.state.row import (
     WATCH_AT,
     WATCH_KIND,
     WATCHES,
-    Scratch,
+    OpenRow,
     clear,
 )
 from schemas.units import DAY_MS, HOUR_MS
@@ -136,7 +136,7 @@ def _get_id(row: U8, at: int, entries: I8, k: int) -> int:
 
 
 @jit
-def encode(s: Scratch, to: U8, at: int) -> int:
+def encode(s: OpenRow, to: U8, at: int) -> int:
     """Writes the row from place `at`; returns the place after it. `to` has ROW_BYTES_MAX left."""
     to[at] = VERSION
     life = s.life
@@ -163,7 +163,7 @@ def encode(s: Scratch, to: U8, at: int) -> int:
 
 
 @jit
-def decode(s: Scratch, row: U8, at: int) -> int:
+def decode(s: OpenRow, row: U8, at: int) -> int:
     """Opens the row that starts at place `at`; returns where its dealings start. It is of this version."""
     clear(s)
     start = at

@@ -38,7 +38,7 @@ from handlers.state.row import (
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    Scratch,
+    OpenRow,
 )
 
 PAIRS_MAX = 4
@@ -55,7 +55,7 @@ def own_as_stored(head: int | np.int64) -> int:
 
 
 @jit
-def open_day(s: Scratch, k: int) -> None:
+def open_day(s: OpenRow, k: int) -> None:
     """Fills the fields of a day that was only skimmed."""
     day = s.day[k]
     if day[DAY_STATE] != CLOSED:

@@ -21,7 +21,7 @@ from handlers.state.row import (
     DAYS,
     LAST_OWN,
     TILE,
-    Scratch,
+    OpenRow,
     tile_at,
 )
 from schemas.units import DAY_MS
@@ -30,7 +30,7 @@ _BACK_MAX, _LENGTH_MAX = 7, 31
 
 
 @jit
-def day_at(s: Scratch, day: int, oldest: int) -> int:
+def day_at(s: OpenRow, day: int, oldest: int) -> int:
     """The place of a day, made if it isn't there, opened to be changed; days before `oldest` are dropped first."""
     place = tile_at(s.day, s.size, DAYS, day, oldest)
     open_day(s, place)
@@ -39,14 +39,14 @@ def day_at(s: Scratch, day: int, oldest: int) -> int:
 
 
 @jit
-def open_days(s: Scratch) -> None:
+def open_days(s: OpenRow) -> None:
     """Opens every day, to be read."""
     for k in range(s.size[DAYS]):
         open_day(s, k)
 
 
 @jit
-def own_days(s: Scratch, days: I8) -> int:
+def own_days(s: OpenRow, days: I8) -> int:
     """Writes the active days (UTC day numbers, ascending) of the 180 that end with the last; returns how many."""
     n = 0
     last = s.life[LAST_OWN] // DAY_MS
@@ -61,7 +61,7 @@ def own_days(s: Scratch, days: I8) -> int:
 
 
 @jit
-def skim_days(s: Scratch, row: U8, at: int, start: int, newest: int) -> int:
+def skim_days(s: OpenRow, row: U8, at: int, start: int, newest: int) -> int:
     """Finds the days in `row` from place `at` on: whether the customer was active, and where each is in s.stored, which
     has what `row` has from `start` on. Returns the place after them."""
     n, at = get(row, at)
@@ -87,7 +87,7 @@ def skim_days(s: Scratch, row: U8, at: int, start: int, newest: int) -> int:
 
 
 @jit
-def put_days(s: Scratch, to: U8, at: int, newest: int) -> int:
+def put_days(s: OpenRow, to: U8, at: int, newest: int) -> int:
     """Writes the days that are kept, newest first; returns the place after them."""
     days, stored = s.day, s.stored
     n = s.size[DAYS]

@@ -1,6 +1,6 @@
-"""A customer's row, opened: plain int64 arrays that the kernels fold into. layout.py writes it as bytes.
+"""A customer's row, opened: plain int64 arrays that the kernels fold into. codec.py writes it as bytes.
 
-One Scratch is used for one customer after another. Tiles are kept sparse, oldest first;
+One OpenRow is used for one customer after another. Tiles are kept sparse, oldest first;
 `size` says how many are in use.
 """
 
@@ -34,7 +34,7 @@ CHANNELS_SEEN = 7  # bit by place in CHANNELS
 DUE = 8  # when to look at the customer again
 RAISED_DUE = 9  # due time of the churn alert that stands
 QUIET_UNTIL = 10  # no churn alert before
-LOOK = 11  # when a deposit is to be looked at
+PRODUCT_DUE = 11  # when a deposit is to be looked at
 TIER = 12  # place among the tiers, from 1; 0 is not known
 LIFE_FIELDS = 13
 
@@ -90,7 +90,7 @@ MINOR_LIMIT = 1 << 62
 """Sums stop here instead of overflowing."""
 
 
-class Scratch(NamedTuple):
+class OpenRow(NamedTuple):
     """One opened row."""
 
     life: I8
@@ -104,10 +104,10 @@ class Scratch(NamedTuple):
     """The row's bytes as they were read, for days that are not opened."""
 
 
-def new_scratch() -> Scratch:
+def new_open_row() -> OpenRow:
     """An empty row."""
     spare = 2  # a tile is inserted before the oldest is dropped
-    return Scratch(
+    return OpenRow(
         np.zeros(LIFE_FIELDS, np.int64),
         np.zeros((FIVE_KEPT + spare, TILE_FIELDS), np.int64),
         np.zeros((HOUR_KEPT + spare, TILE_FIELDS), np.int64),
@@ -120,7 +120,7 @@ def new_scratch() -> Scratch:
 
 
 @jit
-def clear(s: Scratch) -> None:
+def clear(s: OpenRow) -> None:
     """Makes the row empty."""
     s.life[:] = 0
     s.size[:] = 0

@@ -10,7 +10,7 @@ from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.customer_ids import ID_WORDS, id_hash, same_id
 from handlers.kernel.jit import I8, U8, jit
 from handlers.kernel.text import WORD
-from handlers.state.row_table import Rows
+from handlers.state.row_table import RowTable
 
 _PARTITION, _LENGTH, _CAPACITY, _ID = range(4)
 HEAD = _ID + ID_WORDS
@@ -27,7 +27,7 @@ _PLACE = (1 << _PLACE_BITS) - 1
 free."""
 
 
-class Arena:
+class RowArena:
     """Bounded by the words that it is given; those that were never used take no memory."""
 
     def __init__(self, words: int) -> None:
@@ -50,15 +50,15 @@ class Arena:
         _find(self._words, self._table, partition, ids, starts, ends, places)
         return places
 
-    def rows(self, partition: int, ids: I8) -> tuple[Rows, list[int]]:
+    def rows(self, partition: int, ids: I8) -> tuple[RowTable, list[int]]:
         """Copies of the rows, empty for those that are not held, and the places of these among the ids."""
         places, starts, ends = np.empty((3, len(ids)), np.int64)
         length, absent = _find(self._words, self._table, partition, ids, starts, ends, places)
         raw = np.empty(length, np.uint8)
         _copy(self._words.view(np.uint8), places, starts, ends, raw)
-        return Rows(ids, raw, starts, ends), np.flatnonzero(places < 0).tolist() if absent else []
+        return RowTable(ids, raw, starts, ends), np.flatnonzero(places < 0).tolist() if absent else []
 
-    def put(self, partition: int, rows: Rows, first: int = 0) -> int:
+    def put(self, partition: int, rows: RowTable, first: int = 0) -> int:
         """Holds rows from that place on. Returns the place of the first that has no room, len(rows) if all have."""
         octets = self._words.view(np.uint8)
         while True:
@@ -88,7 +88,7 @@ class Arena:
         if not len(self):  # no need to keep what is lost
             self.clear()
 
-    def held(self, partition: int) -> Rows:
+    def held(self, partition: int) -> RowTable:
         """Copies of all rows of a partition."""
         places = np.empty(len(self), np.int64)
         places = places[: _places(self._words, self._state, partition, places)]

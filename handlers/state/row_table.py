@@ -13,7 +13,7 @@ LEDGER = "\0ledger"
 _ZERO = np.zeros(1, np.int64)
 
 
-class Rows(Mapping[str, bytes]):
+class RowTable(Mapping[str, bytes]):
     """Rows by customer, each once. Kernels read the arrays; whoever takes it for the mapping that it is lays all of
     them out by name."""
 
@@ -25,12 +25,12 @@ class Rows(Mapping[str, bytes]):
         self._named: dict[str, bytes] | None = None
 
     @classmethod
-    def of(cls, rows: Mapping[str, bytes]) -> "Rows":
+    def of(cls, rows: Mapping[str, bytes]) -> "RowTable":
         """Any rows. Raises ValueError for a name that is too long (ids_of)."""
-        return rows if isinstance(rows, Rows) else cls.laid(ids_of(list(rows)), list(rows.values()))
+        return rows if isinstance(rows, RowTable) else cls.laid(ids_of(list(rows)), list(rows.values()))
 
     @classmethod
-    def laid(cls, ids: I8, rows: Sequence[bytes]) -> "Rows":
+    def laid(cls, ids: I8, rows: Sequence[bytes]) -> "RowTable":
         """These rows, one behind the other."""
         ends = np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)))
         raw = np.frombuffer(bytearray().join(rows), np.uint8)  # of bytes it would be another type to the kernels
@@ -41,20 +41,20 @@ class Rows(Mapping[str, bytes]):
         found: bytes = self.raw[self.starts[place] : self.ends[place]].tobytes()
         return found
 
-    def with_ids(self, ids: I8) -> "Rows":
+    def with_ids(self, ids: I8) -> "RowTable":
         """With these after all, whose rows are not there."""
         none = np.zeros(len(ids), np.int64)
         starts, ends = np.concatenate([self.starts, none]), np.concatenate([self.ends, none])
-        return Rows(np.concatenate([self.ids, ids]), self.raw, starts, ends)
+        return RowTable(np.concatenate([self.ids, ids]), self.raw, starts, ends)
 
-    def replaced(self, places: Sequence[int], rows: Sequence[bytes]) -> "Rows":
+    def replaced(self, places: Sequence[int], rows: Sequence[bytes]) -> "RowTable":
         """With other rows at these places, in their order."""
         if not rows:
             return self
         starts, ends = self.starts.copy(), self.ends.copy()
         cuts = np.cumsum([len(self.raw), *map(len, rows)])
         starts[places], ends[places] = cuts[:-1], cuts[1:]
-        return Rows(self.ids, np.concatenate([self.raw, np.frombuffer(b"".join(rows), np.uint8)]), starts, ends)
+        return RowTable(self.ids, np.concatenate([self.raw, np.frombuffer(b"".join(rows), np.uint8)]), starts, ends)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,7 +71,7 @@ class Rows(Mapping[str, bytes]):
         return self._named
 
 
-class DueTimes(Mapping[str, int | None]):
+class DueTable(Mapping[str, int | None]):
     """When customers must be looked at again, epoch ms; None is never. As Rows."""
 
     __slots__ = ("_named", "at", "ids")
@@ -82,9 +82,9 @@ class DueTimes(Mapping[str, int | None]):
         self._named: dict[str, int | None] | None = None
 
     @classmethod
-    def of(cls, due: Mapping[str, int | None]) -> "DueTimes":
+    def of(cls, due: Mapping[str, int | None]) -> "DueTable":
         """Any due times. Raises ValueError for a name that is too long (ids_of)."""
-        if isinstance(due, DueTimes):
+        if isinstance(due, DueTable):
             return due
         times = [NONE if at is None else at for at in due.values()]
         return cls(ids_of(list(due)), np.array(times, np.int64))

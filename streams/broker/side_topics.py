@@ -9,7 +9,7 @@ from itertools import starmap
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from handlers.intake.customer_records import NoteIntake
+from handlers.intake.customer_records import CustomerRecordIntake
 from schemas.customer_event import CustomerEvent
 from schemas.outcome import AlertOutcome
 from streams.broker.topics import Topics
@@ -24,8 +24,8 @@ SIDE_FETCH = {"fetch.min.bytes": 1, "fetch.wait.max.ms": 100}
 def customer_record_intakes(settings: Settings) -> CustomerRecordIntakes:
     """What reads the records of these topics."""
     return CustomerRecordIntakes(
-        NoteIntake(settings.topic_outcomes, AlertOutcome),
-        NoteIntake(settings.topic_customer_events, CustomerEvent),
+        CustomerRecordIntake(settings.topic_outcomes, AlertOutcome),
+        CustomerRecordIntake(settings.topic_customer_events, CustomerEvent),
     )
 
 

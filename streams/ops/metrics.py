@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 
 from handlers.churn.challenger import BANDS, Bands
-from handlers.contact.history import RULES, Rule
+from handlers.contact.history import SUPPRESSION_REASONS, SuppressionReason
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
 from schemas.outcome import OutcomeKind
@@ -99,7 +99,9 @@ class Metrics:
         suppressed = self._counter(
             "alerts_suppressed", "Alerts that were not sent, by the rule of the policy that kept them back.", ["rule"]
         )
-        self.alerts_suppressed: dict[Rule, Counter] = {rule: suppressed.labels(rule) for rule in RULES}
+        self.alerts_suppressed: dict[SuppressionReason, Counter] = {
+            rule: suppressed.labels(rule) for rule in SUPPRESSION_REASONS
+        }
         looks = self._counter(
             "churn_looks",
             "Silences that the churn model judged while a challenger was in shadow, by the band of each: low is under "

@@ -15,20 +15,20 @@ import numpy as np
 import orjson
 
 from handlers.churn.challenger import by_bands
-from handlers.contact.history import Rule
-from handlers.engine.engine import Engine, Outcome
+from handlers.contact.history import SuppressionReason
+from handlers.engine.engine import Engine, StepResult
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import Part, needed_ids
-from handlers.intake.customer_records import Note, NoteIntake
-from handlers.intake.dedup import SEGMENT, Seen, SeenChanges
-from handlers.intake.events import Batch, Record
+from handlers.engine.step_input import PartitionInput, needed_ids
+from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
+from handlers.intake.dedup import BLOCK, DuplicateChanges, DuplicateFilter
+from handlers.intake.events import EventBatch, Record
 from handlers.intake.stream_time import TIME, WALL_LEAP_MS, StreamTime
-from handlers.intake.transactions import Intake, Unread
+from handlers.intake.transactions import TransactionIntake, UndecodedBatch
 from handlers.kernel.customer_ids import ids_of, names_of
 from handlers.kernel.jit import NONE
 from handlers.profile.upgrade import current
 from handlers.state.codec import LayoutError
-from handlers.state.row_table import LEDGER, DueTimes, Rows
+from handlers.state.row_table import LEDGER, DueTable, RowTable
 from schemas.alert import Alert, cloud_event_headers
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
@@ -54,8 +54,8 @@ _TIME_ID = ids_of([TIME])
 class CustomerRecordIntakes(NamedTuple):
     """Readers of what arrives beside transactions."""
 
-    outcomes: NoteIntake
-    customer_events: NoteIntake
+    outcomes: CustomerRecordIntake
+    customer_events: CustomerRecordIntake
 
 
 class Partition:
@@ -72,7 +72,7 @@ class Partition:
         self,
         number: int,
         store: Store,
-        intake: Intake,
+        intake: TransactionIntake,
         engine: Engine,
         notes: CustomerRecordIntakes,
         rules: Callable[[], Rules],
@@ -89,7 +89,7 @@ class Partition:
         self.position = Position(0, 0, 0, 0, 0, 0, 0)
         self.start = Offsets()
         """Where Kafka's topics started when the partition was first claimed."""
-        self._seen, self._time = Seen(), StreamTime()
+        self._seen, self._time = DuplicateFilter(), StreamTime()
         self._looked = self._doubted = 0
         """The clock on the wall, as it was last believed, and as it was last seen and not believed."""
         self._store = store
@@ -120,8 +120,8 @@ class Partition:
         self.position, self.start = self._store.claim(self.number), Offsets()
         self._next_due = self._store.next_due(self.number)
         events, oldest = self.position.events, self.position.oldest
-        segments = self._store.seen(self.number, range(oldest, events // SEGMENT + 1)) if events else {}
-        self._seen = Seen(events, oldest, segments, mapped_zeros)
+        segments = self._store.seen(self.number, range(oldest, events // BLOCK + 1)) if events else {}
+        self._seen = DuplicateFilter(events, oldest, segments, mapped_zeros)
         stored = self._store.load(self.number, [TIME])[0] if self.position.version else None
         self._doubted = 0
         try:
@@ -162,10 +162,12 @@ class Partition:
             self._store.answered()
         return done
 
-    def unread(self, records: Sequence[Record], wall: int = 0) -> Unread:
+    def unread(self, records: Sequence[Record], wall: int = 0) -> UndecodedBatch:
         """For `Intake.batches`. Where `wall` is the clock on the wall (epoch ms), no record is worth much more to
         stream time."""
-        return Unread(self.number, records, self._time, self._seen, wall + CLOCKS_DIFFER_MS_MAX if wall else LATEST)
+        return UndecodedBatch(
+            self.number, records, self._time, self._seen, wall + CLOCKS_DIFFER_MS_MAX if wall else LATEST
+        )
 
     def outage_ms(self, now: int) -> int:
         """For how long nothing has come at `now` (epoch ms), where that is not usual: silences wait."""
@@ -190,7 +192,7 @@ class Partition:
 
     def prepare(
         self,
-        batch: Batch,
+        batch: EventBatch,
         records: Sequence[Record],
         now: int | None,
         outcomes: Sequence[Record],
@@ -231,7 +233,12 @@ class Partition:
         return max(self._time.clock, self._looked)
 
     def _task(
-        self, batch: Batch, due: Sequence[tuple[str, int]], notes: Sequence[Note], offsets: Offsets, now: int = 0
+        self,
+        batch: EventBatch,
+        due: Sequence[tuple[str, int]],
+        notes: Sequence[CustomerRecord],
+        offsets: Offsets,
+        now: int = 0,
     ) -> PreparedBatch:
         ids = needed_ids(batch, due, notes)
         rows, absent = self._cache.get(self.number, ids)
@@ -242,7 +249,11 @@ class Partition:
             places = [place for place, name in zip(places, names, strict=True) if name not in ahead]
             names = [name for name in names if name not in ahead]
         return PreparedBatch(
-            Part(self.number, batch, rows, due, notes, self._time.outages, now), places, names, len(absent), offsets
+            PartitionInput(self.number, batch, rows, due, notes, self._time.outages, now),
+            places,
+            names,
+            len(absent),
+            offsets,
         )
 
     def supply(self, task: PreparedBatch, found: list[bytes | None] | StoreUnavailable) -> None:
@@ -254,16 +265,16 @@ class Partition:
         rows = [_as_of_now(name, row) for name, row in zip(task.missing, found, strict=True)]
         task.part = task.part._replace(rows=task.part.rows.replaced(task.missing_at, rows))
         if task.missing[-1] == LEDGER and not rows[-1]:  # so that it need not be asked for each time
-            self._cache.put(self.number, Rows.of({LEDGER: b""}))
+            self._cache.put(self.number, RowTable.of({LEDGER: b""}))
 
-    def send(self, task: PreparedBatch, outcome: Outcome) -> CommittedBatch:
+    def send(self, task: PreparedBatch, outcome: StepResult) -> CommittedBatch:
         """Sends the commit. The caller asks for the answer (Store.answered) in the order of the batches, and may begin
         the next batch before."""
         batch, notes = task.part.batch, task.part.notes
         outbox = [self._letter(letter) for letter in batch.dead_letters] + [self._alert(a) for a in outcome.alerts]
         moved = task.offsets != self.reached
         version = self.position.version
-        rows, time = Rows.of(outcome.rows), self._time.take()
+        rows, time = RowTable.of(outcome.rows), self._time.take()
         if time is not None:
             rows = rows.with_ids(_TIME_ID).replaced([len(rows)], [time])
         stored = self._commit(
@@ -272,7 +283,7 @@ class Partition:
         )  # fmt: skip
         entries, outcomes = self._crowd_entries + stored, [*self._overdue, outcome]
         self._forget_overdue()
-        suppressed: Counter[Rule] = Counter()
+        suppressed: Counter[SuppressionReason] = Counter()
         for one in outcomes:
             suppressed.update(one.suppressed)
         return CommittedBatch(
@@ -292,12 +303,16 @@ class Partition:
             Counter(note.said.outcome for note in notes if isinstance(note.said, AlertOutcome)),
             outcome.unmatched,
             sum(isinstance(note.said, CustomerEvent) for note in notes),
-            by_bands([look for one in outcomes for look in one.looks]),
+            by_bands([look for one in outcomes for look in one.comparisons]),
         )
 
     def _read_notes(
-        self, records: Sequence[Record], outcomes: Sequence[Record], customer_events: Sequence[Record], batch: Batch
-    ) -> tuple[list[Note], list[DeadLetter]]:
+        self,
+        records: Sequence[Record],
+        outcomes: Sequence[Record],
+        customer_events: Sequence[Record],
+        batch: EventBatch,
+    ) -> tuple[list[CustomerRecord], list[DeadLetter]]:
         notes, letters = self._notes.customer_events.notes(self.number, customer_events, len(batch), batch.clock_end)
         stamps = list(accumulate((record.timestamp_ms for record in records), max)) if outcomes else []
         for outcome in outcomes:
@@ -311,7 +326,7 @@ class Partition:
             letters += refused
         return notes, letters
 
-    def _due(self, coming: Batch, now: int) -> list[tuple[str, int]]:
+    def _due(self, coming: EventBatch, now: int) -> list[tuple[str, int]]:
         """An overdue backlog beyond DUE_MAX is brought down first, in commits of its own, earliest first."""
         wait = self._wait
         until = coming.clock_end - wait
@@ -328,10 +343,10 @@ class Partition:
             outcome = self._engine.step(task.part, self._rules())
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd_entries += self._commit(
-                self.reached, self.position.clock, outcome.rows, outcome.due, alerts, SeenChanges(), True,
+                self.reached, self.position.clock, outcome.rows, outcome.due, alerts, DuplicateChanges(), True,
                 absent[-1][1], self._store.commit,
             )  # fmt: skip
-            self._overdue.append(replace(outcome, rows=Rows.of({}), due=DueTimes.of({})))  # which are committed
+            self._overdue.append(replace(outcome, rows=RowTable.of({}), due=DueTable.of({})))  # which are committed
             due = self._store.due(self.number, until, DUE_MAX + len(present))
         return due
 
@@ -341,7 +356,7 @@ class Partition:
         return self._rules().policy.settle_hours * HOUR_MS
 
     def _forget_overdue(self) -> None:
-        self._overdue: list[Outcome] = []
+        self._overdue: list[StepResult] = []
         """What the commits of an overdue backlog have come to, which is told with the batch."""
         self._crowd_entries: list[tuple[int, Outgoing]] = []
 
@@ -349,10 +364,10 @@ class Partition:
         self,
         offsets: Offsets,
         clock: int,
-        rows: Rows,
-        due: DueTimes,
+        rows: RowTable,
+        due: DueTable,
         outbox: list[Outgoing],
-        seen: SeenChanges,
+        seen: DuplicateChanges,
         moved: bool,
         until: int,
         commit: Callable[[int, Position, int, int, Changes], Position],

@@ -4,15 +4,15 @@ import numpy as np
 
 from handlers.kernel.jit import I8, Mask
 from handlers.kernel.text import WORD
-from handlers.state.row_arena import Arena
-from handlers.state.row_table import Rows
+from handlers.state.row_arena import RowArena
+from handlers.state.row_table import RowTable
 
 
 class RowCache:
     """Two generations of rows: the older is thrown away whole when the younger has filled its half of the bound."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._young, self._old = [Arena(bytes_max // 2 // WORD) for _ in range(2)]
+        self._young, self._old = [RowArena(bytes_max // 2 // WORD) for _ in range(2)]
 
     def __len__(self) -> int:
         """Rows held, those of both generations twice. From any thread."""
@@ -23,7 +23,7 @@ class RowCache:
         """Memory taken, about, in bytes. From any thread."""
         return self._young.size + self._old.size
 
-    def get(self, partition: int, ids: I8) -> tuple[Rows, list[int]]:
+    def get(self, partition: int, ids: I8) -> tuple[RowTable, list[int]]:
         """The rows, empty for those that are not held, and the places of these."""
         rows, absent = self._young.rows(partition, ids)
         if absent and len(self._old):
@@ -40,7 +40,7 @@ class RowCache:
         lacking: Mask = (self._young.find(partition, ids) < 0) & (self._old.find(partition, ids) < 0)
         return lacking
 
-    def put(self, partition: int, rows: Rows) -> None:
+    def put(self, partition: int, rows: RowTable) -> None:
         """Holds rows as they are after a commit."""
         put = self._young.put(partition, rows)
         while put < len(rows):

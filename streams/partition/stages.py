@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from handlers.churn.challenger import Bands
-from handlers.contact.history import Rule
-from handlers.engine.step_input import Part
+from handlers.contact.history import SuppressionReason
+from handlers.engine.step_input import PartitionInput
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from schemas.outcome import OutcomeKind
@@ -17,7 +17,7 @@ from streams.store.port import Offsets, Outgoing, Position
 class PreparedBatch:
     """A batch that is ready to be decided on."""
 
-    part: Part
+    part: PartitionInput
     missing_at: list[int]
     """Places of rows that are still to come from the store."""
     missing: list[str]
@@ -43,7 +43,7 @@ class CommittedBatch(NamedTuple):
     late: int
     untimely: int
     unfitting: int
-    suppressed: Counter[Rule]
+    suppressed: Counter[SuppressionReason]
     """Alerts that were not sent, by rule."""
     unknown_types: int
     unknown_channels: int

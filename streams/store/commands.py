@@ -6,7 +6,7 @@ import msgspec
 
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import NONE
-from handlers.state.row_table import DueTimes, Rows
+from handlers.state.row_table import DueTable, RowTable
 from streams.store.port import Changes, Position
 from streams.store.resp import change
 
@@ -48,7 +48,7 @@ def commit(partition: int, at: Position, new: Position, changes: Changes) -> byt
     """The call of tracker_commit_2, see commit.lua."""
     prefix = b"{%d}:" % partition
     seen = prefix + b"seen:"
-    rows, due = Rows.of(changes.rows), DueTimes.of(changes.due)
+    rows, due = RowTable.of(changes.rows), DueTable.of(changes.due)
     leaving: list[bytes] = []
     if NONE in due.at.tolist():
         leaving = [customer.encode() for customer in names_of(due.ids[due.at == NONE])]

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from handlers.intake.dedup import SeenChanges
+from handlers.intake.dedup import DuplicateChanges
 from handlers.intake.events import Record
 
 
@@ -87,7 +87,7 @@ class Changes:
     """Outbox entries up to this sequence are known to be published and may be removed."""
     sequence_min: int = 0
     """The outbox goes on after this sequence, where it stands below it."""
-    seen: SeenChanges = field(default_factory=SeenChanges)
+    seen: DuplicateChanges = field(default_factory=DuplicateChanges)
     """Event ids to remember, and segments of them to forget."""
     outcomes: int = 0
     customer_events: int = 0

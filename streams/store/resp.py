@@ -10,7 +10,7 @@ from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.customer_ids import ID_WORDS
 from handlers.kernel.jit import I8, NONE, U8, jit
 from handlers.kernel.text import WORD
-from handlers.state.row_table import DueTimes, Rows
+from handlers.state.row_table import DueTable, RowTable
 
 _HEAD_BYTES_MAX = 16
 """Of a bulk string beside its own: at most so many."""
@@ -18,7 +18,7 @@ _NUMBER_BYTES_MAX = 20
 _CR, _LF, _DOLLAR, _MINUS, _ZERO = b"\r\n$-0"
 
 
-def change(prefix: bytes, rows: Rows, numbers: bytes, others: bytes, due: DueTimes) -> memoryview:
+def change(prefix: bytes, rows: RowTable, numbers: bytes, others: bytes, due: DueTable) -> memoryview:
     """Arguments one behind the other: `prefix` and id of each row, `numbers`, the rows, `others`, and of each that is
     due at all its time and its id. `numbers` and `others` are packed already."""
     to = np.empty(

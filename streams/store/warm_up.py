@@ -3,10 +3,10 @@
 import numpy as np
 
 from handlers.kernel.customer_ids import ids_of
-from handlers.state.row_table import DueTimes, Rows
+from handlers.state.row_table import DueTable, RowTable
 from streams.store.resp import change
 
 
 def compile_store_kernel() -> None:
     """Uses it once."""
-    change(b"", Rows.of({"a": b"row"}), b"", b"", DueTimes(ids_of(["a"]), np.ones(1, np.int64)))
+    change(b"", RowTable.of({"a": b"row"}), b"", b"", DueTable(ids_of(["a"]), np.ones(1, np.int64)))

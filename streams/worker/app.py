@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry
 
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from streams.broker.assignment import Assignment
 from streams.broker.clients import LastWord, bootstrap_servers, is_fatal
 from streams.broker.membership import Asking, Membership
@@ -198,7 +198,7 @@ class Worker:
         store = RedisStore(redis_routing(settings))
         cache = RowCache(settings.cache_mib_max * 1024 * 1024)
         intake, notes = (
-            Intake(settings.topic_transactions, settings.base_currency, rates),
+            TransactionIntake(settings.topic_transactions, settings.base_currency, rates),
             customer_record_intakes(settings),
         )
         engine, rules = Engine(settings.topic_transactions), self._offer_table.rules

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from streams.broker.ownership import STANDING_STILL, Ownership, PolledBatch
 from streams.broker.publisher import Publisher
 from streams.ops.metrics import Metrics, Refusal, Step
@@ -42,7 +42,7 @@ class Loop:
     def __init__(
         self,
         lock: Lock,
-        intake: Intake,
+        intake: TransactionIntake,
         engine: Engine,
         rules: Callable[[], Rules],
         store: Store,

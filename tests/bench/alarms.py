@@ -14,7 +14,7 @@ import orjson
 
 from handlers.churn.model import ChurnModel
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.came_true import Band, CameTrue
 from learning.kinds import KINDS, Kind, Population, population
 from learning.noticed import Noticed, fates, noticed
@@ -46,7 +46,7 @@ def bank(customers: int, days: int, seed: int) -> Population:
 
 def measured(model: ChurnModel | None, made: Population) -> Measured:
     """By a replay of the whole, with the policy as it is unless a bank changes it."""
-    run = Replay(Intake("transactions", "EUR", {}, keyed=False), Rules(churn=model), "transactions", 2_000)
+    run = Replay(TransactionIntake("transactions", "EUR", {}, keyed=False), Rules(churn=model), "transactions", 2_000)
     came_true, alerts = CameTrue(), []
     for alert in run.alerts(map(orjson.dumps, made.rows), folded=came_true.folded):
         came_true.raised(alert)

@@ -23,7 +23,7 @@ from commands.benchmark.workload import CATALOGUE, Workload
 from commands.offers import SHIPPED, catalogue
 from handlers.churn.model import ChurnModel
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.offers.catalog import Catalogue
 from learning.churn_training import train
 from learning.history import read
@@ -104,8 +104,8 @@ def _replayed(lines: list[bytes], rules: Rules) -> tuple[float, int, int, int]:
     return us, alerts, run.suppressed.total(), run.unfitting
 
 
-def _intake() -> Intake:
-    return Intake("transactions", "EUR", {}, keyed=False)
+def _intake() -> TransactionIntake:
+    return TransactionIntake("transactions", "EUR", {}, keyed=False)
 
 
 def table(found: Sequence[Cost]) -> Table:

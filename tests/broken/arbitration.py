@@ -15,8 +15,8 @@ MISTAKES = (
         "context-policy",
         "The policy's own context of a moment is not used.",
         "handlers/offers/arbitration.py",
-        "given.get(name, MOMENTS[name].context)",
-        "MOMENTS[name].context",
+        "given.get(name, TRIGGERS[name].context)",
+        "TRIGGERS[name].context",
         "tests/unit/test_offers.py::test_priority_is_the_product_of_its_factors_and_the_highest_wins",
     ),
     Mistake(

@@ -88,7 +88,7 @@ MISTAKES = (
         "known-from",
         "Customers younger than any that the model has seen are judged.",
         "handlers/engine/advance.py",
-        "if horizon != 0 and due < known_from(s, churn):",
+        "if horizon != 0 and due < checked_from(s, churn):",
         "if False:",
         "tests/unit/test_churn_alerts.py::"
         "test_nobody_is_judged_who_is_younger_than_the_youngest_that_the_model_has_seen",

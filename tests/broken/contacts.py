@@ -80,7 +80,7 @@ MISTAKES = (
         "An offer of a dry run is sent and spends the budget.",
         "handlers/engine/decisions.py",
         "        if mode == DRY:\n"
-        '            self._suppress(dealings, at, "dry_run", best.offer_id)\n'
+        '            self._suppress(history, at, "dry_run", best.offer_id)\n'
         "            return []\n"
         "        self.ledger.made(",
         "        self.ledger.made(",
@@ -98,7 +98,7 @@ MISTAKES = (
         "churn-full",
         "A churn alert is added to a history that is full.",
         "handlers/contact/rules.py",
-        'return "cap"\n    return "contacts_full" if dealings.full else None\n\n\ndef capped',
+        'return "cap"\n    return "contacts_full" if history.full else None\n\n\ndef capped',
         'return "cap"\n    return None\n\n\ndef capped',
         "tests/unit/test_contact_history.py::"
         "test_a_history_holds_64_contacts_and_then_keeps_back_offers_and_churn_alerts_alike",
@@ -107,7 +107,7 @@ MISTAKES = (
         "offer-full",
         "An offer is added to a history that is full.",
         "handlers/offers/suppression.py",
-        'return "budget"\n    return "contacts_full" if dealings.full else None',
+        'return "budget"\n    return "contacts_full" if history.full else None',
         'return "budget"\n    return None',
         "tests/unit/test_contact_history.py::"
         "test_a_history_holds_64_contacts_and_then_keeps_back_offers_and_churn_alerts_alike",
@@ -189,7 +189,7 @@ MISTAKES = (
         "layout-1-cooling",
         "A cooldown of a row of layout 1 is forgotten.",
         "handlers/offers/suppression.py",
-        "if dealings.cooling and dealings.cooling.get(hash_1(offer), 0) > at:",
+        "if history.cooling and history.cooling.get(hash_1(offer), 0) > at:",
         "if False:",
         "tests/unit/test_compatibility.py::test_a_row_of_layout_1_keeps_its_figures_its_cooldown_and_its_alert",
     ),
@@ -254,7 +254,7 @@ MISTAKES = (
         "forget-never",
         "A history never forgets and is full for good.",
         "handlers/engine/decisions.py",
-        "        dealings.forget(at, rules.policy, self._offers)\n",
+        "        history.forget(at, rules.policy, self._offers)\n",
         "",
         "tests/unit/test_policy.py::test_a_history_that_is_full_holds_back_rather_than_forget_what_caps_count",
     ),

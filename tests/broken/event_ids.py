@@ -7,8 +7,8 @@ MISTAKES = (
         "seen-million",
         "Less than the promised million of event ids is remembered.",
         "handlers/intake/dedup.py",
-        "EVENTS_MIN = 16 * SEGMENT",
-        "EVENTS_MIN = 15 * SEGMENT",
+        "EVENTS_MIN = 16 * BLOCK",
+        "EVENTS_MIN = 15 * BLOCK",
         "tests/laws/test_event_horizon.py::"
         "test_the_last_1048576_events_are_known_however_long_ago_and_all_of_the_last_24_hours",
     ),

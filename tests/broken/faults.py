@@ -12,9 +12,9 @@ MISTAKES = (
         "streams/store/redis_store.py",
         "        connection.send(commit(partition, at, new, changes))\n",
         "        from dataclasses import replace\n"
-        "        from handlers.intake.dedup import SeenChanges\n"
+        "        from handlers.intake.dedup import DuplicateChanges\n"
         "        stays = at._replace(sequence=new.sequence)\n"
-        "        self._call(partition, commit(partition, at, stays, replace(changes, seen=SeenChanges())))\n"
+        "        self._call(partition, commit(partition, at, stays, replace(changes, seen=DuplicateChanges())))\n"
         "        connection.send(commit(partition, stays, new, Changes(seen=changes.seen)))\n",
         "--row kill --seeds 14",
         servers=True,

@@ -72,8 +72,8 @@ MISTAKES = (
         "claim-seen",
         "A new owner does not know the last event ids.",
         "streams/partition/partition.py",
-        "range(oldest, events // SEGMENT + 1)) if events else {}",
-        "range(oldest, events // SEGMENT)) if events else {}",
+        "range(oldest, events // BLOCK + 1)) if events else {}",
+        "range(oldest, events // BLOCK)) if events else {}",
         "tests/unit/test_claimed_again.py::test_event_ids_that_another_owner_has_seen_are_known",
     ),
     Mistake(

@@ -183,8 +183,8 @@ MISTAKES = (
         "last-segment-not-read-back",
         "A new owner does not know the event ids of the segment that is not full.",
         "streams/partition/partition.py",
-        "range(oldest, events // SEGMENT + 1)) if events",
-        "range(oldest, events // SEGMENT)) if events",
+        "range(oldest, events // BLOCK + 1)) if events",
+        "range(oldest, events // BLOCK)) if events",
         "tests/laws/test_seen.py::test_a_claim_reads_a_million_event_ids_back_whole",
     ),
 )

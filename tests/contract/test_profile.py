@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from handlers.aggregates.features import FEATURES
-from handlers.contact.history import Dealings
+from handlers.contact.history import ContactHistory
 from handlers.profile.customer import profile
 from handlers.state import codec
 from handlers.state.row import (
@@ -43,8 +43,8 @@ from handlers.state.row import (
     TILE_OUT,
     WATCHES,
     WATCHES_MAX,
-    Scratch,
-    new_scratch,
+    OpenRow,
+    new_open_row,
 )
 from schemas.units import DAY_MS, HOUR_MS
 from streams.store.port import Changes, Position
@@ -73,7 +73,7 @@ def amount(chance: random.Random) -> int:
     return chance.choice((0, 1, -1, chance.randint(-900, 900), chance.randint(-(10**12), 10**12), EXACT // 1_000))
 
 
-def fill_tiles(chance: random.Random, s: Scratch, which: int, newest: int, kept: int) -> None:
+def fill_tiles(chance: random.Random, s: OpenRow, which: int, newest: int, kept: int) -> None:
     tiles = (s.five, s.hour, s.day)[which]
     density = chance.choice((0, 0.05, 0.4, 1))
     chosen = [tile for tile in range(newest - kept + 1, newest + 1) if chance.random() < density]
@@ -99,7 +99,7 @@ def fill_day(chance: random.Random, day: np.ndarray) -> None:
 
 def drawn(chance: random.Random) -> tuple[bytes, int]:
     """A row as bytes and its newest moment."""
-    s = new_scratch()
+    s = new_open_row()
     first = START + chance.randrange(400 * DAY_MS)
     last = first + chance.choice((0, 1, chance.randrange(900 * DAY_MS)))
     newest = last + chance.choice((0, chance.randrange(9 * DAY_MS)))
@@ -121,7 +121,7 @@ def drawn(chance: random.Random) -> tuple[bytes, int]:
     fill_tiles(chance, s, HOURS, newest // HOUR_MS, HOUR_KEPT)
     fill_tiles(chance, s, DAYS, newest // DAY_MS, DAY_KEPT)
     buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
-    dealings = chance.choice((b"", Dealings(consents={1: newest}).encoded()))
+    dealings = chance.choice((b"", ContactHistory(consents={1: newest}).encoded()))
     return buffer[: codec.encode(s, buffer, 0)].tobytes() + dealings, newest
 
 
@@ -151,7 +151,7 @@ def test_every_feature_of_every_row_is_what_the_handlers_compute(
 def test_whole_numbers_are_right_up_to_two_to_the_53rd(store: RedisStore, reader: redis.Redis, partition: int) -> None:
     rows = {}
     for name, value in {"top": EXACT, "bottom": -EXACT, "odd": EXACT - 1, "zero": 0}.items():
-        s = new_scratch()
+        s = new_open_row()
         s.life[COUNT + 1] = value
         s.size[ACCOUNTS] = 1
         s.accounts[0] = 1

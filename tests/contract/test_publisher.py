@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from schemas.units import DAY_MS, HOUR_MS, rfc3339
 from streams.broker.messages import headers_of
 from streams.broker.ownership import Ownership, take
@@ -79,7 +79,7 @@ class Bench:
         return consumer
 
     def partition(self) -> Partition:
-        intake, notes = Intake("t", "EUR", {}), customer_record_intakes(self.settings)
+        intake, notes = TransactionIntake("t", "EUR", {}), customer_record_intakes(self.settings)
         topics = self.settings.topic_alerts, self.settings.topic_dead_letters
         return Partition(0, self.store, intake, Engine("t"), notes, Rules, *topics, RowCache(1 << 20))
 

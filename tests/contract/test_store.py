@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from handlers.intake.dedup import Piece, SeenChanges
+from handlers.intake.dedup import DuplicateChanges, Piece
 from handlers.state.row_table import LEDGER
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, Store
@@ -263,16 +263,18 @@ def test_positions_are_exact_up_to_the_largest_64_bit_number(store: Store, parti
 def test_event_ids_are_remembered_and_forgotten_with_the_commit(store: Store, partition: int) -> None:
     at = store.claim(partition)
     assert store.seen(partition, [0, 1]) == {}
-    at = store.commit(partition, at, 1, 0, Changes(seen=SeenChanges(2, [Piece(0, 0, b"a" * 16)])))
+    at = store.commit(partition, at, 1, 0, Changes(seen=DuplicateChanges(2, [Piece(0, 0, b"a" * 16)])))
     assert (at.events, at.oldest) == (2, 0)
     pieces = [Piece(0, 16, b"b" * 8), Piece(1, 0, b"c" * 8)]
-    at = store.commit(partition, at, 2, 0, Changes(seen=SeenChanges(2, pieces)))
+    at = store.commit(partition, at, 2, 0, Changes(seen=DuplicateChanges(2, pieces)))
     assert store.read(partition) == at
     assert store.seen(partition, [0, 1, 2]) == {0: b"a" * 16 + b"b" * 8, 1: b"c" * 8}
     with pytest.raises(Moved):
-        store.commit(partition, at._replace(events=3), 3, 0, Changes(seen=SeenChanges(1, [Piece(1, 8, b"d" * 8)], [0])))
+        store.commit(
+            partition, at._replace(events=3), 3, 0, Changes(seen=DuplicateChanges(1, [Piece(1, 8, b"d" * 8)], [0]))
+        )
     assert store.seen(partition, [0, 1]) == {0: b"a" * 16 + b"b" * 8, 1: b"c" * 8}
-    at = store.commit(partition, at, 3, 0, Changes(seen=SeenChanges(forgotten=[0])))
+    at = store.commit(partition, at, 3, 0, Changes(seen=DuplicateChanges(forgotten=[0])))
     assert (at.events, at.oldest) == (4, 1)
     assert store.seen(partition, [0, 1]) == {1: b"c" * 8}
 
@@ -456,7 +458,7 @@ class History(RuleBasedStateMachine):
         for number in self._numbers:
             assert seen_of(self._store, number) == seen_of(self._model, number)
 
-    def _seen(self, number: int, data: st.DataObject) -> SeenChanges:
+    def _seen(self, number: int, data: st.DataObject) -> DuplicateChanges:
         """Event ids follow each other in their segments, one commit's those of the one before."""
         held = self._model.seen(number, SEGMENTS)
         pieces = []
@@ -464,7 +466,7 @@ class History(RuleBasedStateMachine):
             start = data.draw(st.integers(0, len(held.get(segment, b""))))
             pieces.append(Piece(segment, start, data.draw(st.binary(min_size=1, max_size=16))))
         forgotten = data.draw(st.lists(st.sampled_from(SEGMENTS), max_size=2, unique=True))
-        return SeenChanges(data.draw(few), pieces, forgotten)
+        return DuplicateChanges(data.draw(few), pieces, forgotten)
 
 
 def said(ask: Callable[..., object], *arguments: object) -> object:

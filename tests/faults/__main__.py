@@ -20,7 +20,7 @@ from tests.servers import missing_for
 HEAD = (
     f"{'row':<16}{'seeds':>6}{'events':>9}{'lost':>6}{'doubled':>9}{'alerts':>8}{'lost':>6}{'doubled':>9}{'other':>7}"
 )
-NOTES_MAX = 12
+CHECKS_MAX = 12
 
 
 def main() -> int:
@@ -61,7 +61,7 @@ def tried(world: World, row: Row, numbers: Iterable[int]) -> bool:
             times.update(seed.times)
             if error is not None or not figures.right:
                 print(f"row {row.name}, seed {seed.number}: {error or figures}")
-                for note in seed.notes[:NOTES_MAX]:
+                for note in seed.notes[:CHECKS_MAX]:
                     print(f"    {note[:2_000]}")
                 print(f'    again: make faults ARGS="--row {row.name} --seed {seed.number}"', flush=True)
     line = f"{row.name:<16}{len(seeds):>6}" + "".join(

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer
 
 from commands.kafka import client, consumer, from_the_start, partitions, to_the_end
 from handlers.engine.rules import Rules
-from handlers.intake.dedup import SEGMENT
+from handlers.intake.dedup import BLOCK
 from handlers.intake.events import Record
 from handlers.intake.stream_time import TIME
 from handlers.profile.customer import profile
@@ -147,7 +147,7 @@ def _compare_rest(
         theirs = theirs._replace(sequence=mine.sequence)
     if mine != theirs:
         differs.append(f"stands at {theirs}, recomputed {mine}")
-    seen = state.seen(number, range(stands.oldest, stands.events // SEGMENT + 1))
+    seen = state.seen(number, range(stands.oldest, stands.events // BLOCK + 1))
     if {place: data for place, data in seen.items() if data} != wanted.seen:
         differs.append("other event ids are remembered")
     for difference in differs:

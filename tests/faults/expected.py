@@ -14,7 +14,7 @@ import msgspec
 from commands.state import intake
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.dedup import SEGMENT, Seen
+from handlers.intake.dedup import BLOCK, DuplicateFilter
 from handlers.intake.events import Record
 from handlers.intake.stream_time import TIME, StreamTime
 from handlers.state.row_table import LEDGER
@@ -125,7 +125,7 @@ def recomputed(
         rows,
         sorted(again.due(number, 1 << 62, 1 << 30)),
         position,
-        again.seen(number, range(position.oldest, position.events // SEGMENT + 1)),
+        again.seen(number, range(position.oldest, position.events // BLOCK + 1)),
         records,
         {place: _letter_of(letter, originals[place]) for letter in letters for place in [place_of(letter)]},
     )
@@ -152,7 +152,7 @@ def _once(settings: Settings, records: list[Record]) -> list[Record]:
 
 def _is_event(settings: Settings, record: Record) -> bool:
     """Whether the record is accepted by itself: a refused one's event_id does not count as seen."""
-    return len(intake(settings).batch(0, [record], StreamTime(), Seen())) == 1
+    return len(intake(settings).batch(0, [record], StreamTime(), DuplicateFilter())) == 1
 
 
 def _record_of(alert: Alert) -> Outbound:

@@ -4,7 +4,7 @@ import numpy as np
 
 from handlers.profile.upgrade import current
 from handlers.state.codec import VERSION, decode
-from handlers.state.row import DUE, new_scratch
+from handlers.state.row import DUE, new_open_row
 from streams.store.port import Changes
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
@@ -81,7 +81,7 @@ def _customers(number: int) -> list[str]:
 
 
 def _due(row: bytes) -> int | None:
-    scratch = new_scratch()
+    scratch = new_open_row()
     decode(scratch, np.frombuffer(current(row), np.uint8), 0)
     return int(scratch.life[DUE]) or None
 

@@ -26,10 +26,10 @@ import streams.partition.partition
 import streams.worker.app
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import part_of
-from handlers.intake.dedup import Seen
+from handlers.engine.step_input import partition_input
+from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from streams.broker.published_scan import PublishedScan
 from streams.ops.settings import load_settings
 from streams.store.connection import Connection
@@ -185,7 +185,7 @@ def arm(kill: Kill | Cut) -> None:
     parts.Consumer = _consumer(parts.Consumer, hit)
     publishing: Any = streams.broker.publisher
     publishing.Producer = _producer(publishing.Producer, hit)
-    _after(Intake, "batches", lambda batches: hit("after decode") if any(map(len, batches)) else None)
+    _after(TransactionIntake, "batches", lambda batches: hit("after decode") if any(map(len, batches)) else None)
     _after(RedisStore, "load_all", lambda found: hit("after load") if found else None)
     _after(Engine, "steps", lambda outcomes: hit("after decide") if any(one.rows for one in outcomes) else None)
     _after(RedisStore, "claim", lambda _: hit("after claim"))
@@ -291,5 +291,6 @@ def _producer(base: Any, hit: _Countdown) -> Any:
 
 # Compiles the kernels where that has not been done, and loads them: each forked worker has them then.
 Engine("transactions").step(
-    part_of(0, Intake("transactions", "EUR", {}).batch(0, [], StreamTime(), Seen()), {}), Rules()
+    partition_input(0, TransactionIntake("transactions", "EUR", {}).batch(0, [], StreamTime(), DuplicateFilter()), {}),
+    Rules(),
 )

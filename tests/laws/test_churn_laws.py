@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from handlers.churn.design_matrix import logit
 from handlers.churn.inputs import inputs_at, new_room
 from handlers.churn.model import ChurnModel, Scorer
-from handlers.churn.schedule import next_look, watch_of
-from handlers.engine.findings import NOTES_MAX
+from handlers.churn.schedule import next_check, schedule_of
+from handlers.engine.findings import CHECKS_MAX
 from handlers.state.codec import decode
-from handlers.state.row import LAST_OWN, new_scratch
+from handlers.state.row import LAST_OWN, new_open_row
 from learning.simulator import START, simulate
 from schemas.policy import Policy
 from schemas.units import DAY_MS
@@ -54,9 +54,9 @@ def test_a_challenger_changes_nothing_and_is_heard_alike_in_any_batches(
 ) -> None:
     alone, whole = fed(stream, sizes), fed(stream, [], CHALLENGER)
     assert (whole.alerts, whole.rows, whole.due) == (alone.alerts, alone.rows, alone.due)
-    assert alone.looks == []
+    assert alone.comparisons == []
     for other in (fed(stream, sizes, CHALLENGER), fed(stream, [1] * len(stream), CHALLENGER)):
-        assert other.looks == whole.looks
+        assert other.comparisons == whole.comparisons
 
 
 def test_the_cut_into_batches_does_not_show_where_customers_run_off() -> None:
@@ -70,12 +70,12 @@ def test_the_cut_into_batches_does_not_show_where_customers_run_off() -> None:
 
 
 def test_a_crowd_of_looks_is_written_down_whole() -> None:
-    customers = 3 * NOTES_MAX // 2
+    customers = 3 * CHECKS_MAX // 2
     events = [paid(0, f"c{number}") for number in range(customers)]
     run = fed([*events, day(400)], [], CHALLENGER)
-    assert {look.customer_id for look in run.looks} == {f"c{number}" for number in range(customers)}
-    assert len(run.looks) > 2 * NOTES_MAX
-    assert run.looks == fed([*events, day(400)], [7] * customers, CHALLENGER).looks
+    assert {look.customer_id for look in run.comparisons} == {f"c{number}" for number in range(customers)}
+    assert len(run.comparisons) > 2 * CHECKS_MAX
+    assert run.comparisons == fed([*events, day(400)], [7] * customers, CHALLENGER).comparisons
 
 
 @pytest.mark.parametrize("band", [0.3, 0.6, 0.9])
@@ -83,14 +83,14 @@ def test_a_crowd_of_looks_is_written_down_whole() -> None:
 def test_the_next_look_is_the_day_on_which_a_daily_scan_finds_the_band(model: ChurnModel, band: float) -> None:
     bank = Fast(offers=()).feed(list(simulate(customers=60, days=100, seed=5)))
     today = (START_DAY + 100) * DAY_MS
-    scorer, s = Scorer(model), new_scratch()
-    watch = watch_of(scorer.weights, Policy(churn_raise_at=band))
+    scorer, s = Scorer(model), new_open_row()
+    watch = schedule_of(scorer.weights, Policy(churn_raise_at=band))
     found = 0
     for row in bank.rows.values():
         days = [today + k * DAY_MS for k in range(HORIZON + 1)]
         reached = [float(scorer.logits(inputs_at([row], at))[0]) >= logit(band) for at in days]
         decode(s, np.frombuffer(row, np.uint8), 0)
-        due = next_look(s, watch, today, new_room(s))
+        due = next_check(s, watch, today, new_room(s))
         if due == 0:
             assert today // DAY_MS - s.life[LAST_OWN] // DAY_MS >= HORIZON
             continue

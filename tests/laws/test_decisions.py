@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.state.row_table import LEDGER
 from learning.replay import Replay
 from learning.simulator import simulate
@@ -195,7 +195,7 @@ def a_mixed_file() -> list[bytes]:
 def replayed(lines: list[bytes], batch: int) -> tuple[list[bytes], dict[str, bytes], Counter[str], list[int]]:
     """Everything that a replay of the lines comes to."""
     rules = Rules(OFFERS, POLICY, control_key=b"key")
-    run = Replay(Intake("transactions", "EUR", {}, keyed=False), rules, "transactions", batch)
+    run = Replay(TransactionIntake("transactions", "EUR", {}, keyed=False), rules, "transactions", batch)
     alerts = [orjson.dumps(repr(alert)) for alert in run.alerts(lines)]
     return alerts, run.rows, run.suppressed, [letter.offset for letter in run.dead_letters]
 
@@ -214,6 +214,6 @@ def test_replay_of_a_file_with_every_kind_of_line_is_the_same_for_every_batch() 
 def test_a_line_is_a_transaction_unless_its_record_names_another_topic(value: object) -> None:
     line = {"event_id": "e", "customer_id": "c", "account_id": "a", "occurred_at": 1_709_164_800_000, "amount_minor": 1}
     line |= {"currency": "EUR", "type": "salary", "channel": "atm", "record": value}
-    run = Replay(Intake("transactions", "EUR", {}, keyed=False), Rules(), "transactions", 10)
+    run = Replay(TransactionIntake("transactions", "EUR", {}, keyed=False), Rules(), "transactions", 10)
     assert list(run.alerts([orjson.dumps(line)])) == []
     assert run.events == 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handlers.intake.dedup import Seen
+from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.stream_time import StreamTime
 from handlers.kernel.customer_ids import ID_WORDS
 from handlers.kernel.jit import I8, NONE
@@ -20,13 +20,13 @@ def of_one(count: int) -> I8:
     return np.zeros((count, ID_WORDS), np.int64)
 
 
-def come(seen: Seen, first: int, count: int, at: int) -> int:
+def come(seen: DuplicateFilter, first: int, count: int, at: int) -> int:
     """So many events come at a moment; how many of them are taken for duplicates."""
     _, repeated = seen.sift(hashes(first, count), np.full(count, at), of_one(count), StreamTime())
     return int(repeated.sum())
 
 
-def known(seen: Seen, first: int, count: int = 1) -> int:
+def known(seen: DuplicateFilter, first: int, count: int = 1) -> int:
     """How many of these are known, without time going on."""
     _, repeated = seen.sift(hashes(first, count), np.full(count, NONE), of_one(count), StreamTime())
     return int(repeated.sum())
@@ -34,7 +34,7 @@ def known(seen: Seen, first: int, count: int = 1) -> int:
 
 def test_the_last_1048576_events_are_known_however_long_ago_and_all_of_the_last_24_hours() -> None:
     """Segments of 65,536 events: twenty at the start, one a day later to the millisecond, one a millisecond later."""
-    seen = Seen()
+    seen = DuplicateFilter()
     assert come(seen, 0, 1_310_720, 1_000 * HOUR) == 0
     assert come(seen, 1_310_720, 65_536, 1_024 * HOUR) == 0
     assert seen.events == 1_376_256
@@ -46,7 +46,7 @@ def test_the_last_1048576_events_are_known_however_long_ago_and_all_of_the_last_
 
 
 def test_of_one_day_4194304_events_are_known_and_no_more() -> None:
-    seen = Seen()
+    seen = DuplicateFilter()
     assert come(seen, 0, 4_194_304, 0) == 0
     assert known(seen, 0, 100) == 100
     assert come(seen, 4_194_304, 65_536, 0) == 0

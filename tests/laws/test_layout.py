@@ -46,8 +46,8 @@ from handlers.state.row import (
     TILE_OUT,
     WATCHES,
     WATCHES_MAX,
-    Scratch,
-    new_scratch,
+    OpenRow,
+    new_open_row,
 )
 from schemas.transaction import AMOUNT_LIMIT
 from schemas.units import DAY_MS, HOUR_MS
@@ -96,9 +96,9 @@ def tiles(kept: int, most: int) -> st.SearchStrategy[list[Tile]]:
 
 
 @st.composite
-def opened_rows(draw: st.DrawFn) -> Scratch:
+def opened_rows(draw: st.DrawFn) -> OpenRow:
     """A row with anything that a row may hold."""
-    s = new_scratch()
+    s = new_open_row()
     s.life[FIRST], s.life[LAST], s.life[NEWEST] = sorted(draw(st.tuples(moments, moments, moments)))
     s.life[LAST_OWN] = draw(st.one_of(st.just(0), moments))
     s.life[COUNT:] = draw(st.lists(sums, min_size=LIFE_FIELDS - COUNT, max_size=LIFE_FIELDS - COUNT))
@@ -128,7 +128,7 @@ def opened_rows(draw: st.DrawFn) -> Scratch:
     return s
 
 
-def _put_short(s: Scratch, which: int, to: np.ndarray, found: list[Tile], newest: int) -> None:
+def _put_short(s: OpenRow, which: int, to: np.ndarray, found: list[Tile], newest: int) -> None:
     for place, tile in enumerate(found):
         to[place, [TILE, TILE_COUNT, TILE_IN, TILE_OUT]] = newest - tile.age, *tile[1:4]
     s.size[which] = len(found)
@@ -137,20 +137,20 @@ def _put_short(s: Scratch, which: int, to: np.ndarray, found: list[Tile], newest
 _TILES = ((FIVES, "five", FIVE_KEPT, FIVE_MS), (HOURS, "hour", HOUR_KEPT, HOUR_MS), (DAYS, "day", DAY_KEPT, DAY_MS))
 
 
-def _written(s: Scratch) -> bytes:
+def _written(s: OpenRow) -> bytes:
     buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
     return buffer[: encode(s, buffer, 0)].tobytes()
 
 
-def _opened(row: bytes) -> Scratch:
-    s = new_scratch()
+def _opened(row: bytes) -> OpenRow:
+    s = new_open_row()
     for field in s:
         field[:] = 77  # what another customer's row left behind
     decode(s, np.frombuffer(row, np.uint8), 0)
     return s
 
 
-def _contents(s: Scratch) -> list[list[object]]:
+def _contents(s: OpenRow) -> list[list[object]]:
     """All that is in an opened row, but where its days stood."""
     days = np.delete(s.day[: s.size[DAYS]], [DAY_STATE, DAY_START, DAY_END], axis=1)
     short = (s.five[: s.size[FIVES], :TILE_FIELDS], s.hour[: s.size[HOURS], :TILE_FIELDS])
@@ -160,7 +160,7 @@ def _contents(s: Scratch) -> list[list[object]]:
 
 @settings(max_examples=80)
 @given(opened_rows())
-def test_a_row_is_read_as_it_was_written(s: Scratch) -> None:
+def test_a_row_is_read_as_it_was_written(s: OpenRow) -> None:
     found = _opened(_written(s))
     open_days(found)
     assert _contents(found) == _contents(s)
@@ -168,7 +168,7 @@ def test_a_row_is_read_as_it_was_written(s: Scratch) -> None:
 
 @settings(max_examples=40)
 @given(opened_rows(), st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 200)), st.sets(st.integers(0, 19)))
-def test_the_bytes_do_not_tell_which_days_were_opened(s: Scratch, days_later: int, changed: set[int]) -> None:
+def test_the_bytes_do_not_tell_which_days_were_opened(s: OpenRow, days_later: int, changed: set[int]) -> None:
     row = _written(s)
     closed, some, every = (_opened(row) for _ in range(3))
     assert _written(closed) == row
@@ -189,7 +189,7 @@ def test_the_bytes_do_not_tell_which_days_were_opened(s: Scratch, days_later: in
 
 
 def test_the_fullest_row_has_room() -> None:
-    s = new_scratch()
+    s = new_open_row()
     for field in s:
         field[:] = -MINOR_LIMIT if field.dtype == np.int64 else 0
     s.life[NEWEST] = 4_102_444_800_000

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.contact.history import dealings_of, sent_churn
+from handlers.contact.history import history_of, sent_churn
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.profile.upgrade import current
 from handlers.state.codec import decode
@@ -30,9 +30,9 @@ from handlers.state.row import (
     HOURS,
     LAST,
     LAST_OWN,
-    LOOK,
     MIX_FIELDS,
     NEWEST,
+    PRODUCT_DUE,
     RAISED_DUE,
     TIER,
     TILE,
@@ -40,8 +40,8 @@ from handlers.state.row import (
     TILE_IN,
     TILE_OUT,
     WATCHES,
-    Scratch,
-    new_scratch,
+    OpenRow,
+    new_open_row,
 )
 from schemas.units import DAY_MS, HOUR_MS
 from tests.laws.test_layout import _contents, opened_rows
@@ -65,11 +65,11 @@ class Flags(NamedTuple):
         return bytes([sum(1 << bit for bit, is_set in enumerate(self) if is_set)])
 
 
-def layout_1(s: Scratch, cooling: dict[int, int]) -> bytes:
+def layout_1(s: OpenRow, cooling: dict[int, int]) -> bytes:
     """The row in layout 1, which knew neither deposits, tiers nor watched products."""
     life = s.life.tolist()
     numbers = [life[FIRST], life[LAST] - life[FIRST], life[LAST] - life[LAST_OWN], life[NEWEST] - life[LAST]]
-    parts = [b"\1", *map(varint, numbers + life[COUNT:LOOK]), varint(s.size[ACCOUNTS])]
+    parts = [b"\1", *map(varint, numbers + life[COUNT:PRODUCT_DUE]), varint(s.size[ACCOUNTS])]
     for account in s.accounts[: s.size[ACCOUNTS]]:
         name = account[:ACCOUNT_WORDS].tobytes().rstrip(b"\0")
         parts += [varint(len(name)), name, varint(account[ACCOUNT_BALANCE]), varint(life[NEWEST] - account[ACCOUNT_AT])]
@@ -110,13 +110,13 @@ def _day_1(day: np.ndarray) -> list[bytes]:
 
 @settings(max_examples=15)
 @given(opened_rows(), cooldowns)
-def test_a_row_of_layout_1_says_the_same_in_the_present_one(s: Scratch, cooling: dict[int, int]) -> None:
-    s.life[[LOOK, TIER]] = s.size[WATCHES] = 0
-    found, row = new_scratch(), current(layout_1(s, cooling))
+def test_a_row_of_layout_1_says_the_same_in_the_present_one(s: OpenRow, cooling: dict[int, int]) -> None:
+    s.life[[PRODUCT_DUE, TIER]] = s.size[WATCHES] = 0
+    found, row = new_open_row(), current(layout_1(s, cooling))
     tail = row[decode(found, np.frombuffer(row, np.uint8), 0) :]
     open_days(found)
     assert _contents(found) == _contents(s)
     raised = int(s.life[RAISED_DUE])
-    assert dealings_of(tail).cooling == cooling
-    assert dealings_of(tail).contacts == ([sent_churn(raised)] if raised else [])
+    assert history_of(tail).cooling == cooling
+    assert history_of(tail).contacts == ([sent_churn(raised)] if raised else [])
     assert current(row) == row

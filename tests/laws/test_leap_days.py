@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.intake.json_scanner import NOT_PLAIN
+from handlers.intake.json_scanner import NOT_FAST
 from handlers.intake.rfc3339_scanner import moment
 from handlers.kernel.text import PADDING, text_of
 from handlers.profile.customer import profile
@@ -96,4 +96,4 @@ def test_moments_about_leap_days(text: str, milliseconds: int) -> None:
 def test_days_that_there_are_not(day: str) -> None:
     with pytest.raises(ValueError, match="day"):
         parse_rfc3339(f"{day}T00:00:00Z")
-    assert moment(text_of(f"{day}T00:00:00Z".encode() + PADDING), 0)[1] == NOT_PLAIN
+    assert moment(text_of(f"{day}T00:00:00Z".encode() + PADDING), 0)[1] == NOT_FAST

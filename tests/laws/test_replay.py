@@ -7,7 +7,7 @@ import pytest
 
 from commands.offers import SHIPPED, catalogue
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.replay import Replay
 from learning.simulator import simulate
 from schemas.alert import Alert
@@ -18,7 +18,9 @@ LINES = [orjson.dumps(transaction) for transaction in simulate(customers=60, day
 def replayed(batch: int) -> tuple[list[Alert], dict[str, bytes]]:
     """Alerts and rows of the simulated bank, folded in batches of this size."""
     rates: dict[str, Decimal] = {}
-    run = Replay(Intake("transactions", "EUR", rates, keyed=False), Rules(*catalogue(SHIPPED)), "transactions", batch)
+    run = Replay(
+        TransactionIntake("transactions", "EUR", rates, keyed=False), Rules(*catalogue(SHIPPED)), "transactions", batch
+    )
     return list(run.alerts(LINES)), run.rows
 
 

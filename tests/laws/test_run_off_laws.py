@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.aggregates.evaluate import SPEC
+from handlers.aggregates.evaluate import FEATURE_SPEC
 from handlers.aggregates.features import FEATURES
 from handlers.churn.run_off import FIGURES, GROUPS, marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
 from handlers.state.codec import decode
-from handlers.state.row import Scratch, new_scratch, new_work
+from handlers.state.row import OpenRow, new_open_row, new_work
 from tests import oracle
 from tests.fast import Fast
 from tests.streams_of_events import START, Step, Transaction, newest_moment, spelled
@@ -41,9 +41,9 @@ plans = st.lists(_steps, min_size=1, max_size=25)
 laters = st.one_of(st.just(0), st.integers(0, 3 * oracle.DAY), st.integers(0, 100 * oracle.DAY))
 
 
-def opened(stream: list[Transaction]) -> Scratch:
+def opened(stream: list[Transaction]) -> OpenRow:
     """The row that comes of it."""
-    s = new_scratch()
+    s = new_open_row()
     decode(s, np.frombuffer(Fast(offers=()).feed(stream).rows["C1"], np.uint8), 0)
     return s
 
@@ -88,7 +88,7 @@ def test_figures_and_run_off_are_as_defined(plan: list[Step], later: int) -> Non
     events, now = [oracle.event_of(transaction) for transaction in stream], newest_moment(stream) + later
     s, out = opened(stream), np.zeros((GROUPS, FIGURES), np.int64)
     values, room = np.zeros(len(FEATURES), np.int64), new_work()
-    assert runs_off(s, SPEC, now, out, values, room) == expected_run_off(events, now)
+    assert runs_off(s, FEATURE_SPEC, now, out, values, room) == expected_run_off(events, now)
     figures = expected(events, now)
     run_off(s, now, out)
     assert out.tolist() == figures
@@ -143,7 +143,7 @@ HALVED = [on(40, "transfer_out", -50_000, balance_minor=50_000)]
 )  # fmt: skip
 def test_when_a_customer_runs_off(stream: list[Transaction], day: int, runs: bool) -> None:
     out, values = np.zeros((GROUPS, FIGURES), np.int64), np.zeros(len(FEATURES), np.int64)
-    assert runs_off(opened(stream), SPEC, START + day * oracle.DAY, out, values, new_work()) == runs
+    assert runs_off(opened(stream), FEATURE_SPEC, START + day * oracle.DAY, out, values, new_work()) == runs
 
 
 @pytest.mark.parametrize("at", [START, START + 1, START + oracle.DAY - 1, START + 12 * oracle.HOUR])

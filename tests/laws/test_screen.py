@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.aggregates.features import FEATURES, INDEX
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.kernel.jit import NONE
 from handlers.offers.conditions import failing
-from handlers.offers.prefilter import MAY_FIT, NOT_ASKED, UNFITTING, screen_of, screened, waiting_of
+from handlers.offers.prefilter import MAY_FIT, NOT_ASKED, UNFITTING, candidates_of, prefilter, prefilter_of
 from handlers.offers.triggers import LARGE_CREDIT, SALARY
 from schemas.offer import Condition
 from tests.bank import START, offer
@@ -42,7 +42,7 @@ catalogues = st.lists(
 
 
 def values_of(known: dict[str, float | None]) -> np.ndarray:
-    """As measures.evaluate writes them; what is not named is missing."""
+    """As evaluate writes them; what is not named is missing."""
     values = np.full(len(FEATURES), NONE)
     for feature in FEATURES:
         value = known.get(feature.name)
@@ -57,11 +57,11 @@ def values_of(known: dict[str, float | None]) -> np.ndarray:
 def test_the_screen_says_what_the_conditions_say(
     catalogue: list[dict[str, Any]], known: dict[str, float | None], bits: int
 ) -> None:
-    waiting, values = waiting_of(offer(str(n), **one) for n, one in enumerate(catalogue)), values_of(known)
+    waiting, values = candidates_of(offer(str(n), **one) for n, one in enumerate(catalogue)), values_of(known)
     asked = [one for one in waiting if one.bits & bits]
-    fits = any(failing(one.checks, Snapshot(values)) is None for one in asked)
+    fits = any(failing(one.checks, FeatureValues(values)) is None for one in asked)
     expected = MAY_FIT if fits else UNFITTING if asked else NOT_ASKED
-    found = screened(screen_of(waiting), values, bits, START)
+    found = prefilter(prefilter_of(waiting), values, bits, START)
     # a product beyond 2^53 is left to the conditions
     assert found == expected or (found == MAY_FIT and expected == UNFITTING and _beyond_doubles(known))
 
@@ -73,27 +73,27 @@ def _beyond_doubles(known: dict[str, float | None]) -> bool:
 @pytest.mark.parametrize("how", HOLDS)
 @pytest.mark.parametrize(("value", "limit"), [(2, 3), (3, 3), (4, 3)])
 def test_a_condition_at_its_bound(how: str, value: int, limit: int) -> None:
-    waiting = waiting_of([offer(conditions=[Condition("count_30d", how, float(limit))])])
+    waiting = candidates_of([offer(conditions=[Condition("count_30d", how, float(limit))])])
     holds = {"at_least": value >= limit, "at_most": value <= limit, "above": value > limit, "below": value < limit}
-    found = screened(screen_of(waiting), values_of({"count_30d": value}), SALARY, START)
+    found = prefilter(prefilter_of(waiting), values_of({"count_30d": value}), SALARY, START)
     assert found == (MAY_FIT if holds[how] else UNFITTING)
 
 
 @pytest.mark.parametrize(("value", "found"), [(2**53 - 1, UNFITTING), (2**53, MAY_FIT), (-(2**53), MAY_FIT)])
 def test_a_figure_too_large_for_a_double_is_left_to_the_conditions(value: int, found: int) -> None:
     how = "below" if value > 0 else "above"
-    waiting = waiting_of([offer(conditions=[Condition("balance", how, 0.0)])])
-    assert screened(screen_of(waiting), values_of({"balance": value}), SALARY, START) == found
+    waiting = candidates_of([offer(conditions=[Condition("balance", how, 0.0)])])
+    assert prefilter(prefilter_of(waiting), values_of({"balance": value}), SALARY, START) == found
 
 
 @pytest.mark.parametrize(("value", "found"), [(2**52 - 1, UNFITTING), (2**52, MAY_FIT)])
 def test_a_limit_too_large_for_a_double_is_left_to_the_conditions(value: int, found: int) -> None:
-    waiting = waiting_of([offer(conditions=[Condition("count_30d", "above", times=2.0, of="balance")])])
-    assert screened(screen_of(waiting), values_of({"count_30d": 1, "balance": value}), SALARY, START) == found
+    waiting = candidates_of([offer(conditions=[Condition("count_30d", "above", times=2.0, of="balance")])])
+    assert prefilter(prefilter_of(waiting), values_of({"count_30d": 1, "balance": value}), SALARY, START) == found
 
 
 def test_an_offer_is_asked_from_its_first_moment_to_before_its_last() -> None:
-    (waiting,) = waiting_of([offer()])
-    screen = screen_of([waiting._replace(since=1_000, until=2_000)])
-    asked = [screened(screen, values_of({}), SALARY, at) for at in (999, 1_000, 1_999, 2_000)]
+    (waiting,) = candidates_of([offer()])
+    screen = prefilter_of([waiting._replace(since=1_000, until=2_000)])
+    asked = [prefilter(screen, values_of({}), SALARY, at) for at in (999, 1_000, 1_999, 2_000)]
     assert asked == [NOT_ASKED, MAY_FIT, MAY_FIT, NOT_ASKED]

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake import dedup as memory
-from handlers.intake.customer_records import NoteIntake
-from handlers.intake.dedup import Seen, event_hashes
+from handlers.intake.customer_records import CustomerRecordIntake
+from handlers.intake.dedup import DuplicateFilter, event_hashes
 from handlers.intake.events import Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import ID_WORDS
 from handlers.kernel.jit import I8, NONE
 from streams.partition.partition import CustomerRecordIntakes, Partition
@@ -78,7 +78,7 @@ def of_one(count: int) -> I8:
     return np.zeros((count, ID_WORDS), np.int64)
 
 
-def sifted(seen: Seen, stream: Stream, time: StreamTime) -> list[bool]:
+def sifted(seen: DuplicateFilter, stream: Stream, time: StreamTime) -> list[bool]:
     hashes = np.array([hashed for hashed, _ in stream], np.int64)
     _, repeated = seen.sift(hashes, np.array([moment for _, moment in stream], np.int64), of_one(len(stream)), time)
     return repeated.tolist()
@@ -91,7 +91,7 @@ def test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same(
     stream: Stream, sizes: list[int]
 ) -> None:
     stored: dict[int, bytearray] = {}
-    seen, time, found, read = Seen(), StreamTime(), [], 0
+    seen, time, found, read = DuplicateFilter(), StreamTime(), [], 0
     for part in cut(stream, sizes):
         found += sifted(seen, part, time)
         read += len(part)
@@ -105,7 +105,7 @@ def test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same(
         for number in changes.forgotten:
             del stored[number]
         # the owner after this commit starts from what was stored
-        seen = Seen(seen.events, seen.oldest, {number: bytes(data) for number, data in stored.items()})
+        seen = DuplicateFilter(seen.events, seen.oldest, {number: bytes(data) for number, data in stored.items()})
     assert found == by_definition(stream)
     assert seen.events == sum(bool(hashed) for hashed, _ in stream) - sum(found)
 
@@ -122,13 +122,13 @@ def test_a_stream_that_comes_twice_and_with_repeats_changes_nothing(
 
 
 def test_a_batch_that_the_table_has_no_room_for_is_taken_whole() -> None:
-    seen, hashes = Seen(), np.arange(1, 3_001) * 0x9E3779B97F4A7C1
+    seen, hashes = DuplicateFilter(), np.arange(1, 3_001) * 0x9E3779B97F4A7C1
     moments = np.zeros(len(hashes), np.int64)
     assert [seen.sift(hashes, moments, 0)[1].sum() for _ in range(2)] == [0, len(hashes)]
 
 
 def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_bound() -> None:
-    seen, ids = Seen(), np.random.default_rng(1).permutation(np.arange(1, 5_000_001)) * 0x9E3779B97F4A7C1
+    seen, ids = DuplicateFilter(), np.random.default_rng(1).permutation(np.arange(1, 5_000_001)) * 0x9E3779B97F4A7C1
     clocks, repeated = seen.sift(ids, np.zeros(len(ids), np.int64), of_one(len(ids)), StreamTime())
     assert not repeated.any()
     assert clocks[-1] == 0
@@ -153,7 +153,7 @@ def test_a_million_events_are_known_at_any_moment_however_long_ago_they_were_and
     total = PROMISED + 12 * 65_536 + 5
     ids = np.random.default_rng(3).permutation(np.arange(1, total + 1)) * 0x9E3779B97F4A7C1
     moments = START + np.arange(total) * 1_000
-    store, seen, time = MemoryStore(), Seen(), StreamTime()
+    store, seen, time = MemoryStore(), DuplicateFilter(), StreamTime()
     at = store.claim(0)
     checked = 0
     for start in range(0, total, 20_000):
@@ -165,7 +165,7 @@ def test_a_million_events_are_known_at_any_moment_however_long_ago_they_were_and
         if done >= PROMISED and (done % 60_000 < 20_000 or done == total):
             # another owner, from what is stored, at a moment like any other
             held = store.seen(0, range(at.oldest, at.events // 65_536 + 1))
-            for known in (seen, Seen(at.events, at.oldest, held)):
+            for known in (seen, DuplicateFilter(at.events, at.oldest, held)):
                 again = ids[done - PROMISED : done]
                 assert known.sift(again, np.full(PROMISED, NONE), of_one(PROMISED), time)[1].all()
             checked += 1
@@ -179,7 +179,7 @@ def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
     one that never came is not."""
     total = PROMISED + 3 * 65_536 + 7
     names = [f"e{n}" for n in range(total)]
-    store, seen = MemoryStore(), Seen()
+    store, seen = MemoryStore(), DuplicateFilter()
     seen.sift(event_hashes(names), START + np.arange(total) * 1_000, of_one(total), StreamTime())
     store.commit(0, store.claim(0), 1, 0, Changes(seen=seen.take()))
     partition = owner_of(store)
@@ -194,8 +194,8 @@ def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
 
 
 def owner_of(store: MemoryStore) -> Partition:
-    notes = CustomerRecordIntakes(*(NoteIntake(topic, kind) for topic, kind in TOPICS.items()))
-    made = Intake(TOPIC, "EUR", {}), Engine(TOPIC), notes
+    notes = CustomerRecordIntakes(*(CustomerRecordIntake(topic, kind) for topic, kind in TOPICS.items()))
+    made = TransactionIntake(TOPIC, "EUR", {}), Engine(TOPIC), notes
     return Partition(0, store, *made, Rules, "alerts", "letters", RowCache(1 << 20))
 
 
@@ -225,7 +225,7 @@ def test_nothing_is_lost_while_the_table_grows(monkeypatch: pytest.MonkeyPatch, 
             present.add(number)
         if len(present) == segment:
             last, present = present, set()
-    seen, time, found = Seen(), StreamTime(), []
+    seen, time, found = DuplicateFilter(), StreamTime(), []
     for part in cut(list(zip(numbers.tolist(), moments.tolist(), strict=True)), sizes):
         found += sifted(seen, part, time)
     assert found == expected

@@ -8,9 +8,10 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.engine.engine import Engine, Rules
+from handlers.engine.engine import Engine
+from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.order import by_time
 from learning.replay import Replay
 from schemas.alert import Alert
@@ -88,7 +89,7 @@ def partition(store: MemoryStore, rules: Rules = RULES) -> Partition:
     found = Partition(
         0,
         store,
-        Intake("transactions", "EUR", {}),
+        TransactionIntake("transactions", "EUR", {}),
         Engine("transactions"),
         customer_record_intakes(Settings()),
         lambda: rules,
@@ -151,12 +152,12 @@ def test_a_gap_of_the_feed_says_nothing_of_whoever_would_have_come(gap: int, tic
 def test_a_file_in_any_order_is_replayed_as_a_stream_in_the_order_of_time(events: list[Json], random: Any) -> None:
     lines = [orjson.dumps(event) for event in events]
     mixed = random.sample(lines, len(lines))
-    once, again = (Replay(Intake("t", "EUR", {}, keyed=False), RULES, "t", 7) for _ in range(2))
+    once, again = (Replay(TransactionIntake("t", "EUR", {}, keyed=False), RULES, "t", 7) for _ in range(2))
     alerts = list(once.alerts(lines))
     ordered, places = by_time(mixed)
     assert list(again.alerts(ordered)) == alerts
     assert once.rows == again.rows
     assert [mixed[place] for place in places] == lines == ordered
-    astray = Replay(Intake("t", "EUR", {}, keyed=False), RULES, "t", 7)
+    astray = Replay(TransactionIntake("t", "EUR", {}, keyed=False), RULES, "t", 7)
     list(astray.alerts(sorted(lines, key=lambda line: orjson.loads(line)["customer_id"])))
     assert (once.order.is_stream, astray.order.is_stream) == (True, False)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.churn_training import Trained, train
 from learning.history import History, read
 from learning.simulator import simulate
@@ -19,7 +19,7 @@ HORIZON = 30
 def read_lines(*files: Iterable[bytes], currency: str = "EUR") -> History:
     """The history in these files."""
     rates: dict[str, Decimal] = {}
-    return read(files, Intake("transactions", currency, rates, keyed=False), lambda events: None)
+    return read(files, TransactionIntake("transactions", currency, rates, keyed=False), lambda events: None)
 
 
 @pytest.fixture(scope="session")

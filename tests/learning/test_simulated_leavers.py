@@ -13,7 +13,7 @@ import pytest
 
 from handlers.aggregates.features import BANK_MADE_TYPES
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.churn_training import train
 from learning.replay import Replay
 from learning.simulator import START, Truth, ground_truth, simulate
@@ -82,7 +82,7 @@ def noticed() -> Noticed:
     for row in rows:
         if row["type"] not in BANK_MADE and not row.get("reversal_of"):
             found.own.setdefault(str(row["customer_id"]), []).append(parse_rfc3339(str(row["occurred_at"])))
-    run = Replay(Intake("transactions", "EUR", {}, keyed=False), Rules(churn=model), "transactions", 1_000)
+    run = Replay(TransactionIntake("transactions", "EUR", {}, keyed=False), Rules(churn=model), "transactions", 1_000)
     for alert in run.alerts(map(orjson.dumps, rows)):
         found.told(alert)
     return found

@@ -7,7 +7,7 @@ import pytest
 from handlers.churn.inputs import DECLARED, NAMES, inputs_of
 from handlers.profile.customer import profile
 from handlers.state.codec import decode
-from handlers.state.row import new_scratch
+from handlers.state.row import new_open_row
 from handlers.state.row_table import LEDGER
 from learning.history import History, HistoryError
 from learning.label_plan import plan
@@ -37,7 +37,7 @@ def test_a_training_row_is_byte_for_byte_the_live_rows_figures(lines: list[bytes
             figures = profile(row, cutoff)
             shown = [np.nan if (v := figures[feature.name]) is None else float(v) for feature in DECLARED]
             assert inputs[: len(DECLARED)].tobytes() == np.array(shown).tobytes()
-            opened = new_scratch()
+            opened = new_open_row()
             decode(opened, np.frombuffer(row, np.uint8), 0)
             assert inputs.tobytes() == inputs_of(opened, cutoff).tobytes()
 

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.contact.history import ACCEPTED, ANSWERS, BOUGHT, DECLINED, IGNORED, RETRACTED, SHOWN
 from handlers.contact.rules import in_control
-from handlers.intake.customer_records import Note, NoteIntake
+from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
 from handlers.intake.events import Record
 from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
@@ -151,9 +151,9 @@ def test_a_retracted_offer_that_is_accepted_all_the_same_counts() -> None:
     assert run.dealings("ann").contacts[0].answer == ACCEPTED
 
 
-def read(value: bytes, kind: Any = CustomerEvent, key: bytes | None = b"ann") -> Note | DeadLetter:
+def read(value: bytes, kind: Any = CustomerEvent, key: bytes | None = b"ann") -> CustomerRecord | DeadLetter:
     """What becomes of one record that Kafka received on day 0."""
-    notes, letters = NoteIntake("events", kind).notes(3, [Record(7, day(0), key, value)])
+    notes, letters = CustomerRecordIntake("events", kind).notes(3, [Record(7, day(0), key, value)])
     return (notes + letters)[0]
 
 
@@ -163,9 +163,9 @@ OUTCOME = b'{"customer_id":"ann","offer_id":"card","outcome":"%s","occurred_at":
 
 def test_a_sound_record_becomes_a_note() -> None:
     note = read(SOUND % (b"consent_given", b',"channel":"sms","mood":"good"'))
-    assert isinstance(note, Note)
+    assert isinstance(note, CustomerRecord)
     assert (note.at, note.topic, note.offset) == (day(0), "events", 7)
-    assert isinstance(read(OUTCOME % b"bought", AlertOutcome), Note)
+    assert isinstance(read(OUTCOME % b"bought", AlertOutcome), CustomerRecord)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handlers.contact.history import RULES
+from handlers.contact.history import SUPPRESSION_REASONS
 from schemas.offer import Condition
 from schemas.policy import Policy
 from tests.bank import booked, day, offer, offered, salary
@@ -41,7 +41,7 @@ def test_where_everything_that_fits_is_kept_back_the_one_of_the_highest_value_is
     run = Fast(offers=offers, policy=Policy(consent_required=["email"])).feed([salary(0)])
     assert run.alerts == []
     (noted,) = run.dealings("ann").suppressions
-    assert (RULES[noted.rule], noted.offer_id, noted.at) == ("consent", "b", day(0))
+    assert (SUPPRESSION_REASONS[noted.rule], noted.offer_id, noted.at) == ("consent", "b", day(0))
 
 
 def test_who_may_have_an_offer_is_no_reason_for_it() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from handlers.kernel.customer_ids import ids_of
 from handlers.kernel.text import WORD
 from handlers.state.row_arena import HEAD
-from handlers.state.row_table import LEDGER, Rows
+from handlers.state.row_table import LEDGER, RowTable
 from streams.partition.row_cache import RowCache
 
 NAMES = ["a", "b", "C-0000000001", "x" * 64, "x" * 63, LEDGER]
@@ -21,9 +21,9 @@ def held(cache: RowCache, partition: int, names: list[str]) -> list[bytes | None
 
 def test_a_row_that_was_put_is_held_by_partition_and_the_last_one_counts() -> None:
     cache = RowCache(1 << 20)
-    cache.put(1, Rows.of({"a": b"1", "b": b"2"}))
-    cache.put(1, Rows.of({"a": b"333"}))
-    cache.put(2, Rows.of({"a": b"4", "b": b""}))
+    cache.put(1, RowTable.of({"a": b"1", "b": b"2"}))
+    cache.put(1, RowTable.of({"a": b"333"}))
+    cache.put(2, RowTable.of({"a": b"4", "b": b""}))
     assert held(cache, 1, ["b", "c", "a"]) == [b"2", None, b"333"]
     assert held(cache, 2, ["a", "b"]) == [b"4", b""]
     records = [1, 1, 1, 1, 0]  # words of a, b, the longer a, the other a and the other b
@@ -32,12 +32,12 @@ def test_a_row_that_was_put_is_held_by_partition_and_the_last_one_counts() -> No
 
 def test_a_partition_that_is_dropped_leaves_nothing() -> None:
     cache = RowCache(1 << 20)
-    cache.put(1, Rows.of({"a": b"1"}))
-    cache.put(2, Rows.of({"a": b"2"}))
+    cache.put(1, RowTable.of({"a": b"1"}))
+    cache.put(2, RowTable.of({"a": b"2"}))
     cache.drop(1)
     assert held(cache, 1, ["a"]) == [None]
     assert held(cache, 2, ["a"]) == [b"2"]
-    cache.put(1, Rows.of({"a": b"3"}))
+    cache.put(1, RowTable.of({"a": b"3"}))
     assert held(cache, 1, ["a"]) == [b"3"]
     assert len(cache) == 2
     cache.drop(1)
@@ -49,7 +49,7 @@ def test_memory_is_bounded_and_what_was_used_lately_stays() -> None:
     bound = 100 * (HEAD * WORD + 112) + 2 * 1_024 * WORD
     cache = RowCache(100 * (HEAD * WORD + 112))
     for number in range(1_000):
-        cache.put(0, Rows.of({f"c{number}": bytes(100)}))
+        cache.put(0, RowTable.of({f"c{number}": bytes(100)}))
         assert held(cache, 0, ["c0"]) != [None]
         assert cache.size <= bound
     assert held(cache, 0, ["c1"]) == [None]
@@ -76,7 +76,7 @@ def test_what_is_held_is_always_the_row_that_was_put_last(
             cache.drop(partition)
             put[partition] = {}
         elif isinstance(told, dict):
-            cache.put(partition, Rows.of(told))
+            cache.put(partition, RowTable.of(told))
             put[partition] |= told
         else:
             held(cache, partition, told)
@@ -92,16 +92,16 @@ def test_with_room_enough_every_row_is_held(rows: dict[str, bytes]) -> None:
     known = {name.rstrip("\0"): row for name, row in rows.items()}
     for _ in range(3):
         for name, row in known.items():
-            cache.put(0, Rows.of({name: row}))
+            cache.put(0, RowTable.of({name: row}))
         assert held(cache, 0, list(known)) == list(known.values())
         known = {name: row + b"grown" * 3 for name, row in known.items()}
 
 
 def test_a_row_that_has_grown_too_long_is_not_held_as_it_was() -> None:
     cache = RowCache(2 * WORD * (HEAD + 4))
-    cache.put(0, Rows.of({"a": b"short"}))
+    cache.put(0, RowTable.of({"a": b"short"}))
     assert held(cache, 0, ["a"]) == [b"short"]
-    cache.put(0, Rows.of({"a": bytes(1_000)}))
+    cache.put(0, RowTable.of({"a": bytes(1_000)}))
     assert held(cache, 0, ["a"]) == [None]
 
 
@@ -109,7 +109,7 @@ def test_thousands_of_rows_are_found_while_they_grow() -> None:
     cache, rows = RowCache(1 << 26), {f"C-{number:010}": b"%d" % number for number in range(5_000)}
     for _ in range(4):
         rows = {name: row + row for name, row in rows.items()}
-        cache.put(3, Rows.of(rows))
+        cache.put(3, RowTable.of(rows))
     assert held(cache, 3, list(rows)) == list(rows.values())
     assert held(cache, 4, list(rows)[:9]) == [None] * 9
     assert len(cache) == 5_000

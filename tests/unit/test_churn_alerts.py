@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from handlers.aggregates.features import FEATURES, INDEX
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.churn.inputs import NAMES
 from handlers.churn.model import ChurnModel, dumps
 from handlers.churn.reasons import REASONS_MAX, reasons
@@ -98,15 +98,15 @@ def test_a_challenger_is_asked_whatever_the_model_is_asked_and_raises_nothing() 
     # the model is asked on days 16, 18, 21 and 25 (see above); the challenger says one in two after 5 days
     bank = run(challenger=by_hand(-4 * log(6), 4.0)).feed([*every_second_day(), day(25)])
     assert [alert.raised_at for alert in bank.alerts] == [rfc3339(day(25))]
-    assert [(look.customer_id, look.at) for look in bank.looks] == [("ann", day(on)) for on in (16, 18, 21, 25)]
-    assert [look.bands for look in bank.looks] == [
+    assert [(look.customer_id, look.at) for look in bank.comparisons] == [("ann", day(on)) for on in (16, 18, 21, 25)]
+    assert [look.bands for look in bank.comparisons] == [
         ("low", "medium"),
         ("low", "high"),
         ("medium", "high"),
         ("high", "high"),
     ]
-    assert bank.looks[-1].champion == bank.alerts[0].score
-    assert bank.looks[0].challenger == pytest.approx(1 / (1 + exp(-4 * log(4.5 / 6))))
+    assert bank.comparisons[-1].champion == bank.alerts[0].score
+    assert bank.comparisons[0].challenger == pytest.approx(1 / (1 + exp(-4 * log(4.5 / 6))))
 
 
 @pytest.mark.parametrize("challenger", [None, MODEL])
@@ -142,10 +142,10 @@ def test_nobody_is_judged_who_is_younger_than_the_youngest_that_the_model_has_se
     careful = msgspec.structs.replace(MODEL, training=training)
     # at the start of a day age ends in a half, too: the first booking is on day 0, so 40 days have passed on day 41
     bank = run(churn=careful, challenger=careful).feed([*every_second_day(), day(40)])
-    assert (bank.alerts, bank.looks, bank.due) == ([], [], {"ann": day(41)})
+    assert (bank.alerts, bank.comparisons, bank.due) == ([], [], {"ann": day(41)})
     bank.feed([day(41)])
     assert [alert.raised_at for alert in bank.alerts] == [rfc3339(day(41))]
-    assert [look.at for look in bank.looks] == [day(41)]
+    assert [look.at for look in bank.comparisons] == [day(41)]
     back = run(churn=careful).feed([*every_second_day(), paid(26), paid(39), day(41)])
     assert back.alerts == []
 
@@ -278,13 +278,13 @@ def test_a_drained_balance_is_told() -> None:
     assert told["balance_draining"].sentence == "The balance has fallen by 81% in 30 days."
 
 
-def figures(**values: float) -> Snapshot:
+def figures(**values: float) -> FeatureValues:
     """A snapshot in which only these are known."""
     raw = np.array([0 if feature.exact else np.float64(np.nan).view(np.int64) for feature in FEATURES])
     for name, value in values.items():
         place = INDEX[name]
         raw[place] = value if FEATURES[place].exact else np.float64(value).view(np.int64)
-    return Snapshot(raw)
+    return FeatureValues(raw)
 
 
 def test_only_what_has_moved_the_number_up_is_told_the_most_first_and_at_most_four() -> None:

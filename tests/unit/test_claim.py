@@ -5,7 +5,7 @@ import pytest
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from streams.broker.ownership import Ownership
 from streams.broker.side_topics import customer_record_intakes
 from streams.ops.settings import Settings
@@ -18,7 +18,7 @@ from streams.store.port import Offsets
 @pytest.fixture
 def claim() -> Ownership:
     """Of a partition whose transactions start at offset 10, and of which nothing was read."""
-    parts = Intake("transactions", "EUR", {}), Engine("transactions"), customer_record_intakes(Settings())
+    parts = TransactionIntake("transactions", "EUR", {}), Engine("transactions"), customer_record_intakes(Settings())
     partition = Partition(0, MemoryStore(), *parts, Rules, "alerts", "letters", RowCache(1 << 20))
     partition.claim()
     partition.start = Offsets(10, 0, 0)

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from handlers.contact.history import DECLINED, dealings_of
-from handlers.intake.dedup import Seen
+from handlers.contact.history import DECLINED, history_of
+from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.jit import NONE
 from handlers.offers.counts import Counts, Ledger
 from handlers.profile.customer import profile
@@ -112,8 +112,8 @@ def test_todays_reader_reads_older_and_newer_alerts(recorded: bytes) -> None:
 
 
 def test_a_newer_worker_reads_an_older_transaction() -> None:
-    batch = Intake("transactions", "EUR", {}).batch(
-        0, [Record(5, 1769846400000, b"c-1", TRANSACTION_1)], StreamTime(), Seen()
+    batch = TransactionIntake("transactions", "EUR", {}).batch(
+        0, [Record(5, 1769846400000, b"c-1", TRANSACTION_1)], StreamTime(), DuplicateFilter()
     )
     assert batch.dead_letters == []
     assert (batch.customers, batch.amount.tolist(), batch.at.tolist()) == (["c-1"], [-1250], [1769846400000])
@@ -122,7 +122,7 @@ def test_a_newer_worker_reads_an_older_transaction() -> None:
 
 def test_a_worker_reads_a_transaction_that_knows_more_than_it_does() -> None:
     record = Record(6, 1769846400000, b"c-1", TRANSACTION_OF_TOMORROW)
-    batch = Intake("transactions", "EUR", {}).batch(0, [record], StreamTime(), Seen())
+    batch = TransactionIntake("transactions", "EUR", {}).batch(0, [record], StreamTime(), DuplicateFilter())
     assert batch.dead_letters == []
     assert (batch.unknown_types, batch.unknown_channels, batch.amount.tolist()) == (1, 1, [100])
 
@@ -153,7 +153,7 @@ def test_a_row_of_layout_1_keeps_its_figures_its_cooldown_and_its_alert() -> Non
 
 
 def test_dealings_and_a_ledger_of_before_are_read() -> None:
-    dealings = dealings_of(DEALINGS_1)
+    dealings = history_of(DEALINGS_1)
     (contact,) = dealings.contacts
     assert (contact.offer_id, contact.kind, contact.answer, contact.valid_days) == (
         "card",

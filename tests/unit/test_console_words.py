@@ -7,7 +7,7 @@ from string import Formatter
 import pytest
 
 from handlers.aggregates.features import FEATURES
-from handlers.contact.history import RULES
+from handlers.contact.history import SUPPRESSION_REASONS
 from schemas.offer import CONTACT_CHANNELS
 from schemas.transaction import CHANNELS
 from serving.chinese import CHINESE, ENGLISH
@@ -26,7 +26,7 @@ def texts() -> set[str]:
         said |= set(re.findall(r"""_\(\s*"([^"]+)"(?!\s*~)""", text)) | set(re.findall(r"_\(\s*'([^']+)'", text))
     for file in SERVING.glob("*.py"):
         said |= set(re.findall(r'\.say\(\s*"([^"]+)"', file.read_text("utf-8")))
-    said |= {f"rule.{rule}" for rule in RULES} | {f"switch.{to}" for to in ("on", "off", "dry-run")}
+    said |= {f"rule.{rule}" for rule in SUPPRESSION_REASONS} | {f"switch.{to}" for to in ("on", "off", "dry-run")}
     said |= {*CHANNELS, *CONTACT_CHANNELS, *STATES, *WINDOWS, "control group", "dry run", "expired"}
     said |= {"eligibility", "applicability", "suitability", "priority"}
     others = (f for f in FEATURES if f.name.rpartition("_")[0] not in FLOWS and not f.name.startswith("share_"))

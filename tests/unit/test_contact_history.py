@@ -2,7 +2,17 @@
 
 import pytest
 
-from handlers.contact.history import CONTROL, DECLINED, IGNORED, OPEN, RETRACTED, RULES, SENT, Contact, Dealings
+from handlers.contact.history import (
+    CONTROL,
+    DECLINED,
+    IGNORED,
+    OPEN,
+    RETRACTED,
+    SENT,
+    SUPPRESSION_REASONS,
+    Contact,
+    ContactHistory,
+)
 from handlers.contact.rules import in_control
 from schemas.offer import CONTACT_CHANNELS, Offer
 from schemas.policy import Cap, Policy
@@ -39,23 +49,23 @@ def test_a_contact_is_remembered_as_long_as_a_rule_can_ask_for_it(
 ) -> None:
     known = {each.offer_id: each for each in offers}
     for at, left in ((day(until) - 1, [made]), (day(until), [])):
-        dealings = Dealings([made])
+        dealings = ContactHistory([made])
         dealings.forget(at, policy, known)
         assert dealings.contacts == left, (at - day(0)) / DAY_MS
 
 
 def test_a_churn_alert_that_stands_is_remembered_until_the_customer_is_back() -> None:
     standing, answered = contact(offer_id=""), contact(RETRACTED, 10, offer_id="")
-    dealings = Dealings([standing, answered])
+    dealings = ContactHistory([standing, answered])
     dealings.forget(day(5_000), Policy(), {})
     assert dealings.contacts == [standing]
 
 
 def test_the_last_three_that_were_not_sent_are_remembered_oldest_first() -> None:
-    dealings = Dealings()
-    for number, rule in enumerate(RULES[:5]):
+    dealings = ContactHistory()
+    for number, rule in enumerate(SUPPRESSION_REASONS[:5]):
         dealings.suppress(number, rule, f"offer-{number}")
-    assert [(each.at, RULES[each.rule], each.offer_id) for each in dealings.suppressions] == [
+    assert [(each.at, SUPPRESSION_REASONS[each.rule], each.offer_id) for each in dealings.suppressions] == [
         (2, "dry_run", "offer-2"),
         (3, "held", "offer-3"),
         (4, "cooldown", "offer-4"),
@@ -63,7 +73,7 @@ def test_the_last_three_that_were_not_sent_are_remembered_oldest_first() -> None
 
 
 def test_of_more_than_32_products_the_one_of_the_longest_ago_is_forgotten() -> None:
-    dealings = Dealings()
+    dealings = ContactHistory()
     for number in range(32):
         dealings.note_product(f"p{number}", 1_000 + number, taken=number != 1)
     dealings.note_product("p0", 2_000, taken=True)

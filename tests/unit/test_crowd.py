@@ -4,7 +4,7 @@ import msgspec
 
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from schemas.policy import Policy
 from schemas.units import HOUR_MS, parse_rfc3339
 from streams.broker.side_topics import customer_record_intakes
@@ -51,7 +51,7 @@ def opened(store: MemoryStore, policy: Policy) -> Partition:
     partition = Partition(
         0,
         store,
-        Intake("transactions", "EUR", {}),
+        TransactionIntake("transactions", "EUR", {}),
         Engine("transactions"),
         customer_record_intakes(Settings()),
         lambda: rules,

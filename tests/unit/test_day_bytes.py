@@ -24,7 +24,7 @@ from handlers.state.row import (
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    new_scratch,
+    new_open_row,
 )
 from schemas.transaction import CHANNELS, TYPES
 
@@ -91,7 +91,7 @@ DAYS: dict[str, tuple[Day, str]] = {
 
 def opened(day: Day) -> np.ndarray:
     """As it stands in an opened row."""
-    fields = new_scratch().day[0]
+    fields = new_open_row().day[0]
     fields[TILE_COUNT], fields[DAY_OWN] = day.count, day.own
     fields[TILE_IN], fields[TILE_OUT], fields[DAY_LARGEST] = day.money_in, day.money_out, day.largest
     if day.balances is not None:
@@ -110,7 +110,7 @@ def written(day: np.ndarray, age: int) -> bytes:
 
 
 def read(data: bytes) -> np.ndarray:
-    s = new_scratch()
+    s = new_open_row()
     s.stored[: len(data) + 3] = np.frombuffer(b"\xee" + data + b"\xee\xee", np.uint8)
     s.day[0] = 77
     s.day[0, [DAY_STATE, DAY_START, DAY_END]] = CLOSED, 1, 1 + len(data)

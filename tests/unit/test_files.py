@@ -13,7 +13,7 @@ import pytest
 
 from commands.console import Failure
 from commands.lines import reading
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from learning.history import read
 from tests.live import tracker
 
@@ -61,7 +61,7 @@ def test_a_file_is_read_by_what_it_holds(tmp_path: Path, content: bytes) -> None
 
 def test_a_blank_line_is_no_record_and_counts_as_a_line(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "bank.jsonl", b"\n" + ONE + b"\n \t\n\n" + TWO + b"\n{}\n\n")
-    history = read([lines], Intake("t", "EUR", {}, keyed=False), lambda _: None)
+    history = read([lines], TransactionIntake("t", "EUR", {}, keyed=False), lambda _: None)
     (refused,) = history.notices.refusals
     assert (len(history), refused.records, refused.field, refused.first) == (2, 1, "event_id", "line 6")
 

@@ -12,7 +12,7 @@ from handlers.contact.history import (
     SHOWN,
     SUPPRESSIONS_MAX,
     Contact,
-    Dealings,
+    ContactHistory,
     sent_churn,
 )
 from handlers.offers.counts import OFFERS_KNOWN_MAX, Ledger
@@ -32,7 +32,7 @@ def contact(answer: int = OPEN, answered_on: int = 0, delay_ms: int = 0, valid_d
 
 def remembered(one: Contact, on: float, policy: Policy | None = None, cooldown_days: int = 1) -> bool:
     """Whether it is still there after that day's noon."""
-    dealings = Dealings(contacts=[one])
+    dealings = ContactHistory(contacts=[one])
     known = {"savings": offer(cooldown_days=cooldown_days)}
     dealings.forget(day(on), policy or Policy(decline_days=1, ignored_days=1), known)
     return dealings.contacts == [one]
@@ -69,7 +69,7 @@ def test_a_churn_alert_that_stands_is_never_forgotten_and_one_that_was_taken_bac
 
 def test_what_is_forgotten_takes_nothing_else_with_it() -> None:
     old, young = contact(), contact(SHOWN, 89)
-    dealings = Dealings(contacts=[old, young, old])
+    dealings = ContactHistory(contacts=[old, young, old])
     dealings.forget(day(90), Policy(), {})
     assert dealings.contacts == [young]
 
@@ -98,7 +98,7 @@ def test_the_ledger_knows_so_many_offers_and_drops_what_is_offered_no_more_longe
 
 
 def test_the_last_few_reasons_why_not_are_kept() -> None:
-    dealings = Dealings()
+    dealings = ContactHistory()
     for number in range(5):
         dealings.suppress(number, "cap", f"offer-{number}")
     assert SUPPRESSIONS_MAX == 3
@@ -106,7 +106,7 @@ def test_the_last_few_reasons_why_not_are_kept() -> None:
 
 
 def test_a_product_is_held_from_its_latest_word_whatever_order_they_come_in() -> None:
-    dealings = Dealings()
+    dealings = ContactHistory()
     assert dealings.note_product("card", 100, taken=True)
     assert dealings.holds("card")
     assert not dealings.note_product("card", 99, taken=False)
@@ -117,7 +117,7 @@ def test_a_product_is_held_from_its_latest_word_whatever_order_they_come_in() ->
 
 
 def test_of_too_many_products_the_one_heard_of_longest_ago_gives_way() -> None:
-    dealings = Dealings()
+    dealings = ContactHistory()
     for number in range(PRODUCTS_MAX):
         dealings.note_product(f"p{number}", 1_000 + number, taken=number != 1)
     dealings.note_product("p0", 5_000, taken=True)  # known already: nobody gives way

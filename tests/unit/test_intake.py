@@ -10,19 +10,21 @@ import numpy as np
 import orjson
 import pytest
 
-from handlers.intake.dedup import Seen
-from handlers.intake.events import Batch, Record
+from handlers.intake.dedup import DuplicateFilter
+from handlers.intake.events import EventBatch, Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.strict_json import DEPTH_MAX, VALUE_BYTES_MAX, alone
-from handlers.intake.transactions import Intake
-from handlers.intake.validation import Refusal, refusal_of_moment
+from handlers.intake.strict_json import DEPTH_MAX, VALUE_BYTES_MAX, decode_one
+from handlers.intake.transactions import TransactionIntake
+from handlers.intake.validation import Violation, violation_of_moment
 from handlers.kernel.jit import NONE
 from schemas.customer_event import CustomerEvent
 from schemas.transaction import CHANNELS, TYPES, Transaction
 from schemas.units import DAY_MS, rfc3339
 
 NOW = 1_800_000_000_000
-INTAKE = Intake("transactions", "EUR", {"USD": Decimal("0.9134"), "KWD": Decimal("3"), "CHF": Decimal("1.05")})
+INTAKE = TransactionIntake(
+    "transactions", "EUR", {"USD": Decimal("0.9134"), "KWD": Decimal("3"), "CHF": Decimal("1.05")}
+)
 SOUND = {
     "event_id": "e-1",
     "customer_id": "c-1",
@@ -48,13 +50,13 @@ def record_of(value: bytes | None, key: bytes | None = b"c-1", offset: int = 7, 
     return Record(offset, NOW, key, value, heartbeat)
 
 
-def read(*values: bytes | None) -> Batch:
+def read(*values: bytes | None) -> EventBatch:
     return INTAKE.batch(
-        3, [record_of(value, offset=7 + place) for place, value in enumerate(values)], StreamTime(), Seen()
+        3, [record_of(value, offset=7 + place) for place, value in enumerate(values)], StreamTime(), DuplicateFilter()
     )
 
 
-def event_ids(batch: Batch) -> list[str]:
+def event_ids(batch: EventBatch) -> list[str]:
     return [batch.event_id(place) for place in range(len(batch))]
 
 
@@ -81,7 +83,7 @@ def test_an_event_becomes_a_row_of_every_column() -> None:
 def test_customers_are_named_once_in_order_of_appearance() -> None:
     ids = ["c-2", "c-1", "c-2", "c-3", "c-1"]
     records = [record_of(value_of(customer_id=name), name.encode()) for name in ids]
-    batch = INTAKE.batch(0, records, StreamTime(), Seen())
+    batch = INTAKE.batch(0, records, StreamTime(), DuplicateFilter())
     assert batch.customers == ["c-2", "c-1", "c-3"]
     assert batch.customer.tolist() == [0, 1, 0, 2, 1]
 
@@ -254,8 +256,17 @@ def test_no_rule_or_field_of_a_dead_letter_repeats_what_the_record_said() -> Non
 
 def test_a_record_without_a_key_is_refused_unless_keys_are_lost() -> None:
     record = record_of(value_of(), None)
-    assert [letter.reason for letter in INTAKE.batch(0, [record], StreamTime(), Seen()).dead_letters] == ["wrong_key"]
-    assert len(Intake("transactions", "EUR", {}, keyed=False).batch(0, [record], StreamTime(), Seen())) == 1
+    assert [letter.reason for letter in INTAKE.batch(0, [record], StreamTime(), DuplicateFilter()).dead_letters] == [
+        "wrong_key"
+    ]
+    assert (
+        len(
+            TransactionIntake("transactions", "EUR", {}, keyed=False).batch(
+                0, [record], StreamTime(), DuplicateFilter()
+            )
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,7 +283,7 @@ def test_each_key_is_compared_with_its_own_record(
     keys: tuple[bytes, bytes | None], refused: list[bytes | None]
 ) -> None:
     records = [record_of(value_of(customer_id=name), key) for name, key in zip("ab", keys, strict=True)]
-    assert [letter.key for letter in INTAKE.batch(0, records, StreamTime(), Seen()).dead_letters] == refused
+    assert [letter.key for letter in INTAKE.batch(0, records, StreamTime(), DuplicateFilter()).dead_letters] == refused
 
 
 def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it() -> None:
@@ -287,7 +298,7 @@ def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it
         record_of(value_of(occurred_at=start + 30)),
         record_of(None, None, heartbeat=start + 40),
     ]
-    batch = INTAKE.batch(0, records, StreamTime(start), Seen())
+    batch = INTAKE.batch(0, records, StreamTime(start), DuplicateFilter())
     assert batch.clock.tolist() == [start, start + 5, start + 20, start + 30]
     assert batch.clock_end == start + 40
     assert [letter.reason for letter in batch.dead_letters] == ["wrong_key"]
@@ -295,7 +306,7 @@ def test_the_clock_is_the_latest_moment_so_far_and_only_accepted_records_move_it
 
 def test_a_heartbeat_beyond_the_bounds_of_moments_moves_nothing_and_becomes_a_dead_letter() -> None:
     records = [record_of(None, None, heartbeat=at) for at in (NOW + DAY_MS + 1, NOW + DAY_MS, 0, 2**60)]
-    batch = INTAKE.batch(0, records, StreamTime(), Seen())
+    batch = INTAKE.batch(0, records, StreamTime(), DuplicateFilter())
     assert batch.clock_end == NOW, "the second is believed as far as the record is"
     assert [(letter.reason, letter.field) for letter in batch.dead_letters] == [
         *(("in_the_future", "heartbeat"), ("out_of_bounds", "heartbeat"), ("out_of_bounds", "heartbeat"))
@@ -303,7 +314,7 @@ def test_a_heartbeat_beyond_the_bounds_of_moments_moves_nothing_and_becomes_a_de
 
 
 def test_an_empty_batch_keeps_the_clock() -> None:
-    batch = INTAKE.batch(0, [], StreamTime(5), Seen())
+    batch = INTAKE.batch(0, [], StreamTime(5), DuplicateFilter())
     assert (len(batch), batch.clock_end, batch.account.shape, batch.customers) == (0, 5, (0, 5), [])
 
 
@@ -321,8 +332,8 @@ def test_a_refusal_of_a_value_says_what_may_stand_there_and_not_what_stood_there
     field: str, value: object, rule: str
 ) -> None:
     event = {"event_id": "e", "customer_id": "c", "occurred_at": 1, "kind": "consent_given", field: value}
-    refusal = alone(orjson.dumps(event), CustomerEvent)
-    assert isinstance(refusal, Refusal)
+    refusal = decode_one(orjson.dumps(event), CustomerEvent)
+    assert isinstance(refusal, Violation)
     assert (refusal.field, refusal.rule[: len(rule)]) == (field, rule)
     assert "CZ65" not in refusal.rule
 
@@ -338,7 +349,7 @@ def test_a_refusal_of_a_value_says_what_may_stand_there_and_not_what_stood_there
     ],
 )
 def test_a_moment_in_another_unit_is_told_what_to_do(at: int, advice: str) -> None:
-    refusal = refusal_of_moment("occurred_at", at, 1 << 60)
+    refusal = violation_of_moment("occurred_at", at, 1 << 60)
     assert refusal is not None
     assert refusal.rule == "must be from 1980-01-01 to 2100-01-01, in epoch milliseconds where it is a number" + advice
 
@@ -357,5 +368,5 @@ def test_a_whole_number_may_be_written_with_a_point_or_an_exponent(written: byte
             "channel": "card",
         }
     ).replace(b'"@"', written)
-    found = alone(value, Transaction)
+    found = decode_one(value, Transaction)
     assert (found.amount_minor if isinstance(found, Transaction) else None) == amount

@@ -8,14 +8,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.intake.dedup import Seen
-from handlers.intake.events import Batch, Record
+from handlers.intake.dedup import DuplicateFilter
+from handlers.intake.events import EventBatch, Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake, Unread
+from handlers.intake.transactions import TransactionIntake, UndecodedBatch
 from schemas.units import DAY_MS, rfc3339
 
 NOW = 1_800_000_000_000
-INTAKE = Intake("transactions", "EUR", {"USD": Decimal("0.9134"), "CHF": Decimal("1.05")})
+INTAKE = TransactionIntake("transactions", "EUR", {"USD": Decimal("0.9134"), "CHF": Decimal("1.05")})
 MOMENTS = st.one_of(
     st.integers(315_532_800_000, NOW),
     st.integers(315_532_800_000, NOW).map(rfc3339),
@@ -112,7 +112,7 @@ def streams(draw: st.DrawFn) -> list[Record]:
     return records
 
 
-def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
+def comparable(batches: Sequence[EventBatch]) -> list[tuple[Any, ...]]:
     """Every event and every dead letter of successive batches, by offset."""
     found: list[tuple[Any, ...]] = []
     for batch in batches:
@@ -131,8 +131,8 @@ def comparable(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
 def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
     records: list[Record], data: st.DataObject, clock: int
 ) -> None:
-    whole = INTAKE.batch(0, records, StreamTime(clock), Seen())
-    parts, start, told, time, seen = [], 0, clock, StreamTime(clock), Seen()
+    whole = INTAKE.batch(0, records, StreamTime(clock), DuplicateFilter())
+    parts, start, told, time, seen = [], 0, clock, StreamTime(clock), DuplicateFilter()
     while start < len(records):
         size = data.draw(st.integers(1, len(records) - start))
         parts.append(INTAKE.batch(0, records[start : start + size], time, seen))
@@ -148,9 +148,15 @@ def test_the_result_does_not_depend_on_how_records_are_put_into_batches(
 @given(st.lists(st.tuples(streams(), st.integers(0, 2 * NOW)), max_size=4))
 def test_partitions_that_are_read_together_are_read_as_each_by_itself(told: list[tuple[list[Record], int]]) -> None:
     together = INTAKE.batches(
-        [Unread(number, records, StreamTime(clock), Seen()) for number, (records, clock) in enumerate(told)]
+        [
+            UndecodedBatch(number, records, StreamTime(clock), DuplicateFilter())
+            for number, (records, clock) in enumerate(told)
+        ]
     )
-    alone = [INTAKE.batch(number, records, StreamTime(clock), Seen()) for number, (records, clock) in enumerate(told)]
+    alone = [
+        INTAKE.batch(number, records, StreamTime(clock), DuplicateFilter())
+        for number, (records, clock) in enumerate(told)
+    ]
     assert [comparable([batch]) for batch in together] == [comparable([batch]) for batch in alone]
     for name in ("customers", "clock_end", "dead_letters", "duplicates", "unknown_types", "unknown_channels"):
         assert [getattr(batch, name) for batch in together] == [getattr(batch, name) for batch in alone]
@@ -159,7 +165,7 @@ def test_partitions_that_are_read_together_are_read_as_each_by_itself(told: list
 @settings(max_examples=400)
 @given(streams())
 def test_every_record_is_accepted_or_refused_exactly_once(records: list[Record]) -> None:
-    batch = INTAKE.batch(0, records, StreamTime(), Seen())
+    batch = INTAKE.batch(0, records, StreamTime(), DuplicateFilter())
     told = [*batch.offset.tolist(), *(letter.offset for letter in batch.dead_letters)]
     heartbeats = {record.offset for record in records if record.heartbeat_at is not None}
     assert len(told) == len(set(told))

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from handlers.intake.dedup import Seen
+from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import Record
 from handlers.intake.exchange import Exchange
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.offers.catalog import offer_mistakes, policy_mistakes, read_catalog
 from schemas.dead_letter import DeadLetter
 from streams.ops.settings import Settings, SettingsError, load_settings, variable
@@ -79,7 +79,9 @@ def refused(**fields: Any) -> DeadLetter | None:
     twice = b'{"channel": "mobile", ' + plain[1:]  # is not read by the kernel for what is plain
     found = []
     for value in (plain, twice):
-        batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, NOON, key, value)], StreamTime(), Seen())
+        batch = TransactionIntake("transactions", "EUR", {}).batch(
+            0, [Record(0, NOON, key, value)], StreamTime(), DuplicateFilter()
+        )
         found.append([(letter.reason, letter.field, letter.rule) for letter in batch.dead_letters])
         last = batch.dead_letters
     assert found[0] == found[1]
@@ -123,7 +125,11 @@ def test_a_reversal_comes_not_before_its_original() -> None:
 def test_a_value_may_have_1048576_bytes_and_nest_64_deep() -> None:
     for size, reason in ((1_048_576, "not_json"), (1_048_577, "too_large")):
         record = Record(0, NOON, b"c", b"x" * size)
-        (letter,) = Intake("transactions", "EUR", {}).batch(0, [record], StreamTime(), Seen()).dead_letters
+        (letter,) = (
+            TransactionIntake("transactions", "EUR", {})
+            .batch(0, [record], StreamTime(), DuplicateFilter())
+            .dead_letters
+        )
         assert letter.reason == reason
     for depth, found in ((63, None), (64, "not_json")):
         letter = refused(deep=msgspec.Raw(b"[" * depth + b"]" * depth), beside=[[]])
@@ -225,7 +231,11 @@ def test_what_is_converted_keeps_the_limit_in_the_banks_currency(
     told = {"event_id": "e", "customer_id": "c", "account_id": "a", "occurred_at": NOON, "amount_minor": 1}
     told |= {"currency": "USD", "type": "deposit", "channel": "atm", field: sign * amount}
     record = Record(0, NOON, b"c", msgspec.json.encode(told))
-    letters = Intake("transactions", "EUR", {"USD": Decimal(2)}).batch(0, [record], StreamTime(), Seen()).dead_letters
+    letters = (
+        TransactionIntake("transactions", "EUR", {"USD": Decimal(2)})
+        .batch(0, [record], StreamTime(), DuplicateFilter())
+        .dead_letters
+    )
     assert [(letter.reason, letter.field) for letter in letters] == ([] if right else [("out_of_bounds", field)])
 
 
@@ -249,5 +259,7 @@ def test_the_last_moment_that_can_be_told_is_the_beginning_of_2100(at: int, righ
     told = {"event_id": "e", "customer_id": "c", "account_id": "a", "occurred_at": at, "amount_minor": 1}
     plain = msgspec.json.encode(told | {"currency": "EUR", "type": "deposit", "channel": "atm"})
     for value in (plain, b'{"channel": "mobile", ' + plain[1:]):
-        batch = Intake("transactions", "EUR", {}).batch(0, [Record(0, at, b"c", value)], StreamTime(), Seen())
+        batch = TransactionIntake("transactions", "EUR", {}).batch(
+            0, [Record(0, at, b"c", value)], StreamTime(), DuplicateFilter()
+        )
         assert [letter.field for letter in batch.dead_letters] == ([] if right else ["occurred_at"])

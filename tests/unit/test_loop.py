@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from streams.broker.ownership import Ownership, PolledBatch
 from streams.broker.publisher import Publisher
 from streams.broker.side_topics import customer_record_intakes
@@ -38,7 +38,7 @@ def test_a_commit_that_is_refused_is_told_as_refused_where_its_partition_is_meas
     settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
     store, health, metrics = MemoryStore(), Health(), Metrics(CollectorRegistry())
     nothing, refusals, rules = cast(Any, None), Refusals(), Rules
-    intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
+    intake, engine = TransactionIntake("transactions", "EUR", {}), Engine("transactions")
     partition = Partition(
         0, store, intake, engine, customer_record_intakes(settings), rules, "alerts", "letters", RowCache(1 << 20)
     )

@@ -12,12 +12,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from handlers.churn.challenger import BANDS
-from handlers.contact.history import RULES
+from handlers.contact.history import SUPPRESSION_REASONS
 from handlers.contact.rules import in_control
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.offers.counts import Ledger
 from handlers.state.row_table import LEDGER
 from schemas.alert import Kind, Status
@@ -57,7 +57,7 @@ class Run:
         self.store = store or MemoryStore()
         self.rules = rules or Rules()
         self.refused: list[type[Exception]] = []
-        intake, engine, nothing = Intake("transactions", "EUR", {}), Engine("transactions"), cast(Any, None)
+        intake, engine, nothing = TransactionIntake("transactions", "EUR", {}), Engine("transactions"), cast(Any, None)
         notes, cache = customer_record_intakes(settings), RowCache(1 << 20)
         partition = Partition(7, self.store, intake, engine, notes, lambda: self.rules, "alerts", "letters", cache)
         publisher = Publisher(settings, nothing, self.store, nothing, Health(), self.metrics, nothing, nothing)
@@ -262,7 +262,7 @@ SUPPRESSED: dict[str, Kept] = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", SUPPRESSION_REASONS)
 def test_alerts_that_were_not_sent_are_counted_by_their_rule(rule: str) -> None:
     kept = SUPPRESSED[rule]
     run = Run(kept.rules)

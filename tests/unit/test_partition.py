@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.state.codec import VERSION, LayoutError
 from streams.broker.side_topics import customer_record_intakes
 from streams.ops.settings import Settings
@@ -41,7 +41,7 @@ class Overtaken(MemoryStore):
 
 def test_what_is_published_during_a_commit_is_removed_at_rest() -> None:
     store = Overtaken()
-    intake = Intake("transactions", "EUR", {})
+    intake = TransactionIntake("transactions", "EUR", {})
     store.partition = Partition(
         0, store, intake, Engine("transactions"), NOTES, Rules, "alerts", "letters", RowCache(1 << 20)
     )
@@ -57,7 +57,7 @@ RULES = Rules((offer("savings", channel="sms"),))
 
 def opened(store: Store, number: int = 0, cache: RowCache | None = None, share_max: float = 1.0) -> Partition:
     """A partition that offers savings to whoever gets a salary."""
-    intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
+    intake, engine = TransactionIntake("transactions", "EUR", {}), Engine("transactions")
     rows = RowCache(1 << 20) if cache is None else cache
     return Partition(number, store, intake, engine, NOTES, lambda: RULES, "alerts", "letters", rows, share_max)
 
@@ -163,7 +163,7 @@ def test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory
     expected, partitions = [opened(plain, number) for number in (0, 1)], [opened(store, n, cache) for n in (0, 1)]
     for one in (*expected, *partitions):
         one.claim()
-    intake, engine = Intake("transactions", "EUR", {}), Engine("transactions")
+    intake, engine = TransactionIntake("transactions", "EUR", {}), Engine("transactions")
     asked: list[list[str]] = []
     for turn, upcoming in zip(polled, [*polled[1:], ([], [])], strict=True):
         tasks = []

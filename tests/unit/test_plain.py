@@ -11,13 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from handlers.intake.event_table import Columns
+from handlers.intake.event_table import EventTable
 from handlers.intake.events import AT
 from handlers.intake.exchange import Exchange
-from handlers.intake.json_scanner import NOT_PLAIN, value
+from handlers.intake.json_scanner import NOT_FAST, value
 from handlers.intake.rfc3339_scanner import moment
-from handlers.intake.strict_json import alone
-from handlers.intake.validation import Refusal, refusal_of
+from handlers.intake.strict_json import decode_one
+from handlers.intake.validation import Violation, violation_of
 from handlers.kernel.jit import NONE
 from handlers.kernel.text import PADDING, text_of
 from schemas.transaction import Transaction
@@ -27,14 +27,18 @@ from tests.unit.test_intake_laws import GOOD, KEYS, NOW, PLAIN, VALUES, changed
 EXCHANGE = Exchange("EUR", {"USD": Decimal("0.9134"), "CHF": Decimal("1.05"), "JPY": Decimal("1e11")})
 
 
-def read(values: list[bytes | None], keys: list[bytes | None] | None = None) -> Columns:
-    return Columns.read(values, np.full(len(values), NOW), keys, EXCHANGE)
+def read(values: list[bytes | None], keys: list[bytes | None] | None = None) -> EventTable:
+    return EventTable.read(values, np.full(len(values), NOW), keys, EXCHANGE)
 
 
-def judged(value: bytes | None, key: bytes | None, *, keyed: bool) -> Columns | None:
+def judged(value: bytes | None, key: bytes | None, *, keyed: bool) -> EventTable | None:
     """The same by the slow way: the decoder, the rules, one field after the other. None if it is refused."""
-    found = alone(value, Transaction)
-    if isinstance(found, Refusal) or refusal_of(found, NOW, EXCHANGE) or (keyed and key != found.customer_id.encode()):
+    found = decode_one(value, Transaction)
+    if (
+        isinstance(found, Violation)
+        or violation_of(found, NOW, EXCHANGE)
+        or (keyed and key != found.customer_id.encode())
+    ):
         return None
     columns = read([b"?"])
     columns.put(0, found, EXCHANGE)
@@ -194,7 +198,7 @@ def test_values_that_are_scanned(text: bytes) -> None:
     ],
 )
 def test_values_that_are_not(text: bytes) -> None:
-    assert value(text_of(text + PADDING), 0, len(text)) == NOT_PLAIN
+    assert value(text_of(text + PADDING), 0, len(text)) == NOT_FAST
 
 
 @given(
@@ -217,7 +221,7 @@ def test_moments_are_read_as_the_standard_library_reads_them(at: datetime, minut
     ],
 )  # fmt: skip
 def test_moments_that_are_left_to_the_decoder(text: str) -> None:
-    assert moment(text_of(text.encode() + PADDING), 0)[1] == NOT_PLAIN
+    assert moment(text_of(text.encode() + PADDING), 0)[1] == NOT_FAST
 
 
 @pytest.mark.parametrize("at", [EARLIEST, LATEST, EARLIEST - 1, LATEST + 1, NOW + 86_400_000, NOW + 86_400_001])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from handlers.contact.history import RULES
+from handlers.contact.history import SUPPRESSION_REASONS
 from handlers.contact.quiet_hours import after_quiet
 from handlers.contact.rules import in_control
 from handlers.engine.rules import Rules
@@ -189,7 +189,11 @@ def test_the_control_group_gets_no_offers_and_what_it_would_have_got_is_known() 
     assert run.ledger().of("savings").control == (2 * len(control), 0)
     assert run.ledger().of("savings").made == (2 * (len(names) - len(control)), 0)
     name = min(control)
-    assert [RULES[s.rule] for s in run.dealings(name).suppressions] == ["control_group", "cap", "control_group"]
+    assert [SUPPRESSION_REASONS[s.rule] for s in run.dealings(name).suppressions] == [
+        "control_group",
+        "cap",
+        "control_group",
+    ]
 
 
 def test_the_control_group_sticks_grows_with_its_share_and_depends_on_the_key() -> None:
@@ -234,7 +238,7 @@ def test_a_kind_that_is_killed_or_dry_sends_nothing_and_tells_so() -> None:
     # decided as if it were real: the second salary falls into the cooldown of the first
     assert dry.suppressed == {"dry_run": 2, "cooldown": 1}
     assert dry.ledger().of("savings").spent == 0
-    assert [(RULES[s.rule], s.offer_id) for s in dry.dealings("ann").suppressions] == [
+    assert [(SUPPRESSION_REASONS[s.rule], s.offer_id) for s in dry.dealings("ann").suppressions] == [
         ("dry_run", "savings"),
         ("cooldown", "savings"),
         ("dry_run", ""),

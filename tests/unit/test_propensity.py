@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handlers.aggregates.features import FEATURES, INDEX
-from handlers.aggregates.snapshot import Snapshot
+from handlers.aggregates.snapshot import FeatureValues
 from handlers.offers.counts import Counts, Ledger
 from handlers.offers.propensity import CONTROL_MIN, beta, propensity, segment_of, unasked
 from handlers.state.row_table import LEDGER
@@ -62,11 +62,11 @@ def test_segments_are_bands_of_tenure_and_tiers() -> None:
     ]  # fmt: skip
 
 
-def known_for(days: float) -> Snapshot:
+def known_for(days: float) -> FeatureValues:
     """A customer of whom nothing else is known."""
     values = np.zeros(len(FEATURES), np.int64)
     values.view("f8")[INDEX["tenure_days"]] = days
-    return Snapshot(values)
+    return FeatureValues(values)
 
 
 def test_the_offer_that_customers_take_is_soon_made_most_and_the_other_is_still_tried() -> None:

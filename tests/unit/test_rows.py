@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.kernel.customer_ids import distinct, ids_of, names_of
-from handlers.state.row_arena import Arena
-from handlers.state.row_table import DueTimes, Rows
+from handlers.state.row_arena import RowArena
+from handlers.state.row_table import DueTable, RowTable
 from streams.store.resp import change
 
 names = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64)
@@ -45,9 +45,9 @@ def test_ids_that_differ_late_are_told_apart() -> None:
 
 @given(st.dictionaries(names, st.binary(max_size=200)), st.data())
 def test_rows_are_the_mapping_that_they_were_made_of(rows: dict[str, bytes], data: st.DataObject) -> None:
-    packed = Rows.of(rows)
+    packed = RowTable.of(rows)
     assert packed == rows
-    assert Rows.of(packed) is packed
+    assert RowTable.of(packed) is packed
     known = list(rows)
     others = data.draw(st.dictionaries(st.sampled_from(known), st.binary(max_size=9)) if rows else st.just({}))
     changed = packed.replaced([known.index(name) for name in others], list(others.values()))
@@ -65,12 +65,12 @@ def test_rows_are_the_mapping_that_they_were_made_of(rows: dict[str, bytes], dat
 def test_arguments_are_packed_as_redis_reads_them(
     prefix: bytes, rows: dict[str, bytes], due: dict[str, int | None], numbers: bytes, others: bytes
 ) -> None:
-    times = DueTimes.of(due)
+    times = DueTable.of(due)
     assert times == due
     keys = [prefix + name.encode() for name in rows]
     pairs = [part for name, at in due.items() if at is not None for part in (b"%d" % at, name.encode())]
     expected = bulk(keys) + numbers + bulk(list(rows.values())) + others + bulk(pairs)
-    assert bytes(change(prefix, Rows.of(rows), numbers, others, times)) == expected
+    assert bytes(change(prefix, RowTable.of(rows), numbers, others, times)) == expected
 
 
 @pytest.mark.parametrize(("customers", "length"), [(1, 40_000), (300, 0), (40, 1_000)])
@@ -80,11 +80,11 @@ def test_the_longest_arguments_have_room(customers: int, length: int) -> None:
     prefix, numbers, others = b"p" * 50, b"n" * 5_000, b"o" * 5_000
     expected = bulk([prefix + name.encode() for name in named]) + numbers + bulk([b"r" * length] * customers) + others
     expected += bulk([part for name in named for part in (b"%d" % -(2**62), name.encode())])
-    assert bytes(change(prefix, Rows.of(rows), numbers, others, DueTimes.of(due))) == expected
+    assert bytes(change(prefix, RowTable.of(rows), numbers, others, DueTable.of(due))) == expected
 
 
 def test_an_arena_that_grows_keeps_what_it_holds() -> None:
-    arena, rows = Arena(16), Rows.of({f"c{number}": b"%d" % number * 9 for number in range(3_000)})
+    arena, rows = RowArena(16), RowTable.of({f"c{number}": b"%d" % number * 9 for number in range(3_000)})
     put = arena.put(0, rows)
     while put < len(rows):
         arena.grow()

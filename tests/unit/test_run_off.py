@@ -8,7 +8,7 @@ import pytest
 from handlers.churn.run_off import BEFORE, FIGURES, GROUPS, INCOME, LATELY, SINCE, run_off, stopped
 from handlers.profile.customer import profile
 from handlers.state.codec import decode
-from handlers.state.row import new_scratch
+from handlers.state.row import new_open_row
 from schemas.units import rfc3339
 from tests.fast import Fast
 from tests.unit.test_churn_alerts import run
@@ -18,7 +18,7 @@ from tests.unit.test_rhythm import NOON, day, paid
 def figures(salaries: list[int], now: int) -> list[list[int]]:
     """Of salaries on those days, on another."""
     bank = Fast(offers=()).feed([paid(number, kind="salary", amount_minor=200_000) for number in salaries])
-    s, out = new_scratch(), np.zeros((GROUPS, FIGURES), np.int64)
+    s, out = new_open_row(), np.zeros((GROUPS, FIGURES), np.int64)
     decode(s, np.frombuffer(bank.rows["ann"], np.uint8), 0)
     run_off(s, day(now), out)
     found: list[list[int]] = out.tolist()

@@ -7,11 +7,11 @@ from commands.benchmark.footprint import ACTIVE_DAYS, HISTORIES, histories
 from commands.benchmark.workload import CATALOGUE, DUPLICATE_WITHIN, EVENT_BYTES, OFFER, START_MS, Workload, customer_id
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.engine.step_input import part_of
-from handlers.intake.dedup import Seen
+from handlers.engine.step_input import partition_input
+from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import Record
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import Intake
+from handlers.intake.transactions import TransactionIntake
 from handlers.profile.customer import profile
 from tests.fast import PUBLISHED_AT
 
@@ -58,9 +58,9 @@ def test_every_salary_raises_an_alert_that_the_latency_is_measured_by() -> None:
     workload = Workload(1, 2_000, 0.5)
     part = workload.part(EVENTS)
     records = [Record(offset, PUBLISHED_AT, key, value) for offset, (key, value) in enumerate(part.values())]
-    batch = Intake("transactions", "EUR", {}).batch(0, records, StreamTime(), Seen())
+    batch = TransactionIntake("transactions", "EUR", {}).batch(0, records, StreamTime(), DuplicateFilter())
     assert batch.dead_letters == []
-    alerts = Engine("transactions").step(part_of(0, batch, {}), Rules(*CATALOGUE)).alerts
+    alerts = Engine("transactions").step(partition_input(0, batch, {}), Rules(*CATALOGUE)).alerts
     raised = {alert.cause.event_id for alert in alerts}
     assert {f"b-{number:010d}" for number in part.number[part.alerting].tolist()} <= raised
     assert sum(alert.offer is not None and alert.offer.offer_id == OFFER.offer_id for alert in alerts) > 0.9 * len(
