@@ -133,4 +133,28 @@ MISTAKES = (
         "s.life[QUIET_UNTIL] = last",
         "tests/unit/test_run_off.py::test_after_a_run_off_alert_another_waits_for_the_end_of_its_cooldown",
     ),
+    Mistake(
+        "left-alone",
+        "Who comes more seldom than a model judges is alarmed all the same.",
+        "handlers/churn/schedule.py",
+        " and judged(watch.inputs, watch.weights)",
+        "",
+        "tests/unit/test_churn_alerts.py::test_a_model_may_leave_alone_who_comes_seldom_or_has_come_a_few_times_only",
+    ),
+    Mistake(
+        "dormant-rows",
+        "A model learns from customers who are long dormant.",
+        "handlers/churn/inputs.py",
+        "asked: Mask = inputs[:, _RECENCY] <= horizon_days",
+        "asked: Mask = inputs[:, _RECENCY] <= 100.0 * horizon_days",
+        "tests/learning/test_churn_training.py::test_who_is_long_silent_is_no_row_to_learn_from",
+    ),
+    Mistake(
+        "in-other-words",
+        "The generated words are said although the bank has given its own.",
+        "handlers/offers/sentences.py",
+        "if own is not None:",
+        "if own is None:",
+        "tests/unit/test_sentences.py::test_the_banks_own_words_come_first",
+    ),
 )

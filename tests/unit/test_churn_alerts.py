@@ -126,6 +126,8 @@ def test_a_model_may_leave_alone_who_comes_seldom_or_has_come_a_few_times_only(
     bank = run(msgspec.structs.replace(MODEL, **limits), challenger).feed([*every_second_day(), day(25)])
     assert [alert.raised_at for alert in bank.alerts] == ([rfc3339(day(25))] if alarmed else [])
     assert bank.due == {}
+    at_once = run(msgspec.structs.replace(by_hand(3.0, 0.0), **limits), challenger).feed([*every_second_day(), day(16)])
+    assert [alert.raised_at for alert in at_once.alerts] == ([rfc3339(day(16))] if alarmed else [])
 
 
 def test_an_alert_says_whether_its_model_is_general() -> None:
