@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.dependencies.models import Dependant
 from starlette.responses import Response, StreamingResponse
 
 from handlers.profile.customer import profile
@@ -46,7 +47,19 @@ PREFIX = "/api/v1"
 PAGE_MAX = 500
 KEEP_ALIVE_SECONDS = 15.0
 
-router = APIRouter(prefix=PREFIX)
+
+def known_parameters(request: Request) -> None:
+    """A dependency: a name that is misspelt must not be taken for no wish at all. Raises Problem."""
+    known = _parameters(request.scope["route"].dependant)
+    if request.query_params.keys() - known:
+        raise field_problem("query", f"may hold only {', '.join(sorted(known)) or 'nothing'}")
+
+
+def _parameters(of: Dependant) -> set[str]:
+    return {each.alias for each in of.query_params}.union(*map(_parameters, of.dependencies))
+
+
+router = APIRouter(prefix=PREFIX, dependencies=[Depends(known_parameters)])
 
 CustomerId = Annotated[
     str,
@@ -121,7 +134,10 @@ async def alerts(
     these: Wanted,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=64, pattern="^[0-9.-]+$", description="`next` of the page before.")
+        str | None,
+        Query(
+            max_length=64, pattern=r"^[0-9]{1,15}\.[0-9]{1,4}\.[0-9]{1,18}$", description="`next` of the page before."
+        ),
     ] = None,
 ) -> Response:
     """The newest alerts, the latest cause first. As many are held as TRACKER_SERVE_ALERTS_MAX says."""

@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Match, Route
 
 from serving import alert_pages, api, bank_pages, customer_pages, session_pages
 from serving.documented import document
@@ -19,6 +20,8 @@ from serving.problems import Problem
 from serving.rendering import STATIC, error_page
 from streams.ops.settings import LOOPBACK
 from streams.store.port import StoreUnavailable
+
+_PAGES = (session_pages, alert_pages, customer_pages, bank_pages)
 
 _log = logging.getLogger("tracker.serving")
 
@@ -36,7 +39,7 @@ def application(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.openapi = lambda: document(api.router.routes)  # type: ignore[method-assign]
     app.include_router(api.router)
-    for pages in (session_pages, alert_pages, customer_pages, bank_pages):
+    for pages in _PAGES:
         app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC))
     _add_health(app, parts)
@@ -65,6 +68,17 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         return JSONResponse(body, 503 if waiting else 200)
 
 
+def _methods(request: Request) -> set[str]:
+    """All that the address takes."""
+    return {
+        method
+        for module in (api, *_PAGES)
+        for route in module.router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+
+
 def _add_errors(app: FastAPI) -> None:
     def answer(request: Request, problem: Problem) -> Response:
         if request.url.path.startswith("/api/"):
@@ -88,6 +102,8 @@ def _add_errors(app: FastAPI) -> None:
         details = {404: "There is nothing at this address", 405: "This address does not take that method"}
         problem = Problem(error.status_code, details.get(error.status_code, "The request is wrong"))
         problem.headers = dict(error.headers or {})
+        if error.status_code == 405:  # the framework names those of the first route with this path only
+            problem.headers["Allow"] = ", ".join(sorted(_methods(request)))
         return answer(request, problem)
 
     @app.exception_handler(StoreUnavailable)

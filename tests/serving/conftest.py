@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -27,7 +26,8 @@ class Keyed(NamedTuple):
     server: Server
     keys: dict[Role, str]
     expired: str
-    file: Path
+    everything: str
+    """The key of somebody with every role."""
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +62,8 @@ def keyed(served_bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     expired = new_key()
     tables = [(role, key, role, today + timedelta(days=1)) for role, key in keys.items()]
     tables.append(("late", expired, "viewer", today))
+    everything = new_key()
+    tables.append(("everything", everything, '", "'.join(ROLES), today + timedelta(days=1)))
     file.write_text(
         "".join(
             f'[[key]]\nname = "{name}"\nsha256 = "{hash_of(key)}"\nroles = ["{role}"]\nexpires = {expires}\n'
@@ -69,7 +71,7 @@ def keyed(served_bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         )
     )
     with Running(served_bank, folder, serve_keys_file=file) as found:
-        yield Keyed(found, keys, expired, file)
+        yield Keyed(found, keys, expired, everything)
 
 
 @pytest.fixture(scope="session")

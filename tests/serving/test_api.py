@@ -142,6 +142,15 @@ def test_what_is_not_there_is_said_so(server: Server) -> None:
         assert "nobody" not in json.dumps(problem)
 
 
+def test_a_misspelt_parameter_is_refused(server: Server) -> None:
+    problem = server.api("/alerts?kynd=churn_risk", 422)
+    assert problem["errors"][0]["rule"].startswith("may hold only band, cursor, customer_id, kind")
+
+
+def test_an_address_says_which_methods_it_takes(server: Server) -> None:
+    assert server.send("DELETE", "/api/v1/switches/churn_risk").headers["Allow"] == "GET, PUT"
+
+
 def test_another_site_can_change_nothing(server: Server) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
         answer = server.send("PUT", "/api/v1/switches/churn_risk", json={"to": "off"}, headers=headers)
