@@ -14,7 +14,7 @@ from threading import Lock
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.broker.membership import Membership, OutOfGroup
-from streams.broker.ownership import STANDING_STILL, LostRecords, Ownership, take
+from streams.broker.ownership import STANDING_STILL, Ownership, PartitionsChanged, take
 from streams.broker.published_scan import PublishedScan
 from streams.broker.publisher import Publisher
 from streams.broker.side_topics import SideTopics
@@ -211,7 +211,11 @@ class Assignment:
         except (StoreUnavailable, KafkaException) as error:
             self._postpone(number, error)
             return None
-        except LostRecords as error:
+        except PartitionsChanged as error:
+            for held in [number, *self._held]:  # whose customers may be others' now
+                self.lose(held, error)
+            return None
+        except STANDING_STILL as error:
             self.lose(number, error)
             return None
         self._again_at.pop(number, None)

@@ -23,7 +23,12 @@ class LostRecords(Exception):
     """Kafka no longer has, or never had, records between where the store stands and where the log can be read."""
 
 
-STANDING_STILL = (LostRecords, PoisonFlood, LayoutError)
+class PartitionsChanged(Exception):
+    """The topics have another number of partitions than the state was made with: customers are looked for in partitions
+    where their rows, consents and alerts are not."""
+
+
+STANDING_STILL = (LostRecords, PartitionsChanged, PoisonFlood, LayoutError)
 """After these the partition stays where it is until somebody has decided."""
 
 
@@ -170,9 +175,10 @@ def take(
     what is published (the group's offsets were reset, or it was idle for so long that Kafka forgot them): each entry of
     the outbox may be, and the store may have gone back as well.
 
-    Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), LostRecords.
+    Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), and what is in STANDING_STILL.
     """
     position = partition.claim()
+    _check_count(consumer, topics.transactions, partition, seconds_max)
     logs = [TopicPartition(topic, partition.number) for topic in topics]
     ends = [consumer.get_watermark_offsets(log, timeout=seconds_max, cached=False) for log in logs]
     told = consumer.committed(logs, timeout=seconds_max)
@@ -203,6 +209,20 @@ def take(
         if at > high:
             raise LostRecords(f"{topic}: offsets {high} to {at - 1} were processed, but Kafka ends before them")
     return Ownership(partition, start, start)
+
+
+def _check_count(consumer: Consumer, topic: str, partition: Partition, seconds_max: float) -> None:
+    """Raises PartitionsChanged, KafkaException, StoreUnavailable."""
+    found = consumer.list_topics(topic, timeout=seconds_max).topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    partition.partitions, made_with = len(found.partitions), partition.made_with()
+    if made_with not in (0, partition.partitions):
+        raise PartitionsChanged(
+            f"{topic} has {partition.partitions} partitions, but the state in Redis was made with {made_with}, so that"
+            f" customers would be looked for where they are not: make the topics anew with {made_with} partitions, or"
+            " begin with an empty Redis and topics that are read from their start"
+        )
 
 
 def _note(consumer: Consumer, log: TopicPartition, offset: int, progress: OutboxProgress) -> None:

@@ -48,7 +48,8 @@ DUE_MAX = 10_000
 CLOCKS_DIFFER_MS_MAX = 3 * HOUR_MS
 """A record that says to be later than that by the worker's clock is worth no more to stream time."""
 
-_TIME_ID = ids_of([TIME])
+PARTITIONS = "\0partitions"
+"""The name among a partition's rows of how many there were when its state was made."""
 
 
 class CustomerRecordIntakes(NamedTuple):
@@ -87,9 +88,12 @@ class Partition:
         self.sequence_min = 0
         """Numbers of outbox entries up to this one were given before the store went back."""
         self.position = Position(0, 0, 0, 0, 0, 0, 0)
+        self.partitions = 0
+        """How many partitions the topics have; 0 where nobody has looked."""
         self.start = Offsets()
         """Where Kafka's topics started when the partition was first claimed."""
         self._seen, self._time = DuplicateFilter(), StreamTime()
+        self._made_with = 0
         self._looked = self._doubted = 0
         """The clock on the wall, as it was last believed, and as it was last seen and not believed."""
         self._store = store
@@ -122,13 +126,19 @@ class Partition:
         events, oldest = self.position.events, self.position.oldest
         segments = self._store.seen(self.number, range(oldest, events // BLOCK + 1)) if events else {}
         self._seen = DuplicateFilter(events, oldest, segments, mapped_zeros)
-        stored = self._store.load(self.number, [TIME])[0] if self.position.version else None
+        stored, made_with = self._store.load(self.number, [TIME, PARTITIONS]) if self.position.version else (None, None)
+        self._made_with = int(made_with or 0)
         self._doubted = 0
         try:
             self._time = StreamTime(self.position.clock, stored or b"")
         except ValueError as error:
             raise LayoutError(f"partition {self.number}: {error}") from error
         return self.position
+
+    def made_with(self) -> int:
+        """With how many partitions the state was made, as this partition or the first one knows it; 0 where neither
+        does. Raises StoreUnavailable."""
+        return self._made_with or int(self._store.load(0, [PARTITIONS])[0] or 0)
 
     def oldest_entry(self) -> tuple[int, Outgoing] | None:
         """The first entry of the outbox that is left in the store, with its number. Raises StoreUnavailable."""
@@ -275,8 +285,12 @@ class Partition:
         moved = task.offsets != self.reached
         version = self.position.version
         rows, time = RowTable.of(outcome.rows), self._time.take()
-        if time is not None:
-            rows = rows.with_ids(_TIME_ID).replaced([len(rows)], [time])
+        beside = {} if time is None else {TIME: time}
+        if self.partitions and not self._made_with:
+            beside[PARTITIONS], self._made_with = b"%d" % self.partitions, self.partitions
+        if beside:
+            places = range(len(rows), len(rows) + len(beside))
+            rows = rows.with_ids(ids_of(list(beside))).replaced(list(places), list(beside.values()))
         stored = self._commit(
             task.offsets, self._time.clock, rows, outcome.due, outbox, self._seen.take(), moved,
             outcome.clock - self._wait, self._store.send,
