@@ -28,7 +28,6 @@ from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer
 from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
-from schemas.units import parse_rfc3339
 
 TOPIC = "transactions"
 PUBLISHED_AT = 4_102_444_800_000
@@ -130,7 +129,8 @@ class Fast:
                 notes += read
                 continue
             records.append(record)
-            clock = max(clock, _moment(entry if isinstance(entry, int) else entry["occurred_at"]))
+            if isinstance(entry, int):
+                clock = max(clock, entry)
         batch = self._intake.batch(self._partition, records, self._time, self._seen)
         assert batch.dead_letters == []
         due = sorted(
@@ -155,7 +155,3 @@ class Fast:
         self.suppressed += outcome.suppressed
         self.unfitting += outcome.unfitting
         self.unmatched += outcome.unmatched
-
-
-def _moment(at: int | str) -> int:
-    return parse_rfc3339(at) if isinstance(at, str) else at

@@ -190,4 +190,4 @@ class StreamTime:
         if np.array_equal(self._stored, self.state[FIRST:]):
             return None
         self._stored = self.state[FIRST:].copy()
-        return _VERSION + self.state.tobytes()
+        return _VERSION + bytes(8) + self._stored.tobytes()  # stream time itself is the partition's

@@ -124,7 +124,8 @@ def test_a_stream_that_comes_twice_and_with_repeats_changes_nothing(
 def test_a_batch_that_the_table_has_no_room_for_is_taken_whole() -> None:
     seen, hashes = DuplicateFilter(), np.arange(1, 3_001) * 0x9E3779B97F4A7C1
     moments = np.zeros(len(hashes), np.int64)
-    assert [seen.sift(hashes, moments, 0)[1].sum() for _ in range(2)] == [0, len(hashes)]
+    found = [seen.sift(hashes, moments, of_one(len(hashes)), StreamTime())[1].sum() for _ in range(2)]
+    assert found == [0, len(hashes)]
 
 
 def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_bound() -> None:

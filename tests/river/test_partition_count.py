@@ -27,7 +27,8 @@ def test_where_partitions_are_added_all_stand_still_and_say_why_under_a_running_
     with bank.worker() as worker:
         worker.until(bank.at_rest)
         grown = [NewPartitions(topic, 2) for topic in topics_read(bank.settings)]
-        for done in admin(bank.settings).create_partitions(grown).values():
+        client = admin(bank.settings)
+        for done in client.create_partitions(grown).values():
             done.result(ANSWER_SECONDS_MAX)
         worker.until(lambda: stands_still(worker) == {"partition 0", "partition 1"})
     with bank.worker() as worker:

@@ -84,7 +84,7 @@ def test_live_and_replay_leave_the_same(
 ) -> None:
     alerts, profiles = tmp_path / "alerts.jsonl", tmp_path / "profiles.jsonl"
     command = ("replay", slice_of_berka, "--alerts", alerts, "--profiles", profiles, "--batch", batch)
-    tracker(*command, environment=outside() | {variable("base_currency"): "CZK"})
+    tracker(*command, environment=outside() | {variable("base_currency"): "CZK", variable("churn_model"): "own-rhythm"})
     replayed = [json.loads(line) for line in profiles.read_text().splitlines()]
     left = live[batch, partitions]
     assert left.figures == {figures["customer_id"]: figures for figures in replayed}
