@@ -220,7 +220,7 @@ class Poller:
         wall = self._clock.now_ms() if self._settings.clock == "wall" else 0
         now = wall if tick and wall else None
         if measure:
-            self._notice_outages()
+            self.notice_outages()
         early, self._early = self._early, {}
         polled_batches = []
         for claim in self._assignment:
@@ -238,7 +238,7 @@ class Poller:
                 claim.read_to = claim.read_to.after(records, outcomes, customer_events)
         return polled_batches
 
-    def _notice_outages(self) -> None:
+    def notice_outages(self) -> None:
         """Says of which partitions the feed has an outage, and no longer of those that are not owned any more."""
         silent = {claim.number: claim.outage_ms for claim in self._assignment if claim.outage_ms}
         for number in self._noticed - silent.keys():

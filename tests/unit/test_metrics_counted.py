@@ -113,6 +113,7 @@ def test_transactions_are_counted_by_what_was_unusual_of_them() -> None:
     run = Run().work(*usual, *late, *odd, *usual[:4]).work(usual[5], usual[6], usual[6])
     assert run.value("tracker_events_total") == 21
     assert run.value("tracker_late_events_total") == 2
+    assert run.value("tracker_untimely_events_total") == 2, "the same: those that follow are in order"
     assert run.value("tracker_unknown_types_total") == 3
     assert run.value("tracker_unknown_channels_total") == 5
     assert run.value("tracker_duplicate_events_total") == 7

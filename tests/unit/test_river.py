@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from commands.embedded import EmbeddedBroker
 from handlers.intake.events import Record
+from schemas.units import HOUR_MS
 from streams.broker.membership import Membership
 from streams.broker.ownership import Ownership
 from streams.broker.poller import Poller, consumer_config
@@ -102,6 +103,32 @@ def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_
     assert overdue(now + 100_000, "wall") == 0
     assert overdue(None, "wall") == 0
     assert overdue(now - 100_000, "stream") == 0, "it stands still while nothing is worked off"
+
+
+def test_an_outage_of_the_feed_is_a_gauge_and_a_notice_until_it_is_over_or_somebody_elses() -> None:
+    registry, claim, health, nothing = CollectorRegistry(), claim_at(0), Health(), cast(Any, None)
+    held = Held([claim])
+    settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
+    river = Poller(settings, nothing, nothing, cast(Any, held), health, Metrics(registry), nothing, nothing)
+
+    def said() -> tuple[float | None, list[str]]:
+        river.observe()
+        river.notice_outages()
+        return registry.get_sample_value("tracker_feed_outage_seconds", {"partition": "4"}), health.notices()
+
+    assert said() == (0, [])
+    claim.outage_ms = 60 * HOUR_MS
+    seconds, (notice,) = said()
+    assert seconds == 60 * 3_600
+    assert notice.startswith("partition 4: nothing has come for 60 h, far longer than usual")
+    assert health.problems() == [], "the worker does all it can"
+    claim.outage_ms = 0
+    assert said() == (0, [])
+    claim.outage_ms = 60 * HOUR_MS
+    said()
+    held.clear()
+    river.notice_outages()
+    assert health.notices() == []
 
 
 def test_a_partition_is_behind_since_polls_bring_as_much_as_they_may() -> None:
