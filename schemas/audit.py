@@ -10,9 +10,7 @@ from msgspec import Meta
 
 from schemas.alert import Rfc3339
 
-Action = Literal[
-    "log_in", "see_customer", "see_alert", "export_customer", "record_outcome", "switch_kind", "replay_letters"
-]
+Action = Literal["log_in", "see_customer", "see_alert", "export_customer", "record_outcome", "switch_kind"]
 
 
 class AuditRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

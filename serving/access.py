@@ -50,8 +50,6 @@ class Person(msgspec.Struct, frozen=True):
 
     name: str
     roles: tuple[Role, ...]
-    key: str = ""
-    """The start of the key's hash, empty where no keys are asked for."""
 
     def may(self, permission: Permission) -> bool:
         return any(permission in MAY[role] for role in self.roles)
@@ -169,7 +167,7 @@ class Access:
         key = self._keys.get(found)
         if key is None or key.expires <= datetime.now(UTC).date():
             return None
-        return Person(key.name, key.roles, found[:8])
+        return Person(key.name, key.roles)
 
     def _read(self, file: Path) -> None:
         with self._lock:

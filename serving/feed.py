@@ -87,11 +87,6 @@ class Feed:
     def forget(self, event: asyncio.Event) -> None:
         self._waiting.pop(event, None)
 
-    @property
-    def watched_by(self) -> int:
-        """Pages that are open."""
-        return len(self._waiting)
-
     def _starts(self) -> list[TopicPartition]:
         settings, found = self._settings, []
         known = self._consumer.list_topics(timeout=ANSWER_SECONDS_MAX).topics
