@@ -87,6 +87,14 @@ def test_a_reader_takes_up_where_they_left() -> None:
     assert [held.alert.alert_id for held in log.after({0: 1})] == ["a-2", "a-3"]
 
 
+def test_a_reader_who_is_far_behind_is_given_what_is_held() -> None:
+    log = AlertLog(10)
+    for number in range(25):
+        log.add(0, number, record(number))
+    assert [held.offset for held in log.since(20)] == [20, 21, 22, 23, 24]
+    assert [held.offset for held in log.since(0)] == list(range(25))[-len(log._arrived) :]
+
+
 def test_memory_stays_bounded() -> None:
     log = AlertLog(10)
     for number in range(1_000):

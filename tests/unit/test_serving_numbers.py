@@ -35,6 +35,11 @@ def test_a_key_falls_on_a_partition_that_there_is(key: str, partitions: int) -> 
     assert 0 <= partition_of(key, partitions) < partitions
 
 
+def test_the_sign_of_the_hash_does_not_count() -> None:
+    """As Utils.toPositive: 21 has the hash -973932308, so 1173551340, which leaves 3 when divided by 7."""
+    assert partition_of("21", 7) == 3
+
+
 def test_wilsons_interval_is_the_published_one() -> None:
     """Newcombe 1998, Statistics in Medicine 17, 857-872, table I: 81 of 263, without continuity correction."""
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
@@ -87,6 +92,14 @@ def test_a_refused_caller_may_ask_again_after_the_time_that_was_said() -> None:
     assert wait == pytest.approx(0.5)
     now += wait
     assert limit.wait_seconds("a") == 0
+
+
+def test_who_has_long_been_quiet_has_saved_one_burst_and_no_more() -> None:
+    now = 0.0
+    limit = RateLimit(2, lambda: now)
+    assert limit.wait_seconds("a") == 0
+    now = 3_600.0
+    assert [limit.wait_seconds("a") == 0 for _ in range(10)] == [True] * 8 + [False] * 2
 
 
 def test_intervals_grow_narrower_with_more_trials() -> None:
