@@ -25,7 +25,8 @@ LEAP_MS = 180 * DAY_MS
 WALL_LEAP_MS = 35 * DAY_MS
 """By so much the clock on the wall may be ahead of all that is known without being looked at twice."""
 CUSTOMERS_MIN = 3
-OUTAGES_MAX = 8
+OUTAGES_MAX = 64
+"""So many that none is forgotten that cuts into a silence of the days that a row keeps, however long a batch is."""
 RHYTHM_WEEKS = 5
 """Weeks in which anything came, the present one included."""
 USUAL_TIMES = 2
@@ -94,7 +95,9 @@ def lost_to_outages(outages: I8, since: int, until: int) -> int:
     state."""
     lost = 0
     for k in range(0, outages.shape[0], 2):
-        if outages[k] != 0 and outages[k] < until and outages[k + 1] > since:
+        if outages[k] == 0:
+            break
+        if outages[k] < until and outages[k + 1] > since:
             lost += outages[k + 1] - max(outages[k], since)
     return int((lost + DAY_MS - 1) // DAY_MS * DAY_MS)
 

@@ -32,7 +32,7 @@ SEGMENT, MIN_SEGMENTS, MAX_SEGMENTS, HORIZON = 4, 2, 4, 10
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A horizon that a short stream gets over: the numbers of handlers/intake/dedup.py made small."""
-    monkeypatch.setattr(memory, "SEGMENT", SEGMENT)
+    monkeypatch.setattr(memory, "BLOCK", SEGMENT)
     monkeypatch.setattr(memory, "EVENTS_MIN", MIN_SEGMENTS * SEGMENT)
     monkeypatch.setattr(memory, "EVENTS_MAX", MAX_SEGMENTS * SEGMENT)
     monkeypatch.setattr(memory, "HORIZON_MS", HORIZON)
@@ -134,8 +134,8 @@ def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_b
     assert not repeated.any()
     assert clocks[-1] == 0
     # all within a day: the bound decides
-    forgotten = seen.oldest * memory.SEGMENT
-    assert abs(len(ids) - memory.EVENTS_MAX - forgotten) <= memory.SEGMENT
+    forgotten = seen.oldest * memory.BLOCK
+    assert abs(len(ids) - memory.EVENTS_MAX - forgotten) <= memory.BLOCK
     _, known = seen.sift(
         ids[-memory.EVENTS_MAX :], np.full(memory.EVENTS_MAX, NONE), of_one(memory.EVENTS_MAX), StreamTime()
     )
@@ -210,7 +210,7 @@ def transaction(offset: int, event_id: str, at: int) -> Record:
     ("segment", "sizes"), [(1 << 16, [97] * 1_500), (2_000, [50] * 79 + [200] * 20)], ids=["long", "forgetting"]
 )
 def test_nothing_is_lost_while_the_table_grows(monkeypatch: pytest.MonkeyPatch, segment: int, sizes: list[int]) -> None:
-    monkeypatch.setattr(memory, "SEGMENT", segment)
+    monkeypatch.setattr(memory, "BLOCK", segment)
     monkeypatch.setattr(memory, "EVENTS_MIN", segment)
     random = np.random.default_rng(2)
     numbers = random.integers(1, 1 << 62, sum(sizes))
