@@ -5,7 +5,7 @@ Everything but the commit's answer is a function of the records and of what the 
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, compress
 from typing import NamedTuple
@@ -286,13 +286,10 @@ class Partition:
         version = self.position.version
         rows, time = RowTable.of(outcome.rows), self._time.take()
         beside = {} if time is None else {TIME: time}
-        if self.partitions and not self._made_with:
+        if moved and self.partitions and not self._made_with:
             beside[PARTITIONS], self._made_with = b"%d" % self.partitions, self.partitions
-        if beside:
-            places = range(len(rows), len(rows) + len(beside))
-            rows = rows.with_ids(ids_of(list(beside))).replaced(list(places), list(beside.values()))
         stored = self._commit(
-            task.offsets, self._time.clock, rows, outcome.due, outbox, self._seen.take(), moved,
+            task.offsets, self._time.clock, rows, beside, outcome.due, outbox, self._seen.take(), moved,
             outcome.clock - self._wait, self._store.send,
         )  # fmt: skip
         entries, outcomes = self._crowd_entries + stored, [*self._overdue, outcome]
@@ -357,7 +354,7 @@ class Partition:
             outcome = self._engine.step(task.part, self._rules())
             alerts = [self._alert(alert) for alert in outcome.alerts]
             self._crowd_entries += self._commit(
-                self.reached, self.position.clock, outcome.rows, outcome.due, alerts, DuplicateChanges(), True,
+                self.reached, self.position.clock, outcome.rows, {}, outcome.due, alerts, DuplicateChanges(), True,
                 absent[-1][1], self._store.commit,
             )  # fmt: skip
             self._overdue.append(replace(outcome, rows=RowTable.of({}), due=DueTable.of({})))  # which are committed
@@ -379,6 +376,7 @@ class Partition:
         offsets: Offsets,
         clock: int,
         rows: RowTable,
+        beside: Mapping[str, bytes],
         due: DueTable,
         outbox: list[Outgoing],
         seen: DuplicateChanges,
@@ -387,12 +385,16 @@ class Partition:
         commit: Callable[[int, Position, int, int, Changes], Position],
     ) -> list[tuple[int, Outgoing]]:
         """Writes what has changed, whoever was due up to `until` included; a tick at which nothing happened writes
-        nothing."""
+        nothing. `beside` are rows that no step asks for."""
         if not moved and not rows and self.published <= self._trimmed:
             return []
         before, published = self.position, self.published  # which the publisher moves on meanwhile
-        offset, *beside = offsets
-        changes = Changes(rows, due, outbox, published, self.sequence_min, seen, *beside)
+        offset, *others = offsets
+        written = rows
+        if beside:
+            places = range(len(rows), len(rows) + len(beside))
+            written = rows.with_ids(ids_of(list(beside))).replaced(list(places), list(beside.values()))
+        changes = Changes(written, due, outbox, published, self.sequence_min, seen, *others)
         self.position = commit(self.number, before, offset, clock, changes)
         self._trimmed = published
         self._cache.put(self.number, rows)

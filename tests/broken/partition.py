@@ -56,8 +56,8 @@ MISTAKES = (
         "crowd-clock",
         "The commits of a crowd move stream time beyond what has been read.",
         "streams/partition/partition.py",
-        "self.reached, self.position.clock, outcome.rows,",
-        "self.reached, until, outcome.rows,",
+        "self.reached, self.position.clock, outcome.rows, {},",
+        "self.reached, until, outcome.rows, {},",
         "tests/unit/test_crowd.py::test_a_crowd_does_not_move_stream_time",
     ),
     Mistake(
@@ -136,8 +136,8 @@ MISTAKES = (
         "sequence-min",
         "After the store has gone back numbers of the outbox are given a second time.",
         "streams/partition/partition.py",
-        "outbox, published, self.sequence_min, seen, *beside)",
-        "outbox, published, 0, seen, *beside)",
+        "outbox, published, self.sequence_min, seen, *others)",
+        "outbox, published, 0, seen, *others)",
         "tests/unit/test_claimed_again.py::test_numbers_given_before_the_store_went_back_are_not_given_again",
     ),
     Mistake(

@@ -46,8 +46,8 @@ channel = "sms"
 cooldown_days = 1
 """
 
-SILENT = [f"silent-{number}" for number in range(4)]
-"""The first comes back."""
+SILENT = [f"silent-{number}" for number in (0, 1, 3, 5)]
+"""The first comes back. Two in each partition: of three that all fall silent it would be said that the feed has."""
 PAID = ["shows", "accepts", "declines", "ignores", "buys", "unwilling"]
 BUSY = 300
 
