@@ -102,9 +102,12 @@ def _features() -> str:
         "",
         "A window of W made of tiles of g is the W/g tiles that end with the tile of the moment of reading: 30 d is"
         " today (UTC) and the 29 days before; 24 h is this hour and the 23 before; 1 h is this 5-minute tile and the"
-        " 11 before. An active day is a UTC day with a transaction that the customer made: any type but interest and"
-        " fee. Gaps are the days between active days that follow each other, among the 180 days that end with the last"
-        " one. A trend is the 30 d figure per day over the per-day figure of the 60 d before.",
+        " 11 before. An active day is a UTC day with a transaction that the customer made: any type but interest,"
+        " fee, refund, returned_payment and own_transfer; the last three are neither money in nor money out. Gaps are"
+        " the days between active days that follow each other, among the 180 days that end with the last one. A trend"
+        " is the 30 d figure per day over the per-day figure of the 60 d before. `balance` is money: what accounts hold"
+        " that are not in debt; `debt` is what the others owe. Where more than 64 accounts have told a balance, both"
+        " are missing, and `accounts` is.",
         "",
         "| figure | unit | meaning |",
         "|---|---|---|",

@@ -110,7 +110,7 @@ def _remarked(past: History, settings: Settings) -> History:
     notices = past.notices
     if notices.sorted_files:
         err.print(f"[yellow]{notices.sorted_files} files were not in the order of time[/] and have been sorted")
-    remark(err, notices.duplicates, notices.unknown_types, notices.unknown_channels)
+    remark(err, notices.duplicates, notices.early_reversals, notices.unknown_types, notices.unknown_channels)
     remark_refused(err, notices.refusals, len(past) + notices.duplicates, settings)
     return past
 

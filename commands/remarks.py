@@ -10,10 +10,16 @@ from streams.ops.settings import Settings, variable
 KINDS_SHOWN = 20
 
 
-def remark(console: Console, duplicates: int, unknown_types: int, unknown_channels: int) -> None:
+def remark(console: Console, duplicates: int, early_reversals: int, unknown_types: int, unknown_channels: int) -> None:
     """Records that were read, but not as whoever wrote them may think."""
     if duplicates:
-        console.print(f"[yellow]{duplicates:,} transactions were left out[/]: their event_id had come before")
+        console.print(
+            f"[yellow]{duplicates:,} transactions were left out[/]: customer, account and event_id had come before"
+        )
+    if early_reversals:
+        console.print(
+            f"[yellow]{early_reversals:,} reversals came before what they name[/]: they count with that, if it came"
+        )
     if unknown_types:
         console.print(
             f"[yellow]{unknown_types:,} transactions have an unknown type[/] and count as other;"

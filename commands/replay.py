@@ -108,7 +108,7 @@ def replay(
     refusals = Refusals()
     for letter in run.dead_letters:
         refusals.add(letter, where(letter.offset))
-    remark(out, run.duplicates, run.unknown_types, run.unknown_channels)
+    remark(out, run.duplicates, run.early_reversals, run.unknown_types, run.unknown_channels)
     remark_refused(out, refusals, run.events + run.duplicates, settings)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.aggregates.features import BANK_MADE_TYPES
+from handlers.aggregates.features import NOT_OWN
 from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
 from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import AT, CLOCK, CUSTOMER, OFFSET, EventBatch, Events
@@ -43,6 +43,8 @@ class Notices:
     """Files that were not in the order of a stream."""
     duplicates: int = 0
     """Transactions whose event_id had come before."""
+    early_reversals: int = 0
+    """Reversals that came before the transaction they name."""
     unknown_types: int = 0
     unknown_channels: int = 0
     """Transactions whose type or channel is none of the contract's."""
@@ -96,6 +98,7 @@ class History(Events):
             ids=ids_of([self.customers[place] for place in seen.tolist()]),
             events=events,
             event_id=lambda _: "",
+            original_id=lambda _: "",
             clock_end=int(events[-1, CLOCK]),
             dead_letters=[],
             duplicates=0,
@@ -105,8 +108,9 @@ class History(Events):
 
 
 def made_by_customers(kind: I8, undoes_at: I8) -> B1:
-    """Which events, by the columns `type` and `undoes_at`, the customers made: not the bank, and no reversals. (n,)."""
-    own: B1 = ~np.isin(kind, BANK_MADE_TYPES) & (undoes_at == NONE)
+    """Which events, by the columns `type` and `undoes_at`, the customers made: neither the bank nor others did, and
+    they are no reversals. (n,)."""
+    own: B1 = ~np.isin(kind, NOT_OWN) & (undoes_at == NONE)
     return own
 
 
@@ -152,7 +156,7 @@ def read(
     closed: list[CustomerRecord] = []
     parts: list[I8] = []
     refusals = Refusals()
-    unordered = count = duplicates = unknown_types = unknown_channels = 0
+    unordered = count = duplicates = early_reversals = unknown_types = unknown_channels = 0
     for number, lines in enumerate(files, 1):
         read_before = len(parts)
         for batch in _batches(lines, intake, seen, notes, closed):
@@ -165,6 +169,7 @@ def read(
                 refusals.add(letter, line if len(files) == 1 else f"file {number}, {line}")
             count += len(batch)
             duplicates += batch.duplicates
+            early_reversals += batch.early_reversals
             unknown_types += batch.unknown_types
             unknown_channels += batch.unknown_channels
             progress(count)
@@ -191,7 +196,7 @@ def read(
         list(names),
         whole,
         closings=_closings([*closed, *told], names),
-        notices=Notices(refusals, unordered, duplicates, unknown_types, unknown_channels),
+        notices=Notices(refusals, unordered, duplicates, early_reversals, unknown_types, unknown_channels),
         currency=intake.base_currency,
     )
 

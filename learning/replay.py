@@ -55,7 +55,7 @@ class Replay:
         if batch < 1:
             raise ValueError("a batch holds at least one record")
         self.clock = 0
-        self.events = self.duplicates = self.unknown_types = self.unknown_channels = 0
+        self.events = self.duplicates = self.early_reversals = self.unknown_types = self.unknown_channels = 0
         self.dead_letters: list[DeadLetter] = []
         self.suppressed: Counter[str] = Counter()
         self.unfitting = self.unmatched = 0
@@ -135,6 +135,7 @@ class Replay:
         self.events += len(batch)
         self.order.add(batch)
         self.duplicates += batch.duplicates
+        self.early_reversals += batch.early_reversals
         self.unknown_types += batch.unknown_types
         self.unknown_channels += batch.unknown_channels
         self.dead_letters += batch.dead_letters

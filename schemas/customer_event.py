@@ -17,6 +17,7 @@ class CustomerEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One change. Which fields an event needs depends on its kind. Fields that are not named here are ignored.
 
     An event about the same thing (channel, zone, product) that occurred earlier than one already known is ignored.
+    A product that is closed without an account_id is closed on all the customer's accounts.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=EVENT_ID_LENGTH)]

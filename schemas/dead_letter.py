@@ -19,6 +19,7 @@ Reason = Literal[
     "in_the_future",
     "too_large",
     "empty",
+    "wrong_original",
 ]
 """Why a record was refused; also the label of the dead letter metric."""
 

@@ -1,7 +1,7 @@
 """The `transactions` topic: what core banking publishes, keyed by customer_id."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -22,8 +22,35 @@ TYPES = (
     "insurance_premium",
     "remittance",
     "purchase",
+    "refund",
+    "returned_payment",
+    "own_transfer",
+    "balance",
 )
-"""Known transaction types. The place in this tuple is stored in rows: add at the end, never reorder."""
+"""Known transaction types. The place in this tuple is stored in rows: add at the end, never reorder, 30 at most.
+
+What comes back is no income: `refund` is from whom the customer paid, `returned_payment` one that could not be
+carried out. `own_transfer` is between accounts of the customer. `balance` is no booking: it reports `balance_minor`,
+and its amount_minor is 0.
+"""
+
+PAYING_TYPES = (
+    "withdrawal",
+    "transfer_out",
+    "card_payment",
+    "bill_payment",
+    "fee",
+    "insurance_premium",
+    "purchase",
+)
+"""Types by which the customer pays: a credit of one, that is no reversal, is counted as a `refund`."""
+
+NO_FLOW_TYPES = ("refund", "returned_payment", "own_transfer", "balance")
+"""Types that are neither money in nor money out."""
+
+NOT_OWN_TYPES = ("interest", "fee", *NO_FLOW_TYPES)
+"""Types that are no doing of the customer's: the bank books them by itself, or others give back. A day with nothing
+else is not an active day."""
 
 CHANNELS = ("other", "counter", "atm", "online", "mobile", "phone", "card", "automatic")
 """Known channels. The place in this tuple is stored in rows: add at the end, never reorder."""
@@ -47,8 +74,11 @@ Amount = Annotated[int, Meta(ge=-AMOUNT_LIMIT, le=AMOUNT_LIMIT)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]
 
 
+Status = Literal["pending", "booked"]
+
+
 class Original(msgspec.Struct, frozen=True, gc=False):
-    """The transaction that a reversal undoes."""
+    """An earlier transaction of the same customer and account: what a reversal undoes, or a booking replaces."""
 
     event_id: Annotated[str, Meta(min_length=1, max_length=EVENT_ID_LENGTH)]
     occurred_at: Moment
@@ -57,11 +87,21 @@ class Original(msgspec.Struct, frozen=True, gc=False):
 class Transaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One booking on one account. Fields that are not named here are ignored.
 
-    A reversal carries `reversal_of`, the type, channel and currency of its original, and the opposite amount;
-    its own occurred_at is when it was booked.
+    A reversal carries `reversal_of`, the currency of its original, and the opposite sign: of the whole amount, or of a
+    part of what is left. Its own occurred_at is when it was booked.
+
+    What is pending counts at once. When it is booked, perhaps with another amount, the booking names it in `replaces`,
+    or has its event_id.
     """
 
-    event_id: Annotated[str, Meta(min_length=1, max_length=EVENT_ID_LENGTH, description="Unique over all events.")]
+    event_id: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=EVENT_ID_LENGTH,
+            description="Unique over the events of one customer and account.",
+        ),
+    ]
     customer_id: Annotated[
         str, Meta(min_length=1, max_length=CUSTOMER_ID_LENGTH, description="The same as the record's key.")
     ]
@@ -76,3 +116,5 @@ class Transaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     category: str | None = None
     product: str | None = None
     reversal_of: Original | None = None
+    status: Annotated[Status | None, Meta(description="booked if not given.")] = None
+    replaces: Annotated[Original | None, Meta(description="The pending transaction that this one books.")] = None

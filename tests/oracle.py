@@ -3,7 +3,7 @@
 It shares nothing with the fast code but the names in FEATURES and the vocabularies. Money is int minor units of the
 base currency, moments are int epoch ms (UTC).
 
-Domain: reading moments at or after every moment among the events; no reversal before its original; fewer than 17
+Domain: reading moments at or after every moment among the events; no reversal before its original; fewer than 65
 accounts, or no two accounts with the same latest moment; sums that fit in 64 bit (the model itself has no such bound).
 """
 
@@ -24,7 +24,9 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 KEPT_DAYS = 180
-ACCOUNTS_MAX = 16
+PAYING = ("withdrawal", "transfer_out", "card_payment", "bill_payment", "fee", "insurance_premium", "purchase")
+"""Types by which the customer pays."""
+ACCOUNTS_MAX = 64
 TILE_OF_WINDOW = {1: 5 * MINUTE, 24: HOUR, 168: HOUR, 720: DAY, 2160: DAY, 4320: DAY}
 """The length of the tiles that a window of so many hours is made of."""
 
@@ -51,31 +53,44 @@ class Event:
     @property
     def sign(self) -> int:
         """What the event adds to a count."""
-        return 1 if self.undoes_at is None else -1
+        return 0 if not self.booked else 1 if self.undoes_at is None else -1
 
     @property
     def money_in(self) -> int:
         """What the event adds to money in: a credit, or a credit taken back."""
-        return self.amount if (self.amount > 0) == (self.undoes_at is None) else 0
+        return self.amount if (self.amount > 0) == (self.undoes_at is None) and self.flows else 0
 
     @property
     def money_out(self) -> int:
         """What the event adds to money out: a debit, or a debit taken back."""
-        return self.money_in - self.amount
+        return self.money_in - self.amount if self.flows else 0
+
+    @property
+    def flows(self) -> bool:
+        """Whether it is money in or money out, and not what comes back or goes from one account to another."""
+        return self.type not in ("refund", "returned_payment", "own_transfer", "balance")
+
+    @property
+    def booked(self) -> bool:
+        """Whether it is a transaction at all."""
+        return self.type != "balance"
 
     @property
     def own(self) -> bool:
         """Whether the customer made it, not the bank by itself."""
-        return self.type not in ("interest", "fee")
+        return self.flows and self.type not in ("interest", "fee")
 
 
 def event_of(transaction: Mapping[str, Any]) -> Event:
     """The event in a canonical transaction (decoded JSON) in the base currency."""
     original = transaction.get("reversal_of")
+    kind = transaction["type"] if transaction["type"] in TYPES else "other"
+    if (transaction["amount_minor"] > 0) == (original is None) and transaction["amount_minor"] and kind in PAYING:
+        kind = "refund"  # what comes back of a payment
     return Event(
         at=_moment(transaction["occurred_at"]),
         amount=transaction["amount_minor"],
-        type=transaction["type"] if transaction["type"] in TYPES else "other",
+        type=kind,
         channel=transaction["channel"] if transaction["channel"] in CHANNELS else "other",
         account=transaction["account_id"],
         balance=transaction.get("balance_minor"),
@@ -141,8 +156,11 @@ def _value(feature: Feature, events: Sequence[Event], now: int) -> Value:
         case Measure.COUNT | Measure.IN | Measure.OUT | Measure.NET:
             return _flow(feature.measure, window)
         case Measure.LARGEST_CREDIT:
-            credits_ = [event.amount for event in window if event.undoes_at is None and event.amount > 0]
-            return max(credits_, default=None)
+            credits_: dict[date, list[int]] = {}
+            for event in window:
+                credits_.setdefault(_day(event.effective_at), []).append(event.money_in)
+            left = (min(max(of_day), sum(of_day)) for of_day in credits_.values())
+            return max((largest for largest in left if largest > 0), default=None)
         case Measure.ACTIVE_DAYS:
             return len(_active_days(window))
         case Measure.CHANNEL_SHARE:
@@ -158,7 +176,10 @@ def _value(feature: Feature, events: Sequence[Event], now: int) -> Value:
             return _gap_figure(feature.measure, events)
         case Measure.BALANCE:
             held = accounts(events)
-            return sum(balance for balance, _ in held.values()) if held else None
+            return sum(max(balance, 0) for balance, _ in held.values()) if held else None
+        case Measure.DEBT:
+            held = accounts(events)
+            return sum(max(-balance, 0) for balance, _ in held.values()) if held else None
         case Measure.ACCOUNTS:
             return len(accounts(events))
         case _:
@@ -172,7 +193,7 @@ def _flow(measure: Measure, events: Iterable[Event]) -> int:
         return sum(event.money_in for event in events)
     if measure in (Measure.OUT, Measure.TREND_OUT):
         return sum(event.money_out for event in events)
-    return sum(event.amount for event in events)
+    return sum(event.money_in - event.money_out for event in events)
 
 
 def _share(part: Sequence[Event], whole: Sequence[Event]) -> Value:
@@ -231,7 +252,7 @@ def _gap_figure(measure: Measure, events: Sequence[Event]) -> Value:
 
 def _lifetime_figure(measure: Measure, events: Sequence[Event], now: int) -> Value:
     own = _own_moments(events)
-    ordinary = [event.at for event in events if event.undoes_at is None]
+    ordinary = [event.at for event in events if event.undoes_at is None and event.booked]
     if measure == Measure.RECENCY:
         return (now - max(own)) / DAY if own else None
     if measure == Measure.SILENCE:

@@ -114,7 +114,9 @@ def spelled(customer: str, plan: Sequence[Step], start: int = START, distinct: b
         }
         if step.balance is not None:
             transaction["balance_minor"] = step.balance
-        if original is None:
+        if step.type == "balance" and original is None:
+            transaction |= {"amount_minor": 0, "balance_minor": step.balance or 0}
+        elif original is None:
             standing.append(transaction)
         else:
             transaction |= {name: original[name] for name in ("account_id", "type", "channel")}

@@ -17,11 +17,12 @@ from handlers.state.day_list import open_days, own_days
 from handlers.state.row import (
     ACCOUNT_BALANCE,
     ACCOUNTS,
+    ACCOUNTS_LOST,
     CHANNEL_COUNT,
+    CHANNELS_SEEN,
     COUNT,
     DAY_HAS_BALANCE,
     DAY_HIGH,
-    DAY_LARGEST,
     DAY_LOW,
     DAY_MIX,
     DAY_OWN,
@@ -36,6 +37,7 @@ from handlers.state.row import (
     TILE_COUNT,
     OpenRow,
     add,
+    largest_credit,
 )
 from schemas.units import DAY_MS, HOUR_MS
 
@@ -47,6 +49,7 @@ _TREND_COUNT, _TREND_OUT = int(Measure.TREND_COUNT), int(Measure.TREND_OUT)
 _GAP_MEAN, _GAP_SD, _GAP_Q90 = int(Measure.GAP_MEAN), int(Measure.GAP_SD), int(Measure.GAP_Q90)
 _RECENCY, _TENURE, _FREQUENCY = int(Measure.RECENCY), int(Measure.TENURE), int(Measure.FREQUENCY)
 _SILENCE, _BALANCE, _ACCOUNTS = int(Measure.SILENCE), int(Measure.BALANCE), int(Measure.ACCOUNTS)
+_DEBT = int(Measure.DEBT)
 
 _WINDOWS = (HOUR_1, HOURS_24, DAYS_7, DAYS_30, DAYS_90, DAYS_180)
 _LIFE = -1
@@ -95,8 +98,8 @@ def _pass_over_days(s: OpenRow, now: int, room: I8) -> int:
         at = _EXTREMES + 4 * ring
         if day[DAY_OWN] > 0:
             room[at + _ACTIVE_AT] += 1
-        if day[DAY_LARGEST] > 0:
-            room[at + _LARGEST_AT] = max(room[at + _LARGEST_AT], day[DAY_LARGEST])
+        if largest_credit(day) > 0:
+            room[at + _LARGEST_AT] = max(room[at + _LARGEST_AT], largest_credit(day))
         if day[DAY_HAS_BALANCE] != 0:
             low = room[at + _LOW_AT]
             room[at + _LOW_AT] = day[DAY_LOW] if low == NONE else min(low, day[DAY_LOW])
@@ -214,13 +217,13 @@ def evaluate(s: OpenRow, spec: I8, now: int, values: I8, work: I8) -> None:
         elif measure == _FREQUENCY:
             days = max((now - life[FIRST]) / DAY_MS, 30.0)
             doubles[f] = life[COUNT] / days * 30.0 if life[FIRST] else np.nan
-        elif measure == _BALANCE:
-            balance = 0
+        elif measure in (_BALANCE, _DEBT):
+            sign, total = 1 if measure == _BALANCE else -1, 0
             for k in range(s.size[ACCOUNTS]):
-                balance = add(balance, s.accounts[k, ACCOUNT_BALANCE])
-            values[f] = balance if s.size[ACCOUNTS] else NONE
+                total = add(total, max(sign * s.accounts[k, ACCOUNT_BALANCE], 0))
+            values[f] = total if s.size[ACCOUNTS] and not life[CHANNELS_SEEN] & ACCOUNTS_LOST else NONE
         elif measure == _ACCOUNTS:
-            values[f] = s.size[ACCOUNTS]
+            values[f] = NONE if life[CHANNELS_SEEN] & ACCOUNTS_LOST else s.size[ACCOUNTS]
         else:
             extremes = room[_EXTREMES + 4 * (window - _FIRST_OF_DAYS) :]
             if measure == _ACTIVE:

@@ -10,7 +10,7 @@ A window of W made of tiles of g is the W/g tiles that end with the tile holding
 from enum import IntEnum
 from typing import NamedTuple
 
-from schemas.transaction import CHANNELS, TYPES
+from schemas.transaction import CHANNELS, NOT_OWN_TYPES, TYPES
 
 
 class Measure(IntEnum):
@@ -38,6 +38,7 @@ class Measure(IntEnum):
     SILENCE = 19
     BALANCE = 20
     ACCOUNTS = 21
+    DEBT = 22
 
 
 class Unit(IntEnum):
@@ -104,25 +105,40 @@ FEATURES: tuple[Feature, ...] = (
     *(
         Feature(f"share_type_{name}_90d", Measure.TYPE_SHARE, DAYS_90, Unit.SHARE, f"Share of type {name}", i)
         for i, name in enumerate(TYPES)
+        if name != "balance"  # is no transaction
     ),
     Feature("largest_credit_30d", Measure.LARGEST_CREDIT, DAYS_30, Unit.MINOR, "Largest credit in 30 d"),
     Feature("largest_credit_90d", Measure.LARGEST_CREDIT, DAYS_90, Unit.MINOR, "Largest credit in 90 d"),
     Feature("balance", Measure.BALANCE, LIFE, Unit.MINOR, "Latest known balance over all accounts"),
     Feature("accounts", Measure.ACCOUNTS, LIFE, Unit.COUNT, "Accounts whose balance is known"),
-    Feature("balance_low_30d", Measure.BALANCE_LOW, DAYS_30, Unit.MINOR, "Lowest account balance reported in 30 d"),
-    Feature("balance_high_30d", Measure.BALANCE_HIGH, DAYS_30, Unit.MINOR, "Highest account balance reported in 30 d"),
+    Feature("debt", Measure.DEBT, LIFE, Unit.MINOR, "Latest known balance over all accounts in debt, positive"),
+    Feature(
+        "balance_low_30d",
+        Measure.BALANCE_LOW,
+        DAYS_30,
+        Unit.MINOR,
+        "Lowest account balance reported in 30 d",
+    ),
+    Feature(
+        "balance_high_30d",
+        Measure.BALANCE_HIGH,
+        DAYS_30,
+        Unit.MINOR,
+        "Highest account balance reported in 30 d",
+    ),
     Feature("trend_count", Measure.TREND_COUNT, DAYS_30, Unit.RATIO, "Transactions in 30 d against the 60 d before"),
     Feature("trend_in", Measure.TREND_IN, DAYS_30, Unit.RATIO, "Money in in 30 d against the 60 d before"),
     Feature("trend_out", Measure.TREND_OUT, DAYS_30, Unit.RATIO, "Money out in 30 d against the 60 d before"),
 )
 """An active day is a UTC day with a transaction that the customer made: any type but interest and fee, which the bank
-books by itself. Gaps are the differences in days between active days that follow each other, among the tiles of the
-180 d that end with the last active day. A trend is the 30 d figure per day over the per-day figure of the 60 d before;
-missing where those 60 d have none. A share is missing where 90 d hold no transaction, a largest credit where they hold
-no credit, a balance where none was ever reported."""
+books by itself, and refund, returned_payment and own_transfer, which count among the transactions, but neither as
+money in nor as money out. Gaps are the differences in days between active days that follow each other, among the tiles
+of the 180 d that end with the last active day. A trend is the 30 d figure per day over the per-day figure of the 60 d
+before; missing where those 60 d have none. A share is missing where 90 d hold no transaction, a largest credit where
+they hold no credit, a balance where none was ever reported."""
 
 INDEX: dict[str, int] = {feature.name: i for i, feature in enumerate(FEATURES)}
 """A feature's place in FEATURES, by name."""
 
-BANK_MADE_TYPES = (TYPES.index("interest"), TYPES.index("fee"))
-"""Types that the bank books by itself; a day with nothing else is not an active day."""
+NOT_OWN = tuple(map(TYPES.index, NOT_OWN_TYPES))
+"""Types that are not the customer's doing, by their places; a day with nothing else is not an active day."""

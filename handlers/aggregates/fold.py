@@ -1,13 +1,16 @@
 """Folding one transaction into a row, event by event."""
 
-from handlers.aggregates.features import BANK_MADE_TYPES
+from handlers.aggregates.features import NOT_OWN
+from handlers.intake.events import MONEY_IN, MONEY_OUT, NO_FLOW
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, NONE, jit
+from handlers.state.day_codec import MIX_DAYS, open_day
 from handlers.state.day_list import day_at
 from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
     ACCOUNTS,
+    ACCOUNTS_LOST,
     ACCOUNTS_MAX,
     CHANNEL_COUNT,
     CHANNELS_SEEN,
@@ -31,6 +34,7 @@ from handlers.state.row import (
     LAST_OWN,
     NEWEST,
     OUT,
+    TILE,
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
@@ -40,29 +44,54 @@ from handlers.state.row import (
     forget,
     tile_at,
 )
+from schemas.transaction import TYPES
 from schemas.units import DAY_MS, HOUR_MS
 
 LATE, OWN_DAYS, NEWER_OWN = 1, 2, 4
 """Bits of what a transaction has changed: nothing but lifetime figures, as its day is no longer kept; which days the
 customer was active on; when the customer's latest own transaction was."""
 
-_BANK_MADE_A, _BANK_MADE_B = BANK_MADE_TYPES
+_NOT_OWN = sum(1 << kind for kind in NOT_OWN)
+_BALANCE = TYPES.index("balance")
 
 
 @jit
 def made_by_customer(kind: int) -> bool:
-    """Whether the customer makes transactions of that type (place in TYPES), not the bank by itself."""
-    return kind != _BANK_MADE_A and kind != _BANK_MADE_B
+    """Whether the customer makes transactions of that type (place in TYPES), not the bank by itself or others."""
+    return not (_NOT_OWN >> kind) & 1
 
 
 @jit
-def _book(tiles: I8, place: int, sign: int, amount: int) -> None:
-    """Counts an amount in a tile; `sign` is -1 for a reversal, whose amount is already the opposite."""
-    tiles[place, TILE_COUNT] += sign
-    if (amount > 0) == (sign > 0):
-        tiles[place, TILE_IN] = add(tiles[place, TILE_IN], amount)
-    else:
-        tiles[place, TILE_OUT] = add(tiles[place, TILE_OUT], -amount)
+def _book(tiles: I8, place: int, counts: int, flow: int, amount: int) -> None:
+    """Counts an amount in a tile. No figure falls below 0: the time of day that a reversal names may be wrong."""
+    tiles[place, TILE_COUNT] = max(tiles[place, TILE_COUNT] + counts, 0)
+    if flow == MONEY_IN:
+        tiles[place, TILE_IN] = max(add(tiles[place, TILE_IN], amount), 0)
+    elif flow == MONEY_OUT:
+        tiles[place, TILE_OUT] = max(add(tiles[place, TILE_OUT], -amount), 0)
+
+
+@jit
+def _holds(s: OpenRow, when: int, counts: int, flow: int, amount: int, kind: int, channel: int) -> bool:
+    """Whether the row has what a correction takes away. It has, unless the original is forgotten and told wrongly, or
+    never came here."""
+    life, day = s.life, when // DAY_MS
+    money_in, money_out = amount if flow == MONEY_IN else 0, -amount if flow == MONEY_OUT else 0
+    if life[COUNT] + counts < 0 or life[IN] + money_in < 0 or life[OUT] + money_out < 0:
+        return False
+    if day <= life[NEWEST] // DAY_MS - DAY_KEPT:
+        return True
+    for k in range(s.size[DAYS]):
+        if s.day[k, TILE] == day:
+            open_day(s, k)
+            tile = s.day[k]
+            if tile[TILE_COUNT] + counts < 0 or tile[TILE_IN] + money_in < 0 or tile[TILE_OUT] + money_out < 0:
+                return False
+            if life[NEWEST] // DAY_MS - day >= MIX_DAYS:
+                return True
+            mix = tile[DAY_MIX:]
+            return bool(mix[channel] + counts >= 0 and mix[CHANNEL_COUNT + kind] + counts >= 0)
+    return counts >= 0 and money_in >= 0 and money_out >= 0
 
 
 @jit
@@ -97,6 +126,7 @@ def _record_balance(s: OpenRow, at: int, account: I8, balance: int) -> None:
         s.accounts[place, ACCOUNT_BALANCE] = balance
         s.size[ACCOUNTS] = n + 1
         if n + 1 > ACCOUNTS_MAX:
+            s.life[CHANNELS_SEEN] |= ACCOUNTS_LOST
             oldest = 0
             for k in range(n + 1):
                 if s.accounts[k, ACCOUNT_AT] < s.accounts[oldest, ACCOUNT_AT]:
@@ -130,11 +160,13 @@ def fold(
     kind: int,
     channel: int,
     undoes_at: int,
+    counts: int,
+    flow: int,
 ) -> int:
-    """Folds one transaction into the row; returns what has changed, as the bits above."""
+    """Folds one event into the row, as it is booked (handlers/intake/booking.py); returns what has changed, as the bits
+    above. Of a correction that the row cannot hold nothing is taken away: no sum falls below 0."""
     life = s.life
     reversal = undoes_at != NONE
-    sign = -1 if reversal else 1
     when = undoes_at if reversal else at
     own = made_by_customer(kind)
     changed = 0
@@ -142,7 +174,9 @@ def fold(
     newest = life[NEWEST]
     # at once, as when the row is written: a reversal may move NEWEST and touch no new day
     forget(s.day, s.size, DAYS, newest // DAY_MS - DAY_KEPT + 1)
-    if not reversal:
+    if reversal and not _holds(s, when, counts, flow, amount, kind, channel):
+        counts, flow = 0, NO_FLOW
+    if kind != _BALANCE and not reversal:
         life[FIRST] = at if life[FIRST] == 0 else min(life[FIRST], at)
         life[LAST] = max(life[LAST], at)
         if own:
@@ -152,33 +186,35 @@ def fold(
             if at // DAY_MS != life[LAST_OWN] // DAY_MS:
                 changed |= OWN_DAYS
             life[LAST_OWN] = at
-    life[COUNT] += sign
-    if (amount > 0) == (sign > 0):
+    life[COUNT] += counts
+    if flow == MONEY_IN:
         life[IN] = add(life[IN], amount)
-    else:
+    elif flow == MONEY_OUT:
         life[OUT] = add(life[OUT], -amount)
-    if when // DAY_MS <= newest // DAY_MS - DAY_KEPT:
+    if counts == 0 and flow == NO_FLOW:
+        when = 0  # in no tile: nothing is booked
+    elif when // DAY_MS <= newest // DAY_MS - DAY_KEPT:
         changed |= LATE
     else:
         oldest = newest // DAY_MS - DAY_KEPT + 1
         place = day_at(s, when // DAY_MS, oldest)
-        _book(s.day, place, sign, amount)
+        _book(s.day, place, counts, flow, amount)
         day = s.day[place]
-        day[DAY_MIX + channel] += sign
-        day[DAY_MIX + CHANNEL_COUNT + kind] += sign
+        day[DAY_MIX + channel] += counts
+        day[DAY_MIX + CHANNEL_COUNT + kind] += counts
         if own:
             was = day[DAY_OWN] > 0
-            day[DAY_OWN] += sign
+            day[DAY_OWN] += counts
             if was != (day[DAY_OWN] > 0):
                 changed |= OWN_DAYS
-        if not reversal:
+        if flow == MONEY_IN and not reversal:
             day[DAY_LARGEST] = max(day[DAY_LARGEST], amount)
     oldest = newest // HOUR_MS - HOUR_KEPT + 1
     if when // HOUR_MS >= oldest:
-        _book(s.hour, tile_at(s.hour, s.size, HOURS, when // HOUR_MS, oldest), sign, amount)
+        _book(s.hour, tile_at(s.hour, s.size, HOURS, when // HOUR_MS, oldest), counts, flow, amount)
     oldest = newest // FIVE_MS - FIVE_KEPT + 1
     if when // FIVE_MS >= oldest:
-        _book(s.five, tile_at(s.five, s.size, FIVES, when // FIVE_MS, oldest), sign, amount)
+        _book(s.five, tile_at(s.five, s.size, FIVES, when // FIVE_MS, oldest), counts, flow, amount)
     if balance != NONE:
         _record_balance(s, at, account, balance)
     return changed

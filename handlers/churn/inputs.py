@@ -24,6 +24,7 @@ from handlers.state.row import (
     OpenRow,
     new_open_row,
 )
+from schemas.transaction import NO_FLOW_TYPES, TYPES
 from schemas.units import DAY_MS
 
 RHYTHM: tuple[tuple[str, Unit, str], ...] = (
@@ -48,8 +49,11 @@ _RHYTHMS = len(RHYTHM)
 
 
 def _wanted(feature: Feature) -> bool:
-    """Hours tell nothing about leaving; recency, tenure and silence are told by the rhythm figures to the day."""
-    return not 0 < feature.window_hours < 168 and feature.measure not in (Measure.TENURE, Measure.SILENCE)
+    """Hours tell nothing about leaving; recency, tenure and silence are told by the rhythm figures to the day. Types of
+    what comes back are not the customer's doing, and no bank's history of before has them."""
+    if feature.measure == Measure.TYPE_SHARE and TYPES[feature.part] in NO_FLOW_TYPES:
+        return False
+    return not 0 < feature.window_hours < 168 and feature.measure not in (Measure.TENURE, Measure.SILENCE, Measure.DEBT)
 
 
 DECLARED: tuple[Feature, ...] = tuple(feature for feature in FEATURES if _wanted(feature))

@@ -91,7 +91,7 @@ def _balance_draining(known: _Known) -> Reason | None:
     before = balance - net
     fall = min(1 - balance / before, 1.0)
     told, told_zh = f"The balance has fallen by {fall:.0%} in 30 days.", f"余额在30天内下降了{fall:.0%}。"
-    if balance < 0:
+    if balance == 0 and known.seen.number("debt"):
         told, told_zh = "The account was in credit 30 days ago and is overdrawn.", "账户30天前有余额，现在已透支。"
     return Reason("balance_draining", told, balance, before, told_zh)
 

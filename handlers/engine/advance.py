@@ -20,14 +20,16 @@ from handlers.engine.findings import (
     SILENT,
     Findings,
 )
-from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, TYPE, UNDOES_AT
+from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, COUNTS, FLOW, MONEY_IN, TYPE, UNDOES_AT
 from handlers.intake.stream_time import lost_to_outages
 from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.jit import I8, NONE, U8, jit
 from handlers.offers.prefilter import MAY_FIT, UNFITTING, Prefilter, prefilter
 from handlers.offers.triggers import (
     NOTED,
+    PRODUCT,
     RETURNED,
+    REVERSED,
     RUN_OFF,
     TIMELY_MS,
     level_triggers,
@@ -169,6 +171,7 @@ def advance(
                         s,
                         events[event, TYPE],
                         events[event, ACCOUNT:],
+                        events[event, PRODUCT],
                         events[event, AMOUNT],
                         events[event, BALANCE],
                         clock,
@@ -179,28 +182,32 @@ def advance(
             own_before = s.life[LAST_OWN]
             amount, balance, account = events[event, AMOUNT], events[event, BALANCE], events[event, ACCOUNT:]
             kind, channel, undoes_at = events[event, TYPE], events[event, CHANNEL], events[event, UNDOES_AT]
+            counts, flow = events[event, COUNTS], events[event, FLOW]
             bits = 0
             if undoes_at == NONE:
                 if at > clock - TIMELY_MS:
-                    bits = triggers(s, at, amount, kind, channel, made_by_customer(kind), tiers)
+                    own = counts > 0 and made_by_customer(kind)
+                    bits = triggers(s, at, amount if flow == MONEY_IN else 0, kind, channel, own, tiers)
                 else:
                     told[UNTIMELIES, k] += 1
                 if balance != NONE:
                     bits |= level_triggers(s, account, balance, at)
-            changed = fold(s, at, amount, balance, account, kind, channel, undoes_at)
+            changed = fold(s, at, amount, balance, account, kind, channel, undoes_at, counts, flow)
             if after_fold(s, churn, changed, at, figures, room):
                 bits |= RETURNED
             running = horizon != 0 and leaves_in_a_run(s, churn, spec, own_before, values, inputs, figures, room)
             if 0 < s.life[DUE] <= clock - wait:  # more of what came late may follow: looked at a day later and more
                 s.life[DUE] = (clock // DAY_MS + 2) * DAY_MS
             cursor[CURSOR_NEXT] = place + 1
+            if counts < 0:
+                bits |= REVERSED
             told[LATES, k] += 1 if changed & LATE else 0
             bits &= wanted
-            if bits & ~RETURNED:
+            if bits & ~(RETURNED | REVERSED):
                 evaluate(s, spec, max(at, s.life[NEWEST]), values, room)
                 fits = prefilter(screen, values, bits, at)
                 if fits != MAY_FIT:
-                    bits &= RETURNED
+                    bits &= RETURNED | REVERSED
                     told[UNFITTINGS, k] += 1 if fits == UNFITTING else 0
             if running:
                 bits |= RUN_OFF

@@ -117,6 +117,16 @@ class Decisions:
                 alerts.append(withdrawn(customer, contact, at, cause, "returned"))
         return alerts
 
+    def reversed(self, customer: str, original_id: str, at: int, cause: Mapping[str, object]) -> list[Alert]:
+        """The transaction of that event_id has been reversed: an offer that it brought is taken back.
+
+        `cause` as for `moment`.
+        """
+        history = self._of(customer)
+        key = alert_bytes(alert_id(customer, next_best_offer.RULE, original_id)) if history.contacts else b""
+        standing = [c for c in history.contacts if c.alert == key and c.offer_id and c.stands(at)]
+        return [withdrawn(customer, contact, at, {**self._where, **cause}, "reversed") for contact in standing]
+
     def moment(
         self,
         customer: str,

@@ -15,7 +15,7 @@ from handlers.intake.customer_records import CustomerRecord
 from handlers.intake.events import CUSTOMER, OFFSET, EventBatch
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import I8
-from handlers.offers.triggers import DEPOSIT_MATURING, RETURNED, RUN_OFF
+from handlers.offers.triggers import DEPOSIT_MATURING, RETURNED, REVERSED, RUN_OFF
 from schemas.alert import Alert
 from schemas.units import rfc3339
 
@@ -112,9 +112,11 @@ def _decided(one: Finding, batch: EventBatch, decisions: Decisions) -> list[Aler
     cause = {"offset": int(batch.events[event, OFFSET]), "event_id": name}
     if one.bits & RETURNED:
         alerts += decisions.returned(customer, one.raised, at, cause)
+    if one.bits & REVERSED:
+        alerts += decisions.reversed(customer, batch.original_id(event), at, cause)
     if one.bits & RUN_OFF:
         assert one.judged is not None
         alerts += decisions.runs_off(customer, at, cause, seen, one.tier, one.judged)
-    if bits := one.bits & ~(RETURNED | RUN_OFF):
+    if bits := one.bits & ~(RETURNED | REVERSED | RUN_OFF):
         alerts += decisions.moment(customer, bits, at, cause, name, seen, one.tier)
     return alerts

@@ -10,7 +10,7 @@ from handlers.churn.model import ChurnModel, Scorer
 from handlers.churn.schedule import SilenceSchedule, schedule_of
 from handlers.kernel.jit import I8
 from handlers.offers.prefilter import Candidate, Prefilter, candidates_of, prefilter_of
-from handlers.offers.triggers import RETURNED
+from handlers.offers.triggers import RETURNED, REVERSED
 from schemas.offer import Offer
 from schemas.policy import Policy
 from schemas.units import HOUR_MS
@@ -56,7 +56,7 @@ def compiled(rules: Rules, before: CompiledRules | None = None) -> CompiledRules
     candidates = candidates_of(rules.offers, rules.currency)
     scorer = _scorer(rules.churn, None if before is None else before.scorer)
     challenger = _scorer(rules.challenger, None if before is None else before.challenger)
-    wanted = RETURNED
+    wanted = RETURNED | REVERSED
     for one in candidates:
         wanted |= one.bits
     return CompiledRules(

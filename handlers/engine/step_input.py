@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -19,16 +20,16 @@ from handlers.intake.events import (
     EVENT_FIELDS,
     OFFSET,
     TYPE,
-    UNDOES_AT,
     EventBatch,
 )
 from handlers.intake.stream_time import StreamTime
 from handlers.kernel.customer_ids import ACCOUNT_WORDS, distinct, ids_of, names_of
-from handlers.kernel.jit import I8, NONE, jit
+from handlers.kernel.jit import I8, jit
 from handlers.kernel.text import words_of
-from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED
+from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED, PRODUCT
 from handlers.state.codec import VERSION, LayoutError
 from handlers.state.row_table import LEDGER, RowTable
+from schemas.customer_event import CustomerEvent
 from schemas.outcome import AlertOutcome
 from schemas.units import moment_ms
 
@@ -99,24 +100,33 @@ def woven(batch: EventBatch, notes: Sequence[CustomerRecord]) -> tuple[EventBatc
     entries = np.empty((len(ordered), EVENT_FIELDS), np.int64)
     entries[:, AT] = [note.at for note in ordered]
     entries[:, (TYPE, AMOUNT, BALANCE)] = [_entry(note) for note in ordered]
-    entries[:, CHANNEL], entries[:, UNDOES_AT] = 0, NONE
+    entries[:, CHANNEL] = 0
+    entries[:, PRODUCT] = [_product(note) for note in ordered]
     entries[:, CLOCK] = [note.clock for note in ordered]
     entries[:, OFFSET] = [note.offset for note in ordered]
     entries[:, CUSTOMER] = rows[len(batch.ids) :]
     entries[:, ACCOUNT:] = words_of([_account(note) for note in ordered], ACCOUNT_WORDS)
     was_at = np.insert(np.arange(len(batch)), places, -1)
     events = np.insert(batch.events, places, entries, axis=0)
-    together = replace(batch, ids=ids[firsts], events=events, event_id=lambda n: batch.event_id(int(was_at[n])))
+    together = replace(
+        batch,
+        ids=ids[firsts],
+        events=events,
+        event_id=lambda n: batch.event_id(int(was_at[n])),
+        original_id=lambda n: batch.original_id(int(was_at[n])),
+    )
     return together, [(place + shift, note) for shift, (place, note) in enumerate(zip(places, ordered, strict=True))]
 
 
 def _entry(note: CustomerRecord) -> tuple[int, int, int]:
     """What the kernel is told: type, the level of balance to watch for, and when a deposit matures."""
     said = note.said
-    if isinstance(said, AlertOutcome) or said.account_id is None:
+    if isinstance(said, AlertOutcome):
         return NOTED, 0, 0
     if said.kind == "product_closed":
         return FORGET, 0, 0
+    if said.account_id is None:
+        return NOTED, 0, 0
     if said.kind == "product_taken":
         if said.product_kind == "card" and said.limit_minor is not None:
             return CARD, -(said.limit_minor * CARD_TENTHS // 10), 0
@@ -125,6 +135,12 @@ def _entry(note: CustomerRecord) -> tuple[int, int, int]:
         if said.product_kind == "deposit" and said.matures_at is not None:
             return DEPOSIT, 0, moment_ms(said.matures_at)
     return NOTED, 0, 0
+
+
+def _product(note: CustomerRecord) -> int:
+    """By which the kernel knows the product again: 31 bits of its code's checksum, never 0 for one that is named."""
+    code = note.said.product if isinstance(note.said, CustomerEvent) else None
+    return 0 if code is None else (crc32(code.encode()) & 0x7FFFFFFF) or 1
 
 
 def _account(note: CustomerRecord) -> str:

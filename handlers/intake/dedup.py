@@ -1,15 +1,20 @@
-"""Which events a partition has seen lately: a duplicate event_id inside the horizon changes nothing.
+"""Which events a partition has seen lately: an event inside the horizon that comes again changes nothing, and what
+corrects one is held against it.
 
-The horizon: the last EVENTS_MIN events of the partition and everything of the last HORIZON_MS of its stream time, but
-never more than EVENTS_MAX events. An event is remembered by a 64-bit hash of its id (8 bytes an event in the store,
-about 16 to 32 in memory). That two different ids have the same hash, and the later one is dropped, is to be expected
-once in 2^64 / EVENTS_MIN events: 1.8 in 10^13.
+Who an event is, its customer, its account and its event_id say together. The horizon: the last EVENTS_MIN events of the
+partition and everything of the last HORIZON_MS of its stream time, but never more than EVENTS_MAX. An event is
+remembered by a 64-bit hash and by what booking.py must know of it (16 bytes an event in the store, about 32 to 64 in
+memory). A correction takes up to PLACES_MAX such places, money of another currency two. That two different events have
+the same hash, and the later one is dropped, is to be expected once in 2^64 / EVENTS_MIN events: 1.8 in 10^13.
 
 They are looked up in a table, which doubles while events go on, a few places with each: in one go a partition would
 stand still for a tenth of a second.
 
-Hashes stand in segments of SEGMENT; a full segment ends with the stream time at which it was filled. Only whole
+Events stand in segments of BLOCK places; a full segment ends with the stream time at which it was filled. Only whole
 segments are forgotten, at the very event that fills another, so that batches do not show.
+
+Segments of before hold hashes of event_ids alone, 8 bytes each: an event whose event_id is among those is a duplicate,
+whoever's it is, until they are forgotten; what they hold of amounts is not known.
 """
 
 from collections import deque
@@ -20,8 +25,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handlers.intake.booking import (
+    ACCEPTED,
+    EVENT_HASH,
+    KIND,
+    PLACES_MAX,
+    REPEATED,
+    TOLD,
+    book,
+    comes_again,
+    judge,
+    memory_of,
+)
+from handlers.intake.events import EVENT_FIELDS
+from handlers.intake.hash_table import FREE, empty_list, enter, place_of, remove
 from handlers.intake.stream_time import CLOCK, StreamTime, follow, follow_heartbeat
-from handlers.kernel.jit import I8, NONE, Mask, jit
+from handlers.kernel.customer_ids import ID_WORDS
+from handlers.kernel.jit import I8, NONE, jit
 from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, PADDING, SHIFT, WORD, Text, text_of, word
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
@@ -31,10 +51,10 @@ EVENTS_MIN = 16 * BLOCK
 EVENTS_MAX = 64 * BLOCK
 HORIZON_MS = DAY_MS
 
-_HASH_BYTES = 8
+_BYTES, _OLD_BYTES = 16, 8
+"""Of an event in a stored segment."""
+_CLOCK_BYTES = 8
 _WORDS = EVENT_ID_LENGTH // WORD
-_FREE = 0
-"""An empty place in the table; the hash 0 is taken for 1."""
 
 _MOVED = 32
 """Places of the table before that are looked at with each record: all of 2 * EVENTS_MIN within a segment, so that it is
@@ -54,10 +74,32 @@ class DuplicateChanges:
     """What is to be stored since the last `take`."""
 
     events: int = 0
-    """How many were accepted."""
+    """How many places were filled."""
     pieces: list[Piece] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
     """Segments to remove."""
+
+
+class Arrivals(NamedTuple):
+    """Records as the memory looks at them. All of n rows, but `told` and `events` of none where every event is as
+    simple as can be."""
+
+    hashes: I8
+    """Of the events' identities, 0 for a record that is no event."""
+    moments: I8
+    """What each record is worth to stream time, epoch ms; NONE where it tells none."""
+    customers: I8
+    """Their ids, (n, ID_WORDS)."""
+    told: I8
+    """(n, TOLD), see booking.py."""
+    events: I8
+    """(n, EVENT_FIELDS); what they book is written into them."""
+
+    @classmethod
+    def simple(cls, hashes: I8, moments: I8) -> "Arrivals":
+        """Events of one customer of which nothing but that they come is to be known."""
+        nobody = np.broadcast_to(np.int64(1), (len(hashes), ID_WORDS))
+        return cls(hashes, moments, nobody, np.zeros((0, TOLD), np.int64), np.zeros((0, EVENT_FIELDS), np.int64))
 
 
 @jit
@@ -72,7 +114,7 @@ def event_hash(text: Text, at: int, end: int) -> int:
         found ^= found >> SHIFT
     found *= MULTIPLIER
     signed = np.int64(found ^ (found >> LAST_SHIFT))
-    return int(signed) if signed != _FREE else 1
+    return int(signed) if signed != FREE else 1
 
 
 def event_hashes(event_ids: Sequence[str]) -> I8:
@@ -91,7 +133,7 @@ def _zeros(places: int) -> I8:
 
 
 class DuplicateFilter:
-    """The memory of one partition. `events` is how many it has ever accepted, `oldest` its oldest kept segment."""
+    """The memory of one partition. `events` is how many places it has ever filled, `oldest` its oldest kept segment."""
 
     def __init__(
         self, events: int = 0, oldest: int = 0, segments: Mapping[int, bytes] | None = None, zeros: Zeros = _zeros
@@ -100,48 +142,58 @@ class DuplicateFilter:
         was written by hand) is taken for forgotten. `zeros` gives the memory of the table."""
         self._zeros = zeros
         self.oldest = oldest
-        self._full: deque[tuple[I8, int]] = deque()
-        self._open = np.zeros(BLOCK, np.int64)
+        self._full: deque[_Full] = deque()
+        self._open = empty_list(BLOCK)
         self._used = events % BLOCK
         self._changes = DuplicateChanges()
         self._stored = self._used
-        for number in range(oldest, events // BLOCK):
-            data = (segments or {}).get(number, b"")
-            whole = np.frombuffer(data.ljust((BLOCK + 1) * _HASH_BYTES, b"\0"), np.int64)
-            self._full.append((whole[:BLOCK].copy(), int(whole[BLOCK])))
-        last = (segments or {}).get(events // BLOCK, b"")[: self._used * _HASH_BYTES]
-        self._open[: len(last) // _HASH_BYTES] = np.frombuffer(last, np.int64)
+        self._skipped = 0
+        """Places that a segment of before has left unused, not yet stored."""
+        held = segments or {}
+        self._full.extend(_Full.of(held.get(number, b"")) for number in range(oldest, events // BLOCK))
+        last = held.get(events // BLOCK, b"")[: self._used * _BYTES]
+        if 0 < len(last) <= self._used * _OLD_BYTES:
+            self._full.append(_Full.of(last))
+            self._skipped, self._used, self._stored = BLOCK - self._used, 0, 0
+        else:
+            self._open[: len(last) // _BYTES] = np.frombuffer(last, np.int64).reshape(-1, 2)
         self._table = self._new_table(2 * (len(self._full) * BLOCK + self._used) + BLOCK)
         self._before, self._moved = _NO_TABLE, 0
         """The smaller table before, and how many of its places have been looked at for what is to be in the new one."""
-        for hashes, _ in self._full:
-            _insert(self._table, hashes)
-        _insert(self._table, self._open[: self._used])
+        by_id = sum(one.by_id for one in self._full)
+        self._ids = self._new_table(2 * by_id * BLOCK) if by_id else _NO_TABLE
+        """Hashes of event_ids alone."""
+        for one in self._full:
+            enter(self._ids if one.by_id else self._table, one.pairs)
+        enter(self._table, self._open[: self._used])
 
-    def sift(self, hashes: I8, moments: I8, ids: I8, time: StreamTime) -> tuple[I8, Mask]:
-        """Stream time after each record, and which records are duplicates; both of shape (n,).
+    def sift(self, arrivals: Arrivals, time: StreamTime) -> tuple[I8, I8, int]:
+        """Stream time after each record, and the verdict on it (booking.py); both of shape (n,); and how many reversals
+        have come before their originals.
 
-        `hashes` has 0 for a record that is no event, `moments` what it is worth to stream time or NONE where it tells
-        none (epoch ms), `ids` its customer, (n, ID_WORDS). Events that are no duplicates are remembered, and `time`
-        follows them.
+        Events that are accepted are booked and remembered, and `time` follows them; those that are refused are as if
+        they had never come.
         """
-        clocks, repeated = np.empty(len(hashes), np.int64), np.zeros(len(hashes), np.bool_)
+        count, early = len(arrivals.hashes), 0
+        clocks, verdicts = np.empty(count, np.int64), np.zeros(count, np.int64)
+        kinds = arrivals.told[:, KIND]
         at = 0
-        while at < len(hashes):
-            self._make_room(len(hashes) - at)
-            at, self._used, self._moved = _sift(
-                self._table, self._before, self._moved, self._open, self._used, hashes, moments, ids, at, time.state,
-                clocks, repeated,
+        while at < count:
+            self._make_room(count - at + PLACES_MAX * int(np.count_nonzero(kinds[at:])))
+            at, self._used, self._moved, came_early = _sift(
+                self._table, self._before, self._moved, self._ids, self._open, self._used, *arrivals, at, time.state,
+                clocks, verdicts, self.oldest == 0 and not len(self._ids),
             )  # fmt: skip
+            early += came_early
             if self._moved == len(self._before):
                 self._before, self._moved = _NO_TABLE, 0
             if self._used == BLOCK:
                 self._turn_over(time.clock)
-        return clocks, repeated
+        return clocks, verdicts, early
 
     @property
     def events(self) -> int:
-        """Events ever accepted."""
+        """Places ever filled."""
         return (self.oldest + len(self._full)) * BLOCK + self._used
 
     def take(self) -> DuplicateChanges:
@@ -154,22 +206,25 @@ class DuplicateFilter:
         if self._used > self._stored:
             data = self._open[self._stored : self._used].tobytes()
             segment = self.oldest + len(self._full)
-            self._changes.events += self._used - self._stored
-            self._changes.pieces.append(Piece(segment, self._stored * _HASH_BYTES, data))
-            self._stored = self._used
+            self._changes.events += self._used - self._stored + self._skipped
+            self._changes.pieces.append(Piece(segment, self._stored * _BYTES, data))
+            self._stored, self._skipped = self._used, 0
 
     def _turn_over(self, clock: int) -> None:
         """The open segment is full: closes it, and forgets what is beyond the horizon."""
         self._note()
         last = self._changes.pieces[-1]
         self._changes.pieces[-1] = last._replace(data=last.data + np.int64(clock).tobytes())
-        self._full.append((self._open, clock))
-        self._open, self._used, self._stored = np.zeros(BLOCK, np.int64), 0, 0
+        self._full.append(_Full(self._open, clock, False))
+        self._open, self._used, self._stored = empty_list(BLOCK), 0, 0
         while len(self._full) * BLOCK > EVENTS_MIN and (
-            self._full[0][1] < clock - HORIZON_MS or len(self._full) * BLOCK > EVENTS_MAX
+            self._full[0].clock < clock - HORIZON_MS or len(self._full) * BLOCK > EVENTS_MAX
         ):
             self._move()
-            _remove(self._table, self._full.popleft()[0])
+            gone = self._full.popleft()
+            remove(self._ids if gone.by_id else self._table, gone.pairs)
+            if not any(one.by_id for one in self._full):
+                self._ids = _NO_TABLE
             self._changes.forgotten.append(self.oldest)
             self.oldest += 1
 
@@ -182,53 +237,41 @@ class DuplicateFilter:
             self._table = self._new_table(2 * max(len(self._table), held + more))
 
     def _new_table(self, places: int) -> I8:
-        return self._zeros(1 << max(10, (places - 1).bit_length()))
+        return self._zeros(2 << max(10, (places - 1).bit_length())).reshape(-1, 2)
 
     def _move(self) -> None:
-        """All that is still to be moved from the table before."""
-        _insert(self._table, self._before[self._moved :])
+        """All that is still in the table before."""
+        enter(self._table, self._before[self._moved :])
         self._before, self._moved = _NO_TABLE, 0
 
 
-_NO_TABLE = np.zeros(0, np.int64)
+class _Full(NamedTuple):
+    """A segment that is full."""
+
+    pairs: I8
+    clock: int
+    """Stream time when it was filled, epoch ms."""
+    by_id: bool
+    """Whether it is one of before, with hashes of event_ids alone."""
+
+    @classmethod
+    def of(cls, data: bytes) -> "_Full":
+        """As it was stored."""
+        if len(data) == BLOCK * _BYTES + _CLOCK_BYTES:
+            whole = np.frombuffer(data, np.int64)
+            return cls(whole[:-1].reshape(-1, 2).copy(), int(whole[-1]), False)
+        whole = np.frombuffer(data.ljust(BLOCK * _OLD_BYTES + _CLOCK_BYTES, b"\0")[: BLOCK * 8 + 8], np.int64)
+        pairs = empty_list(BLOCK)
+        pairs[:, 0] = whole[:BLOCK]
+        return cls(pairs, int(whole[BLOCK]), True)
+
+
+_NO_TABLE = empty_list(0)
 
 
 @jit
-def _insert(table: I8, hashes: I8) -> None:
-    for k in range(hashes.shape[0]):
-        if hashes[k] != _FREE:
-            table[_place(table, hashes[k])] = hashes[k]
-
-
-@jit
-def _place(table: I8, found: int) -> int:
-    """Where it is, or would be."""
-    mask = table.shape[0] - 1
-    place = found & mask
-    while table[place] != _FREE and table[place] != found:
-        place = (place + 1) & mask
-    return int(place)
-
-
-@jit
-def _remove(table: I8, hashes: I8) -> None:
-    """Takes hashes out; those behind them on their way to their places move up, so that no gap cuts a way."""
-    mask = table.shape[0] - 1
-    for k in range(hashes.shape[0]):
-        place = _place(table, hashes[k])
-        if table[place] == _FREE:
-            continue
-        gap = place
-        behind = place
-        while True:
-            behind = (behind + 1) & mask
-            if table[behind] == _FREE:
-                break
-            home = table[behind] & mask
-            if ((behind - home) & mask) >= ((behind - gap) & mask):
-                table[gap] = table[behind]
-                gap = behind
-        table[gap] = _FREE
+def _among(ids: I8, event_hash: int) -> bool:
+    return bool(ids[place_of(ids, event_hash), 0] == event_hash)
 
 
 @jit
@@ -236,42 +279,63 @@ def _sift(
     table: I8,
     before: I8,
     moved: int,
+    ids: I8,
     segment: I8,
     used: int,
     hashes: I8,
     moments: I8,
-    ids: I8,
+    customers: I8,
+    told: I8,
+    events: I8,
     at: int,
     time: I8,
     clocks: I8,
-    repeated: Mask,
-) -> tuple[int, int, int]:
-    """From record `at` on until the segment is full; returns the next record, places used, and how many places of the
-    table before have been looked at."""
+    verdicts: I8,
+    complete: bool,
+) -> tuple[int, int, int, int]:
+    """From record `at` on until the segment is full; returns the next record, places used, how many places of the table
+    before have been looked at, and how many reversals came before their originals."""
+    early = 0
+    simple = events.shape[0] == 0
     while at < hashes.shape[0] and used < segment.shape[0]:
         if moved < before.shape[0]:
             last = min(moved + _MOVED, before.shape[0])
-            _insert(table, before[moved:last])
+            enter(table, before[moved:last])
             moved = last
-        found = hashes[at]
-        if found != _FREE:
-            place = _place(table, found)
-            known = table[place] == found
+        key = hashes[at]
+        if key != FREE:
+            place = place_of(table, key)
+            known = table[place, 0] == key
             if not known and moved < before.shape[0]:
-                known = before[_place(before, found)] == found
+                known = before[place_of(before, key), 0] == key
             if known:
-                repeated[at] = True
+                again = simple or comes_again(table, before, told[at])
+            else:
+                again = ids.shape[0] > 0 and not simple and _among(ids, told[at, EVENT_HASH])
+            verdict = ACCEPTED
+            if again:
+                verdict = REPEATED
+            elif known or (not simple and told[at, KIND] != 0):
+                if used + PLACES_MAX > segment.shape[0]:  # an event stands in one segment
+                    return at, int(segment.shape[0]), moved, early
+                verdict, used, came_early = judge(table, before, segment, used, events[at], told[at], complete)
+                early += came_early
+            else:
+                table[place, 0], segment[used, 0] = key, key
+                if not simple:
+                    book(events[at])
+                    table[place, 1] = segment[used, 1] = memory_of(events[at])
+                used += 1
+            if verdict != ACCEPTED:
+                verdicts[at] = verdict
                 clocks[at] = time[CLOCK]
                 at += 1
                 continue
-            table[place] = found
-            segment[used] = found
-            used += 1
         if moments[at] != NONE:
-            if found != _FREE:
-                follow(time, moments[at], ids[at])
+            if key != FREE:
+                follow(time, moments[at], customers[at])
             else:
                 follow_heartbeat(time, moments[at])
         clocks[at] = time[CLOCK]
         at += 1
-    return at, used, moved
+    return at, used, moved, early

@@ -6,7 +6,24 @@ from typing import cast
 
 import numpy as np
 
-from handlers.intake.dedup import event_hashes
+from handlers.intake.booking import (
+    CURRENCY,
+    CUSTOMER_START,
+    EVENT_HASH,
+    EVENT_START,
+    FOREIGN,
+    HASH,
+    KIND,
+    ORIGINAL_END,
+    ORIGINAL_START,
+    OWN_AMOUNT,
+    PENDING,
+    REPLACES,
+    REVERSAL,
+    TOLD,
+    tell_identity,
+)
+from handlers.intake.dedup import Arrivals, event_hashes
 from handlers.intake.events import (
     ACCOUNT,
     AMOUNT,
@@ -20,7 +37,7 @@ from handlers.intake.events import (
     EventBatch,
 )
 from handlers.intake.exchange import Exchange
-from handlers.intake.fast_path import CURRENCY, CUSTOMER_START, EVENT_START, HASH, TOLD, clear, read_fast
+from handlers.intake.fast_path import clear, read_fast
 from handlers.kernel.customer_ids import ACCOUNT_WORDS, ID_WORDS, distinct, ids_of
 from handlers.kernel.jit import I8, NONE, Mask
 from handlers.kernel.text import PADDING, WORD, text_of, words_of
@@ -48,16 +65,14 @@ class EventTable:
     """Which of them are events, (n,)."""
     events: I8
     """The clock, the offset and the customer's place are still to be written; no event has NONE for its time."""
-    hashes: I8
-    """Of the event ids, 0 for what is no event; (n,)."""
+    told: I8
+    """What is told of each beside its row (handlers/intake/booking.py); (n, TOLD)."""
     ids: I8
     """Of the customers; (n, ID_WORDS)."""
     data: bytes
     """All the records."""
-    id_spans: I8
-    """Where in `data` each event id stands; (n, 2)."""
-    other_ids: dict[int, str]
-    """Event ids of records that are not plain, by place."""
+    other_ids: dict[int, tuple[str, str]]
+    """Event ids of records that are not plain, and of what they correct, by place."""
 
     @classmethod
     def read(
@@ -74,6 +89,8 @@ class EventTable:
         read_fast(text_of(data), ends, timestamps, key_text, key_ends, keyed, events, ids, told, plain)
         doubtful: list[int] = []
         foreign = plain & (told[:, CURRENCY] != exchange.base_word)
+        told[foreign, OWN_AMOUNT] = events[foreign, AMOUNT]
+        told[foreign, KIND] |= FOREIGN
         for code in np.unique(told[foreign, CURRENCY]).tolist():
             places = np.flatnonzero(foreign & (told[:, CURRENCY] == code)).tolist()
             doubtful += _convert(events, places, code.to_bytes(WORD, "little").rstrip(b"\0").decode(), exchange)
@@ -82,33 +99,62 @@ class EventTable:
         for place in doubtful:
             plain[place] = False
             clear(events[place], told[place])
-        return cls(plain, events, told[:, HASH], ids, data, told[:, EVENT_START:CUSTOMER_START], {})
+        return cls(plain, events, told, ids, data, {})
 
     def put(self, place: int, transaction: Transaction, exchange: Exchange) -> None:
         """Accepts a record as that transaction, whose money can be converted."""
-        event, original, balance = self.events[place], transaction.reversal_of, transaction.balance_minor
+        event, told, balance = self.events[place], self.told[place], transaction.balance_minor
+        original = transaction.reversal_of or transaction.replaces
+        told[KIND] = (REVERSAL if transaction.reversal_of else 0) | (REPLACES if transaction.replaces else 0)
+        told[KIND] |= PENDING if transaction.status == "pending" else 0
+        told[CURRENCY] = words_of([transaction.currency], 1)[0, 0]
+        if told[CURRENCY] != exchange.base_word:
+            told[KIND], told[OWN_AMOUNT] = told[KIND] | FOREIGN, transaction.amount_minor
         event[AT] = moment_ms(transaction.occurred_at)
         event[UNDOES_AT] = NONE if original is None else moment_ms(original.occurred_at)
         event[AMOUNT], event[BALANCE] = transaction.amount_minor, NONE if balance is None else balance
         _convert(self.events, [place], transaction.currency, exchange)
         event[TYPE], event[CHANNEL] = _TYPE_PLACES[transaction.type], _CHANNEL_PLACES[transaction.channel]
         event[ACCOUNT:] = words_of([transaction.account_id], ACCOUNT_WORDS)[0]
-        self.accepted[place], self.hashes[place] = True, event_hashes([transaction.event_id])[0]
-        self.other_ids[place], self.ids[place] = transaction.event_id, ids_of([transaction.customer_id])
+        its_id, original_id = transaction.event_id, "" if original is None else original.event_id
+        told[EVENT_HASH], original_hash = event_hashes([its_id, original_id])
+        self.accepted[place], self.other_ids[place] = True, (its_id, original_id)
+        self.ids[place] = ids_of([transaction.customer_id])
+        tell_identity(event, told, self.ids[place], original_hash)
 
     def event_id(self, place: int) -> str:
         """That of the record at that place, which is an event."""
         if place in self.other_ids:
-            return self.other_ids[place]
-        start, end = self.id_spans[place].tolist()
+            return self.other_ids[place][0]
+        start, end = self.told[place, EVENT_START:CUSTOMER_START].tolist()
         return self.data[start:end].decode()
+
+    def original_id(self, place: int) -> str:
+        """That of what the record at that place corrects; of one that books what was pending its own."""
+        if place in self.other_ids:
+            return self.other_ids[place][1]
+        start, end = self.told[place, ORIGINAL_START : ORIGINAL_END + 1].tolist()
+        return self.data[start:end].decode()
+
+    def arrivals(self, first: int, last: int, moments: I8) -> Arrivals:
+        """Those of that stretch, for the partition's memory; `moments` is what they are worth to stream time."""
+        its = slice(first, last)
+        told, events = self.told[its], self.events[its]
+        return Arrivals(np.ascontiguousarray(told[:, HASH]), moments, self.ids[its], told, events)
 
     def all_known(self) -> bool:
         """Whether no type and no channel is unknown."""
         return not (self.events[:, TYPE : CHANNEL + 1] < 0).any()
 
     def batch(
-        self, first: int, last: int, kept: Mask | None, known: bool, clock_end: int, dead_letters: list[DeadLetter]
+        self,
+        first: int,
+        last: int,
+        kept: Mask | None,
+        known: bool,
+        clock_end: int,
+        dead_letters: list[DeadLetter],
+        early_reversals: int,
     ) -> EventBatch:
         """The events of that stretch, without those that are not to be kept (None: all are); `known` is `all_known`,
         which is asked once for all stretches."""
@@ -127,11 +173,13 @@ class EventTable:
             ids=ids[firsts],
             events=events,
             event_id=lambda n: self.event_id(int(places[n])),
+            original_id=lambda n: self.original_id(int(places[n])),
             clock_end=clock_end,
             dead_letters=dead_letters,
             duplicates=duplicates,
             unknown_types=unknown_types,
             unknown_channels=unknown_channels,
+            early_reversals=early_reversals,
         )
 
 

@@ -15,13 +15,17 @@ AMOUNT = 1  # as BALANCE, in the base currency
 BALANCE = 2  # NONE where not given
 TYPE = 3  # place in TYPES
 CHANNEL = 4  # place in CHANNELS
-UNDOES_AT = 5  # for a reversal, when its original occurred; else NONE
+UNDOES_AT = 5  # for a correction (a reversal, or what replaces), when its original occurred; else NONE
 CLOCK = 6  # stream time of the partition once it has been seen: the running maximum of AT and of heartbeats
 OFFSET = 7
 CUSTOMER = 8  # place of its customer in `customers`
-ACCOUNT = 9  # and the words after it: 40 bytes of ASCII, zero-padded
+COUNTS = 9  # what it adds to counts: 1; of a correction -1, 0 or 1; 0 of what is no booking
+FLOW = 10  # whose sum its amount belongs to: NO_FLOW, MONEY_IN, MONEY_OUT
+ACCOUNT = 11  # and the words after it: 40 bytes of ASCII, zero-padded
 
 EVENT_FIELDS = ACCOUNT + ACCOUNT_WORDS
+
+NO_FLOW, MONEY_IN, MONEY_OUT = range(3)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +60,7 @@ class Events:
     type = _Column(TYPE)
     channel = _Column(CHANNEL)
     undoes_at = _Column(UNDOES_AT)
+    counts = _Column(COUNTS)
     clock = _Column(CLOCK)
     offset = _Column(OFFSET)
     customer = _Column(CUSTOMER)
@@ -75,6 +80,8 @@ class EventBatch(Events):
     events: I8
     event_id: Callable[[int], str]
     """That of the n-th event, cut out when it is asked for: only alerts name it."""
+    original_id: Callable[[int], str]
+    """The event_id of what the n-th event corrects."""
     clock_end: int
     """Stream time after the whole batch, heartbeats included."""
     dead_letters: list[DeadLetter]
@@ -83,6 +90,8 @@ class EventBatch(Events):
     unknown_types: int
     """Events whose type was not in TYPES and counts as other."""
     unknown_channels: int
+    early_reversals: int = 0
+    """Reversals that came before what they name: they count with that."""
 
     @property
     def customers(self) -> list[str]:

@@ -6,8 +6,26 @@ kept. A record that is not plain need not be wrong: it is judged by itself (stri
 cost. Whatever is plain is accepted there too, with the same result (tests/unit/test_plain.py).
 """
 
+from typing import get_args
+
 import numpy as np
 
+from handlers.intake.booking import (
+    CURRENCY,
+    CUSTOMER_END,
+    CUSTOMER_START,
+    EVENT_END,
+    EVENT_HASH,
+    EVENT_START,
+    HASH,
+    KIND,
+    ORIGINAL_END,
+    ORIGINAL_START,
+    PENDING,
+    REPLACES,
+    REVERSAL,
+    tell_identity,
+)
 from handlers.intake.dedup import event_hash
 from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, TYPE, UNDOES_AT
 from handlers.intake.json_scanner import (
@@ -38,13 +56,10 @@ from schemas.transaction import (
     EVENT_ID_LENGTH,
     TYPES,
     Original,
+    Status,
     Transaction,
 )
 from schemas.units import EARLIEST, LATEST
-
-EVENT_START, EVENT_END, CUSTOMER_START, CUSTOMER_END, CURRENCY, HASH = range(6)
-"""What is told of a record beside its row: where its ids stand, its currency as a word, its event id's hash."""
-TOLD = 6
 
 _FIELDS = Transaction.__struct_fields__
 _FIELD_COUNT = len(_FIELDS)
@@ -52,13 +67,17 @@ _FIELD_NAMES = words_of(_FIELDS, 2)
 _FIELD_LENGTHS = np.array([*map(len, _FIELDS)])
 _EVENT_ID, _CUSTOMER_ID, _ACCOUNT_ID = map(_FIELDS.index, ("event_id", "customer_id", "account_id"))
 _OCCURRED_AT, _AMOUNT_MINOR, _BALANCE_MINOR = map(_FIELDS.index, ("occurred_at", "amount_minor", "balance_minor"))
-_CURRENCY, _TYPE, _REVERSAL_OF = map(_FIELDS.index, ("currency", "type", "reversal_of"))
+_CURRENCY, _TYPE, _STATUS = map(_FIELDS.index, ("currency", "type", "status"))
+_REVERSAL_OF, _REPLACES = map(_FIELDS.index, ("reversal_of", "replaces"))
 _OPTIONAL = _FIELD_COUNT - len(Transaction.__struct_defaults__)
 """The first of those that may be missing or null."""
 _REQUIRED = (1 << _OPTIONAL) - 1
 _TYPE_NAMES, _CHANNEL_NAMES = words_of(TYPES, 3), words_of(CHANNELS, 3)
+_STATUS_NAMES = words_of(get_args(Status), 1)
+_PENDING, _BALANCE = get_args(Status).index("pending"), TYPES.index("balance")
 _ORIGINAL_NAMES = words_of(Original.__struct_fields__, 2)
 _BOTH = 3
+_CORRECTS = REVERSAL | REPLACES
 
 
 @jit
@@ -89,11 +108,14 @@ def read_fast(
             0 < end - start <= VALUE_BYTES_MAX
             and _record(text, start, end, event, its)
             and _in_time(event, timestamps[k])
+            and (event[TYPE] != _BALANCE or (event[AMOUNT] == 0 and event[BALANCE] != NONE))
             and (not keyed or _same(text, its[CUSTOMER_START], its[CUSTOMER_END], keys, key_start, key_end))
         )
         if plain[k]:
             for w in range(ids.shape[1]):
                 ids[k, w] = word(text, its[CUSTOMER_START] + w * WORD, its[CUSTOMER_END])
+            original = event_hash(text, its[ORIGINAL_START], its[ORIGINAL_END]) if its[KIND] & _CORRECTS else 0
+            tell_identity(event, its, ids[k], original)
         else:
             clear(event, its)
         start, key_start = end, key_end
@@ -102,7 +124,7 @@ def read_fast(
 @jit
 def clear(event: I8, told: I8) -> None:
     """Makes the row that of no event: without time, of no unknown type or channel, without hash."""
-    event[AT], event[TYPE], event[CHANNEL], told[HASH] = NONE, 0, 0, 0
+    event[AT], event[TYPE], event[CHANNEL], told[HASH], told[KIND] = NONE, 0, 0, 0, 0
 
 
 @jit
@@ -183,12 +205,21 @@ def _field(name: int, text: Text, at: int, end: int, event: I8, told: I8) -> int
     if name == _BALANCE_MINOR:
         event[BALANCE], at = whole(text, at)
         return at if abs(event[BALANCE]) <= AMOUNT_LIMIT else NOT_FAST
-    if name == _REVERSAL_OF:
-        event[UNDOES_AT], at = _original(text, at, end)
+    if name in (_REVERSAL_OF, _REPLACES):
+        if told[KIND] & _CORRECTS:
+            return NOT_FAST
+        told[KIND] |= REVERSAL if name == _REVERSAL_OF else REPLACES
+        event[UNDOES_AT], at = _original(text, at, end, told)
         return at
     if text.bytes[at] != QUOTE:
         return NOT_FAST
     first = at + 1
+    if name == _STATUS:
+        last = simple(text, first)
+        status = known(text, first, last, _STATUS_NAMES)
+        if status == _PENDING:
+            told[KIND] |= PENDING
+        return last + 1 if status >= 0 else NOT_FAST
     if name >= _OPTIONAL:  # any of the others, of no use here
         last = string(text, first, end)
         return last + 1 if last != NOT_FAST else NOT_FAST
@@ -198,7 +229,7 @@ def _field(name: int, text: Text, at: int, end: int, event: I8, told: I8) -> int
         told[EVENT_START], told[EVENT_END] = first, last
         sound = 0 < length <= EVENT_ID_LENGTH
         if sound:
-            told[HASH] = event_hash(text, first, last)
+            told[EVENT_HASH] = event_hash(text, first, last)
     elif name == _CUSTOMER_ID:
         told[CUSTOMER_START], told[CUSTOMER_END] = first, last
         sound = 0 < length <= CUSTOMER_ID_LENGTH
@@ -229,8 +260,8 @@ def _moment(text: Text, at: int) -> tuple[int, int]:
 
 
 @jit
-def _original(text: Text, at: int, end: int) -> tuple[int, int]:
-    """When the transaction occurred that a reversal undoes, and where its object ends: both its fields, no others."""
+def _original(text: Text, at: int, end: int, told: I8) -> tuple[int, int]:
+    """When the transaction occurred that is corrected, and where its object ends: both its fields, no others."""
     if text.bytes[at] != OBJECT:
         return 0, NOT_FAST
     occurred_at = found = 0
@@ -250,6 +281,7 @@ def _original(text: Text, at: int, end: int) -> tuple[int, int]:
             last = simple(text, at + 1)
             if text.bytes[at] != QUOTE or not 0 < last - at - 1 <= EVENT_ID_LENGTH:
                 return 0, NOT_FAST
+            told[ORIGINAL_START], told[ORIGINAL_END] = at + 1, last
             at = last + 1
         else:
             occurred_at, at = _moment(text, at)

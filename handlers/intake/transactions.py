@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handlers.intake.booking import ACCEPTED, REPEATED, TOO_MUCH, WRONG_CURRENCY, WRONG_DAY, WRONG_SIGN
 from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.event_table import EventTable
 from handlers.intake.events import AT, CLOCK, OFFSET, EventBatch, Record
@@ -16,6 +17,21 @@ from handlers.intake.strict_json import decode_one
 from handlers.intake.validation import Violation, violation_of, violation_of_moment
 from schemas.transaction import Transaction
 from schemas.units import LATEST
+
+_WRONG_ORIGINAL = {
+    WRONG_SIGN: Violation(
+        "wrong_original",
+        "amount_minor",
+        "must have the opposite sign of what reversal_of names, or the sign of what replaces names",
+    ),
+    TOO_MUCH: Violation(
+        "wrong_original", "amount_minor", "must not be more than what is left of the transaction that reversal_of names"
+    ),
+    WRONG_CURRENCY: Violation("wrong_original", "currency", "must be that of the transaction that reversal_of names"),
+    WRONG_DAY: Violation(
+        "wrong_original", "reversal_of.occurred_at", "must be the occurred_at of the transaction that it names"
+    ),
+}
 
 
 class UndecodedBatch(NamedTuple):
@@ -68,21 +84,24 @@ class TransactionIntake:
         columns = EventTable.read(values, arrived, keys if self._keyed else None, self._exchange)
         columns.events[:, OFFSET] = offsets
         refused = self._judge_others(columns, records, told)
-        moments, hashes = np.minimum(columns.events[:, AT], arrived), np.ascontiguousarray(columns.hashes)
+        moments = np.minimum(columns.events[:, AT], arrived)
         whole, known = bool(columns.accepted.all()), columns.all_known()
         found, end = [], 0
         for part in parts:
             start, end = end, end + len(part.records)
             worth = np.minimum(moments[start:end], part.now)
-            clocks, repeated = part.seen.sift(hashes[start:end], worth, columns.ids[start:end], part.time)
+            clocks, verdicts, early = part.seen.sift(columns.arrivals(start, end, worth), part.time)
             columns.events[start:end, CLOCK] = clocks
-            kept = None if whole and not repeated.any() else columns.accepted[start:end] & ~repeated
+            for place in (start + np.flatnonzero(verdicts > REPEATED)).tolist():
+                columns.accepted[place] = False
+                refused[place] = _WRONG_ORIGINAL[int(verdicts[place - start])]
+            kept = None if whole and not verdicts.any() else columns.accepted[start:end] & (verdicts == ACCEPTED)
             letters = [
                 refused[place].letter(self._topic, part.partition, records[place])
-                for place in refused
+                for place in sorted(refused)
                 if start <= place < end
             ]
-            found.append(columns.batch(start, end, kept, known, part.time.clock, letters))
+            found.append(columns.batch(start, end, kept, known, part.time.clock, letters, early))
         return found
 
     def _judge_others(

@@ -45,12 +45,22 @@ def violation_of(transaction: Transaction, timestamp_ms: int, exchange: Exchange
     at = moment_ms(transaction.occurred_at)
     if refusal := violation_of_moment("occurred_at", at, timestamp_ms):
         return refusal
-    if transaction.reversal_of is not None:
-        original_at = moment_ms(transaction.reversal_of.occurred_at)
-        if refusal := violation_of_moment("reversal_of.occurred_at", original_at, timestamp_ms):
-            return refusal
-        if original_at > at:
-            return Violation("out_of_bounds", "reversal_of.occurred_at", "must not be later than occurred_at")
+    for name, original in (("reversal_of", transaction.reversal_of), ("replaces", transaction.replaces)):
+        if original is not None:
+            if not (original.event_id.isascii() and original.event_id.isprintable()):
+                return Violation("out_of_bounds", f"{name}.event_id", "must be printable ASCII")
+            original_at = moment_ms(original.occurred_at)
+            if refusal := violation_of_moment(f"{name}.occurred_at", original_at, timestamp_ms):
+                return refusal
+            if original_at > at:
+                return Violation("out_of_bounds", f"{name}.occurred_at", "must not be later than occurred_at")
+    if transaction.reversal_of is not None and transaction.replaces is not None:
+        return Violation("out_of_bounds", "replaces", "must not be given beside reversal_of")
+    if transaction.type == "balance":
+        if transaction.balance_minor is None:
+            return Violation("missing_field", "balance_minor", "is required of the type balance")
+        if transaction.amount_minor:
+            return Violation("out_of_bounds", "amount_minor", "must be 0 of the type balance, which is no booking")
     return _refusal_of_money(transaction, exchange)
 
 

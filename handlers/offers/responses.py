@@ -24,6 +24,7 @@ from schemas.offer import CONTACT_CHANNELS
 from schemas.outcome import AlertOutcome
 
 _SENTENCES = {
+    "reversed": "The transaction that it came from has been reversed.",
     "returned": "The customer has made a transaction again.",
     "taken": "The customer has taken the product.",
     "consent_withdrawn": "The customer no longer wants to be contacted in this way.",

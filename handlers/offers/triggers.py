@@ -8,6 +8,7 @@ it comes. A deposit's moment comes with its due time.
 
 from typing import NamedTuple, get_args
 
+from handlers.intake.events import UNDOES_AT
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, jit
 from handlers.state.day_list import open_days
@@ -18,7 +19,6 @@ from handlers.state.row import (
     CHANNEL_COUNT,
     CHANNELS_SEEN,
     DAY_HAS_BALANCE,
-    DAY_LARGEST,
     DAY_LOW,
     DAY_MIX,
     DAYS,
@@ -38,6 +38,7 @@ from handlers.state.row import (
     OpenRow,
     add,
     copy,
+    largest_credit,
 )
 from schemas.offer import Trigger
 from schemas.transaction import TYPES
@@ -55,7 +56,8 @@ DEPOSIT_MATURING = 512
 TIER_UP = 1024
 CHURN_RISK = 2048
 RUN_OFF = 4096
-"""Bits. RETURNED and RUN_OFF are no moments for an offer: they are answered beside those that are."""
+REVERSED = 8192
+"""Bits. RETURNED, RUN_OFF and REVERSED are no moments for an offer: they are answered beside those that are."""
 
 TIMELY_MS = DAY_MS
 """An event that is this much behind stream time, or more, brings no moment: what it tells is of another day."""
@@ -70,8 +72,12 @@ REMITTANCES_MIN = 3
 """So many remittances within 90 days, this one included, are a pattern."""
 CARD_TENTHS, LOAN_TENTHS = 8, 1
 """A card is near its limit with 8/10 of it used, a loan nearly repaid with 1/10 of it left."""
+_KIND_BITS, _KIND_MASK = 3, 7
 MATURING_DAYS = 14
 """A deposit is looked at so long before it matures."""
+
+PRODUCT = UNDOES_AT
+"""Where an entry of a product has its code's checksum."""
 
 NOTED, CARD, LOAN, DEPOSIT, FORGET = -1, -2, -3, -4, -5
 """Types of entries in a batch that are no transactions: nothing for the kernel; watch a card, loan or deposit; no
@@ -142,7 +148,7 @@ def usual_credit(s: OpenRow, day: int) -> int:
     most = 0
     for k in range(s.size[DAYS]):
         if day - 90 < s.day[k, TILE] <= day:
-            largest = max(largest, s.day[k, DAY_LARGEST])
+            largest = max(largest, largest_credit(s.day[k]))
         most = max(most, s.day[k, TILE_IN])
     if largest > 0:
         return largest
@@ -208,6 +214,12 @@ def moved_up(s: OpenRow, at: int, amount: int, tiers: I8) -> bool:
 
 
 @jit
+def _kind(stored: int) -> int:
+    """CARD, LOAN or DEPOSIT, as WATCH_KIND has it: above it the product's checksum, in rows of before none."""
+    return stored if stored < 0 else -(stored & _KIND_MASK)
+
+
+@jit
 def level_triggers(s: OpenRow, account: I8, balance: int, at: int) -> int:
     """The moments that a new balance of an account brings, before it is recorded: a level crossed since the last. One
     that is older than the account's newest brings none."""
@@ -224,22 +236,25 @@ def level_triggers(s: OpenRow, account: I8, balance: int, at: int) -> int:
                 known = True
                 if at < s.accounts[a, ACCOUNT_AT]:
                     return 0
-        if s.watches[k, WATCH_KIND] == CARD and balance <= level and (not known or before > level):
+        kind = _kind(s.watches[k, WATCH_KIND])
+        if kind == CARD and balance <= level and (not known or before > level):
             bits |= CARD_NEAR_LIMIT
-        if s.watches[k, WATCH_KIND] == LOAN and balance >= level and known and before < level:
+        if kind == LOAN and balance >= level and known and before < level:
             bits |= LOAN_NEARLY_REPAID
     return bits
 
 
 @jit
-def watch(s: OpenRow, kind: int, account: I8, level: int, when: int, clock: int) -> None:
-    """Starts to watch a product, in the place of what was watched for that account, or ends it (FORGET).
+def watch(s: OpenRow, kind: int, account: I8, product: int, level: int, when: int, clock: int) -> None:
+    """Starts to watch a product, in the place of what was watched for that account, or ends it (FORGET): without an
+    account for every account of the product.
 
     The oldest gives way when there is no room. `when` is a deposit's maturity; one that is past is not watched.
     """
     kept = 0
     for k in range(s.size[WATCHES]):
-        if not _same(s.watches[k], account):
+        of_it = s.watches[k, WATCH_KIND] >> _KIND_BITS == product if account[0] == 0 else _same(s.watches[k], account)
+        if not of_it:
             copy(s.watches, kept, k)
             kept += 1
     if kind != FORGET and (kind != DEPOSIT or when > clock):
@@ -249,7 +264,7 @@ def watch(s: OpenRow, kind: int, account: I8, level: int, when: int, clock: int)
             kept -= 1
         for w in range(ACCOUNT_WORDS):
             s.watches[kept, w] = account[w]
-        s.watches[kept, WATCH_KIND] = kind
+        s.watches[kept, WATCH_KIND] = product << _KIND_BITS | -kind
         s.watches[kept, WATCH_LEVEL] = level
         s.watches[kept, WATCH_AT] = max(when - MATURING_DAYS * DAY_MS, clock + 1) if kind == DEPOSIT else 0
         kept += 1

@@ -18,7 +18,6 @@ from handlers.state.row import (
     DAYS,
     FIRST,
     LAST,
-    MIX_FIELDS,
     NEWEST,
     RAISED_DUE,
     ROW_BYTES_MAX,
@@ -32,6 +31,7 @@ from handlers.state.row import (
 from schemas.units import DAY_MS
 
 _LIFE_FIELDS_1 = 11
+_TYPES_1 = 15
 _NONE = b"\0"
 """The varint of nothing: no deposit to look at, no tier known, no product watched."""
 
@@ -127,10 +127,9 @@ def _days_1(reader: _Reader, newest: int) -> OpenRow:
 
 
 def _mix_1(reader: _Reader, mix: I8) -> None:
-    types = MIX_FIELDS - CHANNEL_COUNT
     head = reader.byte()
     if head < 128:
-        mix[head // types] = mix[CHANNEL_COUNT + head % types] = 1
+        mix[head // _TYPES_1] = mix[CHANNEL_COUNT + head % _TYPES_1] = 1
         return
     for _ in range(head - 128):
         entry = reader.number()

@@ -43,7 +43,7 @@ from handlers.state.row import (
 
 PAIRS_MAX = 4
 _TOLD, _ONE_NOT_OWN, _TOLD_NONE_OWN, _BOTH_TOLD = 3, 4, 5, 6
-_MIX_DAYS = 90
+MIX_DAYS = 90
 _BALANCE_DAYS = 30
 
 
@@ -115,8 +115,8 @@ def stays_as_stored(state: int, head: int, more: int, age: int, length: int) -> 
     if age < _BALANCE_DAYS:
         return True
     if head >= 128:
-        return not (more & 0x3C or (age >= _MIX_DAYS and more & 0xC3))
-    if age < _MIX_DAYS:
+        return not (more & 0x3C or (age >= MIX_DAYS and more & 0xC3))
+    if age < MIX_DAYS:
         return True
     counts = (head >> 4) & 7
     plain = counts < _TOLD or counts == _ONE_NOT_OWN  # else what remains behind the amounts isn't known
@@ -128,7 +128,7 @@ def put_day(day: I8, age: int, to: U8, at: int) -> int:
     """Writes an open day of that age in days; returns the place after it."""
     count, own = day[TILE_COUNT], day[DAY_OWN]
     largest = low = mix = 0
-    if age < _MIX_DAYS:
+    if age < MIX_DAYS:
         if day[DAY_LARGEST] != 0:
             largest = 1 if day[DAY_LARGEST] == day[TILE_IN] else max(2, width_of(day[DAY_LARGEST]))
         mix = _mix_kind(day)

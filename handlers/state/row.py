@@ -19,7 +19,7 @@ FIVE_MS = 5 * MINUTE_MS
 FIVE_KEPT = 12
 HOUR_KEPT = 168
 DAY_KEPT = 180
-ACCOUNTS_MAX = 16
+ACCOUNTS_MAX = 64
 WATCHES_MAX = 8
 
 # life: figures of the whole life, and the state of decisions. Times are epoch ms, 0 is none.
@@ -30,13 +30,16 @@ NEWEST = 3  # latest moment ever touched, reversals included: tiles are kept rel
 COUNT = 4
 IN = 5
 OUT = 6
-CHANNELS_SEEN = 7  # bit by place in CHANNELS
+CHANNELS_SEEN = 7  # bit by place in CHANNELS, and ACCOUNTS_LOST
 DUE = 8  # when to look at the customer again
 RAISED_DUE = 9  # due time of the churn alert that stands
 QUIET_UNTIL = 10  # no churn alert before
 PRODUCT_DUE = 11  # when a deposit is to be looked at
 TIER = 12  # place among the tiers, from 1; 0 is not known
 LIFE_FIELDS = 13
+
+ACCOUNTS_LOST = 1 << 12
+"""In CHANNELS_SEEN: the customer has had more than ACCOUNTS_MAX accounts, and not all balances are known."""
 
 # tiles: five and hour have the first four columns, day has all
 TILE = 0  # time // tile length
@@ -49,7 +52,7 @@ DAY_STATE = 5
 DAY_START = 6  # where its bytes are in `stored`
 DAY_END = 7
 DAY_HEAD_FIELDS = 8  # those above are kept of a day that isn't opened
-DAY_LARGEST = 8  # largest credit, 0 is none
+DAY_LARGEST = 8  # largest credit, 0 is none; see largest_credit
 DAY_HAS_BALANCE = 9
 DAY_LOW = 10
 DAY_HIGH = 11
@@ -82,8 +85,8 @@ ACCOUNTS = 3
 WATCHES = 4
 SIZES = 5
 
-ROW_BYTES_MAX = 48_000
-"""No row is longer, dealings not counted: 12 + 168 tiles of at most 33 bytes, 180 days of at most 220, 16 accounts, 8
+ROW_BYTES_MAX = 56_000
+"""No row is longer, dealings not counted: 12 + 168 tiles of at most 33 bytes, 180 days of at most 240, 64 accounts, 8
 watches."""
 
 MINOR_LIMIT = 1 << 62
@@ -137,6 +140,12 @@ def copy(entries: I8, to: int, place: int) -> None:
 def add(a: int, b: int) -> int:
     """a + b, held within +-MINOR_LIMIT."""
     return min(max(a + b, -MINOR_LIMIT), MINOR_LIMIT)
+
+
+@jit
+def largest_credit(day: I8) -> int:
+    """Of an open day, 0 is none: no more than what is left of its credits after reversals."""
+    return int(min(day[DAY_LARGEST], day[TILE_IN]))
 
 
 @jit

@@ -139,6 +139,10 @@ class Metrics:
         self.duplicate_events = self._counter(
             "duplicate_events", "Transactions left out because their event_id was seen before within the horizon."
         )
+        self.early_reversals = self._counter(
+            "early_reversals",
+            "Reversals that came before the transaction they name: they take effect when that comes, if it ever does.",
+        )
         self.unknown_types = self._counter("unknown_types", "Transactions of a type not known, counted as other.")
         self.unknown_channels = self._counter(
             "unknown_channels", "Transactions through a channel not known, counted as other."

@@ -305,6 +305,7 @@ class Partition:
             [alert for one in outcomes for alert in one.alerts],
             batch.dead_letters,
             batch.duplicates,
+            batch.early_reversals,
             outcome.late,
             outcome.untimely,
             sum(one.unfitting for one in outcomes),

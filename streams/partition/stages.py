@@ -40,6 +40,7 @@ class CommittedBatch(NamedTuple):
     alerts: list[Alert]
     dead_letters: list[DeadLetter]
     duplicates: int
+    early_reversals: int
     late: int
     untimely: int
     unfitting: int

@@ -11,7 +11,7 @@ Keys of partition p, all with the hash tag {p}, so in one slot of Redis Cluster 
                         partition stands (streams/store/port.py, Position)
   {p}:c:<id>    string  the compact row of one customer (handlers/state/codec.py)
   {p}:due       zset    customer ids scored by the time they must be looked at again, epoch ms
-  {p}:seen:<n>  string  hashes of event ids, 8 bytes each, and a stream time at the end (handlers/intake/dedup.py)
+  {p}:seen:<n>  string  16 bytes an event, and a stream time at the end (handlers/intake/dedup.py)
   {p}:outbox    stream  what waits for Kafka, id <sequence>-0, one field m: an Outgoing as msgpack
 
 Why each call is whole or nothing:

@@ -119,7 +119,7 @@ local function read_days_1(byte, number, tile)
     if has(64) then
       local head = byte()
       if head < 128 then
-        day.mix = { [floor(head / ROW.types)] = 1, [ROW.channels + head % ROW.types] = 1 }
+        day.mix = { [floor(head / ROW.types_1)] = 1, [ROW.channels + head % ROW.types_1] = 1 }
       else
         day.mix = read_list(number, head - 128)
       end
@@ -182,7 +182,8 @@ local function opened(row)
   s.last_own = last - number()
   local newest = last + number()
   s.life = { number(), number(), number() }
-  for _ = 1, version == 1 and 4 or ROW.life_after_sums do number() end
+  s.accounts_lost = floor(number() / ROW.accounts_lost) % 2 == 1
+  for _ = 2, version == 1 and 4 or ROW.life_after_sums do number() end
   s.balances = {}
   for k = 1, number() do
     skip_id()
@@ -285,7 +286,8 @@ for column = 1, 3 do
 end
 compute[MEASURE.NET] = function(s, f, now) return add(flow(s, 2, f.hours, now), -flow(s, 3, f.hours, now)) end
 compute[MEASURE.LARGEST_CREDIT] = function(s, f, now)
-  return extreme(s, f.hours, now, function(day) return day.largest > 0 and day.largest end, max)
+  local function largest(day) return min(day.largest, day[2]) end
+  return extreme(s, f.hours, now, function(day) return largest(day) > 0 and largest(day) end, max)
 end
 compute[MEASURE.BALANCE_LOW] = function(s, f, now)
   return extreme(s, f.hours, now, function(day) return day.low end, min)
@@ -323,12 +325,14 @@ compute[MEASURE.FREQUENCY] = function(s, _, now)
   if s.first == 0 then return nil end
   return s.life[1] / max((now - s.first) / DAY_MS, 30) * 30
 end
-compute[MEASURE.BALANCE] = function(s)
+local function balances(s, sign)
   local total = 0
-  for _, balance in ipairs(s.balances) do total = add(total, balance) end
-  return #s.balances > 0 and total or nil
+  for _, balance in ipairs(s.balances) do total = add(total, max(sign * balance, 0)) end
+  return #s.balances > 0 and not s.accounts_lost and total or nil
 end
-compute[MEASURE.ACCOUNTS] = function(s) return #s.balances end
+compute[MEASURE.BALANCE] = function(s) return balances(s, 1) end
+compute[MEASURE.DEBT] = function(s) return balances(s, -1) end
+compute[MEASURE.ACCOUNTS] = function(s) return not s.accounts_lost and #s.balances or nil end
 
 local function places(args)
   local wanted = {}

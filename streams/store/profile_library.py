@@ -5,13 +5,14 @@ from pathlib import Path
 
 from handlers.aggregates.features import FEATURES, Measure
 from handlers.state.codec import VERSION
-from handlers.state.row import CHANNEL_COUNT, DAY_KEPT, LIFE_FIELDS, MINOR_LIMIT, MIX_FIELDS, OUT
+from handlers.state.row import ACCOUNTS_LOST, CHANNEL_COUNT, DAY_KEPT, LIFE_FIELDS, MINOR_LIMIT, OUT
 
 _TEMPLATE = Path(__file__).with_name("profile.lua").read_text("utf-8")
 _ROW = {
     "version": VERSION,
     "channels": CHANNEL_COUNT,
-    "types": MIX_FIELDS - CHANNEL_COUNT,
+    "types_1": 15,
+    "accounts_lost": ACCOUNTS_LOST,
     "days_kept": DAY_KEPT,
     "life_after_sums": LIFE_FIELDS - OUT - 1,
     "minor_limit": MINOR_LIMIT,

@@ -217,6 +217,7 @@ class Loop:
             (metrics.offers_none_fitting, done.unfitting),
             (metrics.outcomes_unmatched, done.unmatched),
             (metrics.customer_events, done.customer_events),
+            (metrics.early_reversals, done.early_reversals),
             (metrics.unknown_types, done.unknown_types),
             (metrics.unknown_channels, done.unknown_channels),
         ):

@@ -47,8 +47,8 @@ MISTAKES = (
         "bank-own",
         "A fee that the bank books breaks a silence.",
         "handlers/aggregates/fold.py",
-        "return kind != _BANK_MADE_A and kind != _BANK_MADE_B",
-        "return kind != _BANK_MADE_A",
+        "    return not (_NOT_OWN >> kind) & 1",
+        "    return True",
         "tests/unit/test_rhythm.py::test_interest_and_fees_do_not_break_a_silence",
     ),
     Mistake(

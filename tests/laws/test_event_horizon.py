@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from handlers.intake.dedup import DuplicateFilter
+from handlers.intake.dedup import Arrivals, DuplicateFilter
 from handlers.intake.stream_time import StreamTime
-from handlers.kernel.customer_ids import ID_WORDS
 from handlers.kernel.jit import I8, NONE
 
 HOUR = 3_600_000
@@ -15,20 +14,15 @@ def hashes(first: int, count: int) -> I8:
     return np.arange(first + 1, first + count + 1, dtype=np.int64) * 0x9E3779B97F4A7C1
 
 
-def of_one(count: int) -> I8:
-    """All of one customer."""
-    return np.zeros((count, ID_WORDS), np.int64)
-
-
 def come(seen: DuplicateFilter, first: int, count: int, at: int) -> int:
     """So many events come at a moment; how many of them are taken for duplicates."""
-    _, repeated = seen.sift(hashes(first, count), np.full(count, at), of_one(count), StreamTime())
+    _, repeated, _ = seen.sift(Arrivals.simple(hashes(first, count), np.full(count, at)), StreamTime())
     return int(repeated.sum())
 
 
 def known(seen: DuplicateFilter, first: int, count: int = 1) -> int:
     """How many of these are known, without time going on."""
-    _, repeated = seen.sift(hashes(first, count), np.full(count, NONE), of_one(count), StreamTime())
+    _, repeated, _ = seen.sift(Arrivals.simple(hashes(first, count), np.full(count, NONE)), StreamTime())
     return int(repeated.sum())
 
 

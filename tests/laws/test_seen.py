@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake import dedup as memory
+from handlers.intake.booking import REPEATED, identity
 from handlers.intake.customer_records import CustomerRecordIntake
-from handlers.intake.dedup import DuplicateFilter, event_hashes
+from handlers.intake.dedup import Arrivals, DuplicateFilter, event_hashes
 from handlers.intake.events import Record
+from handlers.intake.hash_table import empty_list, enter, place_of, remove
 from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import TransactionIntake
-from handlers.kernel.customer_ids import ID_WORDS
+from handlers.kernel.customer_ids import ids_of
 from handlers.kernel.jit import I8, NONE
+from handlers.kernel.text import words_of
 from streams.partition.partition import CustomerRecordIntakes, Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
@@ -73,15 +76,11 @@ def cut(stream: Stream, sizes: Sequence[int]) -> Iterator[Stream]:
         start += size
 
 
-def of_one(count: int) -> I8:
-    """All of one customer."""
-    return np.zeros((count, ID_WORDS), np.int64)
-
-
 def sifted(seen: DuplicateFilter, stream: Stream, time: StreamTime) -> list[bool]:
     hashes = np.array([hashed for hashed, _ in stream], np.int64)
-    _, repeated = seen.sift(hashes, np.array([moment for _, moment in stream], np.int64), of_one(len(stream)), time)
-    return repeated.tolist()
+    moments = np.array([moment for _, moment in stream], np.int64)
+    _, verdicts, _ = seen.sift(Arrivals.simple(hashes, moments), time)
+    return [verdict == REPEATED for verdict in verdicts.tolist()]
 
 
 @pytest.mark.usefixtures("small")
@@ -124,21 +123,19 @@ def test_a_stream_that_comes_twice_and_with_repeats_changes_nothing(
 def test_a_batch_that_the_table_has_no_room_for_is_taken_whole() -> None:
     seen, hashes = DuplicateFilter(), np.arange(1, 3_001) * 0x9E3779B97F4A7C1
     moments = np.zeros(len(hashes), np.int64)
-    found = [seen.sift(hashes, moments, of_one(len(hashes)), StreamTime())[1].sum() for _ in range(2)]
+    found = [seen.sift(Arrivals.simple(hashes, moments), StreamTime())[1].sum() for _ in range(2)]
     assert found == [0, len(hashes)]
 
 
 def test_the_last_million_events_are_known_and_a_day_more_but_never_beyond_the_bound() -> None:
     seen, ids = DuplicateFilter(), np.random.default_rng(1).permutation(np.arange(1, 5_000_001)) * 0x9E3779B97F4A7C1
-    clocks, repeated = seen.sift(ids, np.zeros(len(ids), np.int64), of_one(len(ids)), StreamTime())
+    clocks, repeated, _ = seen.sift(Arrivals.simple(ids, np.zeros(len(ids), np.int64)), StreamTime())
     assert not repeated.any()
     assert clocks[-1] == 0
     # all within a day: the bound decides
     forgotten = seen.oldest * memory.BLOCK
     assert abs(len(ids) - memory.EVENTS_MAX - forgotten) <= memory.BLOCK
-    _, known = seen.sift(
-        ids[-memory.EVENTS_MAX :], np.full(memory.EVENTS_MAX, NONE), of_one(memory.EVENTS_MAX), StreamTime()
-    )
+    _, known, _ = seen.sift(Arrivals.simple(ids[-memory.EVENTS_MAX :], np.full(memory.EVENTS_MAX, NONE)), StreamTime())
     assert known.all()
 
 
@@ -159,7 +156,7 @@ def test_a_million_events_are_known_at_any_moment_however_long_ago_they_were_and
     checked = 0
     for start in range(0, total, 20_000):
         part = slice(start, start + 20_000)
-        _, repeated = seen.sift(ids[part], moments[part], of_one(len(ids[part])), time)
+        _, repeated, _ = seen.sift(Arrivals.simple(ids[part], moments[part]), time)
         assert not repeated.any()
         at = store.commit(0, at, at.offset + 1, time.clock, Changes(seen=seen.take()))
         done = min(start + 20_000, total)
@@ -168,7 +165,7 @@ def test_a_million_events_are_known_at_any_moment_however_long_ago_they_were_and
             held = store.seen(0, range(at.oldest, at.events // 65_536 + 1))
             for known in (seen, DuplicateFilter(at.events, at.oldest, held)):
                 again = ids[done - PROMISED : done]
-                assert known.sift(again, np.full(PROMISED, NONE), of_one(PROMISED), time)[1].all()
+                assert known.sift(Arrivals.simple(again, np.full(PROMISED, NONE)), time)[1].all()
             checked += 1
     assert checked > 5
     assert at.oldest > 0, "something was forgotten, or this shows nothing"
@@ -181,7 +178,7 @@ def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
     total = PROMISED + 3 * 65_536 + 7
     names = [f"e{n}" for n in range(total)]
     store, seen = MemoryStore(), DuplicateFilter()
-    seen.sift(event_hashes(names), START + np.arange(total) * 1_000, of_one(total), StreamTime())
+    seen.sift(Arrivals.simple(keys_of(names), START + np.arange(total) * 1_000), StreamTime())
     store.commit(0, store.claim(0), 1, 0, Changes(seen=seen.take()))
     partition = owner_of(store)
     position = partition.claim()
@@ -192,6 +189,12 @@ def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
     twice = [transaction(offset, names[n], day) for offset, n in enumerate(asked, 1)]
     assert partition.process(twice, None).events == 0
     assert partition.process([transaction(len(asked) + 1, "never", day)], None).events == 1
+
+
+def keys_of(event_ids: list[str]) -> I8:
+    """Of these events on account a of customer c."""
+    customer, account = ids_of(["c"])[0], words_of(["a"], 5)[0]
+    return np.array([identity(one, customer, account) for one in event_hashes(event_ids).tolist()], np.int64)
 
 
 def owner_of(store: MemoryStore) -> Partition:
@@ -270,17 +273,17 @@ def _hash_by_definition(event_id: str) -> int:
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60))
 def test_a_crowded_table_of_hashes_is_a_set(steps: list[tuple[bool, int]]) -> None:
     # 16 places, at most half of them taken; hashes by sixteens share a home
-    table, known = np.zeros(16, np.int64), set[int]()
+    table, known = empty_list(16), set[int]()
     for put, number in steps:
         one = 16 * number + number % 3
-        hashes = np.array([one], np.int64)
+        pairs = np.array([[one, number]], np.int64)
         if put and len(known | {one}) <= 8:
-            memory._insert(table, hashes)
+            enter(table, pairs)
             known.add(one)
         elif not put:
-            memory._remove(table, hashes)
+            remove(table, pairs)
             known.discard(one)
-        assert sorted(table[table != 0].tolist()) == sorted(known)
+        assert sorted(table[table[:, 0] != 0, 0].tolist()) == sorted(known)
         for other in range(1, 41):
             asked = 16 * other + other % 3
-            assert (table[memory._place(table, asked)] == asked) == (asked in known)
+            assert (table[place_of(table, asked), 0] == asked) == (asked in known)

@@ -27,9 +27,9 @@ def rhythm(stream: list[dict[str, Any]], now: int) -> dict[str, float | None]:
 
 
 def test_the_figures_of_a_rhythm() -> None:
-    moved = {0: -1_000, 2: 4_000, 5: -500, 9: -2_500, 15: -1_500}
+    moved = {0: -1_000, 2: -4_000, 5: -500, 9: -2_500, 15: -1_500}
     stream = [paid(number, amount_minor=amount) for number, amount in moved.items()]
-    stream += [paid(15, at=NOON + 1, amount_minor=500), paid(16, kind="fee", amount_minor=-9_000)]
+    stream += [paid(15, at=NOON + 1, kind="deposit", amount_minor=500), paid(16, kind="fee", amount_minor=-9_000)]
     assert rhythm(stream, day(20) + NOON) == {
         "repeat_days": 4,
         "first_to_last_days": 15,

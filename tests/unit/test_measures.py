@@ -19,7 +19,7 @@ def at(text: str) -> int:
 
 
 def booking(text: str, amount: int, **more: Any) -> dict[str, Any]:
-    """A card payment, or whatever `more` says, of the one customer."""
+    """A card payment or a transfer in, or whatever `more` says, of the one customer."""
     return {
         "event_id": f"{text} {amount}",
         "customer_id": "C1",
@@ -27,7 +27,7 @@ def booking(text: str, amount: int, **more: Any) -> dict[str, Any]:
         "occurred_at": at(text),
         "amount_minor": amount,
         "currency": "EUR",
-        "type": "card_payment",
+        "type": "card_payment" if amount < 0 else "transfer_in",
         "channel": "card",
         **more,
     }
@@ -42,7 +42,11 @@ def reversal(original: dict[str, Any], text: str, **more: Any) -> dict[str, Any]
 
 def features(stream: list[dict[str, Any]], now: str) -> dict[str, Value]:
     """Of the customer whose events these are, each an event of its own."""
-    numbered = [event | {"event_id": str(number)} for number, event in enumerate(stream)]
+    ids = [event["event_id"] for event in stream]
+    numbered = [
+        event if ids.index(event["event_id"]) == number else event | {"event_id": f"{event['event_id']} {number}"}
+        for number, event in enumerate(stream)
+    ]
     return profile(Fast(offers=()).feed(numbered).rows["C1"], at(now))
 
 
@@ -210,14 +214,26 @@ def test_of_two_balances_at_one_moment_the_later_in_the_stream_counts() -> None:
     assert features(stream, "2024-03-01T00:00:00")["balance"] == 5
 
 
-def test_the_account_heard_of_longest_ago_is_dropped_from_seventeen() -> None:
+def test_balances_of_64_accounts_are_known_and_of_one_more_nothing_is_said() -> None:
     stream = [
-        booking(f"2024-03-{day:02}T00:00:00", 1, account_id=f"A{day}", balance_minor=1 << day)
-        for day in (2, 1, *range(3, 18))
+        booking(f"2024-03-01T{minute // 60:02}:{minute % 60:02}:00", 1, account_id=f"A{minute}", balance_minor=1_000)
+        for minute in (1, 0, *range(2, 65))
     ]
-    found = features(stream, "2024-03-31T00:00:00")
-    # all powers of two from 4 to 2^17: the account of 1 March is gone
-    assert (found["accounts"], found["balance"]) == (16, (1 << 18) - 4)
+    found = features(stream[:64], "2024-03-31T00:00:00")
+    assert (found["accounts"], found["balance"], found["debt"]) == (64, 64_000, 0)
+    beyond = features(stream, "2024-03-31T00:00:00")
+    assert (beyond["accounts"], beyond["balance"], beyond["debt"]) == (None, None, None)
+    held = [name for name, _, _ in accounts(Fast(offers=()).feed(stream).rows["C1"])]
+    assert len(held) == 64
+    assert "A0" not in held  # heard of longest ago
+
+
+def test_debts_are_told_apart_from_money() -> None:
+    """A mortgage of 200,000.00 beside 5,000.00 in an account and 1,000.00 in another: money 6,000.00."""
+    owed = {"loan": -20_000_000, "main": 500_000, "savings": 100_000}
+    stream = [booking("2024-03-01T00:00:00", -1, account_id=a, balance_minor=b) for a, b in owed.items()]
+    found = features(stream, "2024-03-02T00:00:00")
+    assert (found["balance"], found["debt"], found["accounts"]) == (600_000, 20_000_000, 3)
 
 
 def test_trends_are_per_day_against_the_sixty_days_before() -> None:
@@ -247,20 +263,21 @@ def test_a_reversal_takes_its_original_back_where_that_was() -> None:
     assert found["silence_days"] == 20
 
 
-def test_a_reversed_credit_leaves_the_sums_but_not_the_largest() -> None:
+def test_a_reversed_credit_leaves_the_sums_and_is_not_the_largest() -> None:
     credit = booking("2024-03-10T00:00:00", 500, type="salary")
     found = features([credit, reversal(credit, "2024-03-11T00:00:00")], "2024-03-11T00:00:00")
     assert flows(found, "30d") == (0, 0, 0, 0)
-    assert found["largest_credit_30d"] == 500
+    assert found["largest_credit_30d"] is None
     assert found["share_type_salary_90d"] is None
-    later = features([credit, reversal(credit, "2024-03-11T00:00:00")], "2024-04-09T00:00:00")
-    assert later["largest_credit_30d"] is None  # gone with its day: 11 March to 9 April
+    others = [booking("2024-03-10T01:00:00", amount, type="deposit") for amount in (40, 30)]
+    found = features([credit, *others, reversal(credit, "2024-03-11T00:00:00")], "2024-03-11T00:00:00")
+    assert found["largest_credit_30d"] == 70  # no more than what is left of its day
 
 
 def test_a_reversal_that_comes_before_its_original_leaves_nothing_in_the_end() -> None:
     original = booking("2024-03-10T00:00:00", 500)
     back = reversal(original, "2024-03-11T00:00:00")
-    assert flows(features([back], "2024-03-11T00:00:00"), "30d") == (-1, -500, 0, -500)
+    assert flows(features([back], "2024-03-11T00:00:00"), "30d") == (0, 0, 0, 0)
     assert flows(features([back, original], "2024-03-11T00:00:00"), "30d") == (0, 0, 0, 0)
 
 
@@ -289,4 +306,4 @@ def test_sums_of_the_largest_amounts_are_exact(many: Callable[[int], int]) -> No
     stream = [booking("2024-03-31T10:00:00", many(10**15), balance_minor=many(10**15))] * 1_000
     found = features(stream, "2024-03-31T10:00:00")
     assert {found[f"net_{w}"] for w in ("1h", "24h", "7d", "30d", "90d", "180d", "life")} == {many(10**18)}
-    assert found["balance"] == many(10**15)
+    assert (found["balance"], found["debt"]) == (max(many(10**15), 0), max(-many(10**15), 0))

@@ -110,8 +110,14 @@ def test_transactions_are_counted_by_what_was_unusual_of_them() -> None:
     late = [booked(on, -5, "purchase") for on in (1, 2)]
     odd = [booked(on, -5, "barter") for on in (311, 312, 313)]
     odd += [booked(on, -5, "purchase", channel="pigeon") for on in (314, 315, 316, 317, 318)]
-    run = Run().work(*usual, *late, *odd, *usual[:4]).work(usual[5], usual[6], usual[6])
-    assert run.value("tracker_events_total") == 21
+    ahead = [
+        booked(319, 5, "purchase")
+        | {"event_id": f"r{n}", "reversal_of": {"event_id": f"x{n}", "occurred_at": day(310)}}
+        for n in range(6)
+    ]
+    run = Run().work(*usual, *late, *odd, *usual[:4]).work(usual[5], usual[6], usual[6]).work(*ahead)
+    assert run.value("tracker_early_reversals_total") == 6
+    assert run.value("tracker_events_total") == 27
     assert run.value("tracker_late_events_total") == 2
     assert run.value("tracker_untimely_events_total") == 2, "the same: those that follow are in order"
     assert run.value("tracker_unknown_types_total") == 3
@@ -129,17 +135,22 @@ REFUSED: dict[Reason, Sequence[tuple[str, bytes | None, bytes | None]]] = {
     "in_the_future": [("transactions", b"ann", transaction(occurred_at=day(402)))] * 8,
     "too_large": [("transactions", b"ann", b" " * 1_048_577)] * 9,
     "empty": [("transactions", b"ann", None)] * 10,
+    "wrong_original": [
+        ("transactions", b"ann", transaction(event_id="b", reversal_of={"event_id": "a", "occurred_at": day(0)}))
+    ]
+    * 11,
 }
 
 
 def test_refused_records_of_every_topic_are_counted_by_their_reason() -> None:
-    run = Run().work(*(record for records in REFUSED.values() for record in records))
+    run = Run().work(booked(0, -5, "purchase") | {"event_id": "a"})
+    run.work(*(record for records in REFUSED.values() for record in records))
     assert run.by("tracker_dead_letters_total", "reason") == {
         "not_json": 3, "missing_field": 2, "wrong_type": 4, "out_of_bounds": 5, "wrong_key": 6, "no_rate": 7,
-        "in_the_future": 8, "too_large": 9, "empty": 10,
+        "in_the_future": 8, "too_large": 9, "empty": 10, "wrong_original": 11,
     }  # fmt: skip
     assert REFUSED.keys() == set(get_args(Reason))
-    assert run.value("tracker_events_total") == 0
+    assert run.value("tracker_events_total") == 1
 
 
 def busy(until: int) -> list[dict[str, Any]]:

@@ -143,6 +143,17 @@ def test_a_deposit_is_looked_at_two_weeks_before_it_matures_also_when_nothing_ha
     assert came("deposit_maturing", [first, taken[0], closed, day(200)]) == []
 
 
+def test_a_product_that_is_closed_without_its_account_is_no_longer_watched() -> None:
+    first = booked(0.9, -1, "purchase")
+    card = event("product_taken", 1, product="gold", product_kind="card", account_id="ann/card", limit_minor=1_000)
+    bought = booked(5, -1, "purchase", "card", -900, account="card")
+    assert came("card_near_limit", [first, card, event("product_closed", 2, product="gold"), bought]) == []
+    other = event("product_closed", 2, product="green")
+    assert came("card_near_limit", [first, card, other, bought]) == [bought["event_id"]]
+    closed = event("product_closed", 2, product="a")
+    assert came("deposit_maturing", [first, deposit(1, "a", 100), closed, day(200)]) == []
+
+
 def test_a_deposit_that_matures_within_two_weeks_is_looked_at_at_once() -> None:
     stream = [booked(0.9, -1, "purchase"), deposit(1, "d", 10), booked(2, -1, "purchase")]
     assert came("deposit_maturing", [*stream]) == ["2024-03-01T09:36:00.001Z"]

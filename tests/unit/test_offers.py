@@ -139,7 +139,9 @@ def test_late_events_and_reversals_are_no_moments() -> None:
     undone = {**booked(21, -100, "salary"), "event_id": "r"}
     undone["reversal_of"] = {"event_id": original["event_id"], "occurred_at": original["occurred_at"]}
     run.feed([undone])
-    assert [alert.cause.event_id for alert in run.alerts] == [original["event_id"]]
+    raised, taken_back = run.alerts
+    assert (raised.status, raised.cause.event_id) == ("raised", original["event_id"])
+    assert (taken_back.status, taken_back.supersedes) == ("retracted", raised.alert_id)
 
 
 def test_what_was_taken_before_is_not_offered_again() -> None:

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from handlers.intake.booking import EVENT_HASH, HASH, KIND, OWN_AMOUNT
+from handlers.intake.booking import ORIGINAL as ORIGINAL_HASH
 from handlers.intake.event_table import EventTable
-from handlers.intake.events import AT
+from handlers.intake.events import ACCOUNT, AT, CLOCK
 from handlers.intake.exchange import Exchange
 from handlers.intake.json_scanner import NOT_FAST, value
 from handlers.intake.rfc3339_scanner import moment
@@ -88,14 +90,16 @@ def check(values: list[bytes | None], keys: list[bytes | None], *, keyed: bool) 
     found = read(values, keys if keyed else None)
     for place, (one, key) in enumerate(zip(values, keys, strict=True)):
         if not found.accepted[place]:
-            assert (found.events[place, AT], found.hashes[place]) == (NONE, 0)
+            assert (found.events[place, AT], found.told[place, HASH], found.told[place, KIND]) == (NONE, 0, 0)
             continue
         expected = judged(one, key, keyed=keyed)
         assert expected is not None, one
-        shown = slice(0, 6), slice(9, None)  # the clock, the offset and the place of the customer come later
+        shown = slice(0, CLOCK), slice(ACCOUNT, None)  # what is between comes later
         for its in shown:
             assert found.events[place, its].tolist() == expected.events[0, its].tolist()
-        assert found.hashes[place] == expected.hashes[0]
+        for told in (HASH, EVENT_HASH, KIND, ORIGINAL_HASH, OWN_AMOUNT):
+            assert found.told[place, told] == expected.told[0, told]
+        assert found.original_id(place) == expected.original_id(0)
         assert (found.event_id(place), found.ids[place].tolist()) == (expected.event_id(0), expected.ids[0].tolist())
 
 
