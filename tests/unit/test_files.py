@@ -216,7 +216,7 @@ def test_a_bank_of_another_currency_is_told_which_setting_to_set(tmp_path: Path)
 
 def test_repeated_events_and_unknown_words_are_told(tmp_path: Path) -> None:
     said = _replay(tmp_path, b"\n".join([ONE, ONE, line(2, type="INTEREST"), line(3, channel="POS", type="POS")]), 0)
-    assert "1 transactions were left out: their event_id had come before" in said
+    assert "1 transactions were left out: customer, account and event_id had come before" in said
     assert "2 transactions have an unknown type and count as other; known are other, deposit" in said
     assert "1 transactions have an unknown channel and count as other; known are other, counter" in said
 
