@@ -164,6 +164,7 @@ ROWS: dict[str, tuple[Chart, ...]] = {
                 ("sum(increase(tracker_late_events_total[5m]))", "late"),
                 ("sum(increase(tracker_untimely_events_total[5m]))", "too late for an offer"),
                 ("sum(increase(tracker_duplicate_events_total[5m]))", "duplicate"),
+                ("sum(increase(tracker_early_reversals_total[5m]))", "reversal before its original"),
                 ("sum(increase(tracker_unknown_types_total[5m]))", "type not known"),
                 ("sum(increase(tracker_unknown_channels_total[5m]))", "channel not known"),
             ],
