@@ -11,14 +11,13 @@ from statistics import median
 import orjson
 import pytest
 
-from handlers.aggregates.features import BANK_MADE_TYPES
 from handlers.engine.rules import Rules
 from handlers.intake.transactions import TransactionIntake
 from learning.churn_training import train
 from learning.replay import Replay
 from learning.simulator import START, Truth, ground_truth, simulate
 from schemas.alert import Alert
-from schemas.transaction import TYPES
+from schemas.transaction import NOT_OWN_TYPES
 from schemas.units import DAY_MS, epoch_ms, parse_rfc3339
 from tests.learning.conftest import read_lines
 
@@ -26,7 +25,6 @@ CUSTOMERS, DAYS, HORIZON = 800, 240, 30
 LEARNED, SEEN = 21, 25
 """Seeds of the bank that the model learns from, and of the one that it is judged on."""
 
-BANK_MADE = {TYPES[place] for place in BANK_MADE_TYPES}
 
 
 @dataclass
@@ -80,7 +78,7 @@ def noticed() -> Noticed:
     found = Noticed({truth.customer_id: truth for truth in ground_truth(CUSTOMERS, DAYS, SEEN)})
     rows = list(simulate(CUSTOMERS, DAYS, SEEN))
     for row in rows:
-        if row["type"] not in BANK_MADE and not row.get("reversal_of"):
+        if row["type"] not in NOT_OWN_TYPES and not row.get("reversal_of"):
             found.own.setdefault(str(row["customer_id"]), []).append(parse_rfc3339(str(row["occurred_at"])))
     run = Replay(TransactionIntake("transactions", "EUR", {}, keyed=False), Rules(churn=model), "transactions", 1_000)
     for alert in run.alerts(map(orjson.dumps, rows)):
