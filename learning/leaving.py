@@ -74,7 +74,7 @@ class Balances:
         known = (last >= 0) & (np.append(self._key, -1)[last] // self._span == accounts)
         size = 1 + int(max(customers.max(initial=0), self._owner.max(initial=0)))
         total, count = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        np.add.at(total, self._owner[known], self._balance[last[known]])
+        np.add.at(total, self._owner[known], np.maximum(self._balance[last[known]], 0))
         np.add.at(count, self._owner[known], 1)
         held: I8 = np.where(count[customers] > 0, total[customers], NONE)
         return held

@@ -125,6 +125,7 @@ CHINESE = {
     "Largest credit in 90 d": "90天内最大一笔入账",
     "Last own transaction": "上次主动交易",
     "Latest known balance over all accounts": "全部账户最新已知余额",
+    "Latest known balance over all accounts in debt, positive": "全部欠款账户最新已知欠款（正数）",
     "Leave as it is": "保持不变",
     "Lift, 95 % interval": "提升，95%区间",
     "Light": "浅色",

@@ -5,7 +5,7 @@ cooldown.
 """
 
 from handlers.aggregates.fold import NEWER_OWN, OWN_DAYS
-from handlers.churn.challenger import CHECK_INPUTS, CHECK_LOG_ODDS
+from handlers.churn.challenger import CHECK_AT, CHECK_INPUTS, CHECK_LOG_ODDS
 from handlers.churn.run_off import marks_run_off, run_off_mark, runs_off, still_runs_off
 from handlers.churn.schedule import SilenceSchedule, alarms, next_check, number, reaches, see
 from handlers.kernel.jit import F8, I8, jit
@@ -92,6 +92,7 @@ def keep(inputs: F8, out: F8) -> None:
 @jit
 def alert_on_silence(s: OpenRow, churn: SilenceSchedule, due: int, lost: int, room: I8, note: F8) -> bool:
     """Whether the silence that is looked at is an alert, which is then dated DUE; if not, DUE becomes the next look.
+    Where a model has been asked and that is noted, `note` has its time, number and inputs.
     Days that outages of the feed have taken of it, `lost` (ms), are left out."""
     if churn.weights.horizon > 0:
         now = due - lost
@@ -99,6 +100,7 @@ def alert_on_silence(s: OpenRow, churn: SilenceSchedule, due: int, lost: int, ro
             s.life[DUE] = 0
             return False
         if churn.noted:
+            note[CHECK_AT] = due
             note[CHECK_LOG_ODDS] = number(s, churn, now, room)
             keep(churn.inputs, note[CHECK_INPUTS:])
         if alarms(s, churn, now, room):

@@ -30,7 +30,9 @@ STOPPED_MIN = (1, 2, 4)
 
 _ACTIVITY_MIN = 8
 """Transactions in the 60 days before the last 30, for half as many to mean something."""
-_BALANCE, _NET, _COUNT_30, _COUNT_90 = (INDEX[name] for name in ("balance", "net_30d", "count_30d", "count_90d"))
+_BALANCE, _DEBT, _NET, _COUNT_30, _COUNT_90 = (
+    INDEX[name] for name in ("balance", "debt", "net_30d", "count_30d", "count_90d")
+)
 
 _TYPES_OF = {INCOME: ("salary", "pension"), PAYMENTS: ("bill_payment", "insurance_premium", "loan_payment")}
 _CHANNELS_OF = {DIGITAL: ("online", "mobile")}
@@ -90,6 +92,8 @@ def runs_off(s: OpenRow, spec: I8, now: int, out: I8, values: I8, room: I8) -> b
         return False
     evaluate(s, spec, now, values, room)
     balance, net = values[_BALANCE], values[_NET]
+    if balance == 0:  # no money is left: how far accounts are overdrawn counts; a mortgage beside money does not
+        balance -= values[_DEBT]
     if balance != NONE and balance - net > 0 and 2 * balance <= balance - net:
         facts += 1
     before = values[_COUNT_90] - values[_COUNT_30]

@@ -141,9 +141,10 @@ def advance(
                         continue
                     note = findings.checks[cursor[CURSOR_CHECKS]]
                     lost = lost_to_outages(outages[outages_of[k]], s.life[LAST_OWN], due)
+                    note[CHECK_AT] = 0
                     silent = alert_on_silence(s, churn, due, lost, room, note)
-                    if churn.noted and horizon != 0:
-                        note[CHECK_CUSTOMER], note[CHECK_EVENT], note[CHECK_AT] = k, before, due
+                    if note[CHECK_AT] != 0:
+                        note[CHECK_CUSTOMER], note[CHECK_EVENT] = k, before
                         cursor[CURSOR_CHECKS] += 1
                     if not silent:
                         continue

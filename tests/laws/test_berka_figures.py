@@ -128,6 +128,7 @@ def _figures(seen: pd.DataFrame, now: pd.Timestamp) -> dict[str, Any]:
     own = seen[seen["own"]]
     day = pd.Timedelta(days=1)
     tenure = (now - seen["at"].min()) / day
+    latest = seen.sort_values("at").groupby("account_id")["balance"].last()
     figures |= {
         "recency_days": None if own.empty else (now - own["at"].max()) / day,
         "silence_days": None if own.empty else (today - own["day"].max()).days,
@@ -135,7 +136,8 @@ def _figures(seen: pd.DataFrame, now: pd.Timestamp) -> dict[str, Any]:
         "frequency": len(seen) / max(tenure, 30) * 30,
         "active_days_30d": month[month["own"]]["day"].nunique(),
         "active_days_90d": quarter[quarter["own"]]["day"].nunique(),
-        "balance": int(seen.sort_values("at").groupby("account_id")["balance"].last().sum()),
+        "balance": int(latest.clip(lower=0).sum()),
+        "debt": int(-latest.clip(upper=0).sum()),
         "accounts": seen["account_id"].nunique(),
         "balance_low_30d": None if month.empty else int(month["balance"].min()),
         "balance_high_30d": None if month.empty else int(month["balance"].max()),
@@ -146,7 +148,8 @@ def _figures(seen: pd.DataFrame, now: pd.Timestamp) -> dict[str, Any]:
     figures["gap_mean_days"] = None if gaps.empty else gaps.mean()
     figures["gap_sd_days"] = None if gaps.empty else gaps.std(ddof=0)
     figures["gap_q90_days"] = None if gaps.empty else int(np.quantile(gaps, 0.9, method="inverted_cdf"))
-    for column, names in (("channel", CHANNELS), ("type", TYPES)):
+    booked = [name for name in TYPES if name != "balance"]  # which is a report
+    for column, names in (("channel", CHANNELS), ("type", booked)):
         shares = quarter[column].value_counts(normalize=True)
         for name in names:
             figures[f"share_{column}_{name}_90d"] = None if quarter.empty else shares.get(name, 0.0)

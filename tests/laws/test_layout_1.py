@@ -30,7 +30,6 @@ from handlers.state.row import (
     HOURS,
     LAST,
     LAST_OWN,
-    MIX_FIELDS,
     NEWEST,
     PRODUCT_DUE,
     RAISED_DUE,
@@ -46,6 +45,9 @@ from handlers.state.row import (
 from schemas.units import DAY_MS, HOUR_MS
 from tests.laws.test_layout import _contents, opened_rows
 from tests.unit.test_numbers import varint
+
+TYPES_1 = 15
+"""So many types there were."""
 
 cooldowns = st.dictionaries(st.integers(0, 2**63 - 1), st.integers(1, 4_102_444_800_000), max_size=3)
 
@@ -101,8 +103,8 @@ def _day_1(day: np.ndarray) -> list[bytes]:
     parts += [varint(day[DAY_LARGEST])] * (flags.has_largest and not flags.largest_is_in)
     if flags.has_balance:
         parts += [varint(day[DAY_LOW]), varint(day[DAY_HIGH] - day[DAY_LOW])]
-    if list(mix.values()) == [1, 1] and min(mix) < CHANNEL_COUNT <= max(mix):  # one channel and one type
-        parts.append(bytes([min(mix) * (MIX_FIELDS - CHANNEL_COUNT) + max(mix) - CHANNEL_COUNT]))
+    if list(mix.values()) == [1, 1] and min(mix) < CHANNEL_COUNT <= max(mix) < CHANNEL_COUNT + TYPES_1:
+        parts.append(bytes([min(mix) * TYPES_1 + max(mix) - CHANNEL_COUNT]))  # one channel and one type
     elif mix:
         parts += [bytes([128 + len(mix)]), *(varint(place + 32 * count) for place, count in mix.items())]
     return parts

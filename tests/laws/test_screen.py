@@ -57,7 +57,7 @@ def values_of(known: dict[str, float | None]) -> np.ndarray:
 def test_the_screen_says_what_the_conditions_say(
     catalogue: list[dict[str, Any]], known: dict[str, float | None], bits: int
 ) -> None:
-    waiting, values = candidates_of(offer(str(n), **one) for n, one in enumerate(catalogue)), values_of(known)
+    waiting, values = candidates_of((offer(str(n), **one) for n, one in enumerate(catalogue)), "EUR"), values_of(known)
     asked = [one for one in waiting if one.bits & bits]
     fits = any(failing(one.checks, FeatureValues(values)) is None for one in asked)
     expected = MAY_FIT if fits else UNFITTING if asked else NOT_ASKED
@@ -73,7 +73,7 @@ def _beyond_doubles(known: dict[str, float | None]) -> bool:
 @pytest.mark.parametrize("how", HOLDS)
 @pytest.mark.parametrize(("value", "limit"), [(2, 3), (3, 3), (4, 3)])
 def test_a_condition_at_its_bound(how: str, value: int, limit: int) -> None:
-    waiting = candidates_of([offer(conditions=[Condition("count_30d", how, float(limit))])])
+    waiting = candidates_of([offer(conditions=[Condition("count_30d", how, float(limit))])], "EUR")
     holds = {"at_least": value >= limit, "at_most": value <= limit, "above": value > limit, "below": value < limit}
     found = prefilter(prefilter_of(waiting), values_of({"count_30d": value}), SALARY, START)
     assert found == (MAY_FIT if holds[how] else UNFITTING)
@@ -82,18 +82,18 @@ def test_a_condition_at_its_bound(how: str, value: int, limit: int) -> None:
 @pytest.mark.parametrize(("value", "found"), [(2**53 - 1, UNFITTING), (2**53, MAY_FIT), (-(2**53), MAY_FIT)])
 def test_a_figure_too_large_for_a_double_is_left_to_the_conditions(value: int, found: int) -> None:
     how = "below" if value > 0 else "above"
-    waiting = candidates_of([offer(conditions=[Condition("balance", how, 0.0)])])
+    waiting = candidates_of([offer(conditions=[Condition("balance", how, 0.0)])], "EUR")
     assert prefilter(prefilter_of(waiting), values_of({"balance": value}), SALARY, START) == found
 
 
 @pytest.mark.parametrize(("value", "found"), [(2**52 - 1, UNFITTING), (2**52, MAY_FIT)])
 def test_a_limit_too_large_for_a_double_is_left_to_the_conditions(value: int, found: int) -> None:
-    waiting = candidates_of([offer(conditions=[Condition("count_30d", "above", times=2.0, of="balance")])])
+    waiting = candidates_of([offer(conditions=[Condition("count_30d", "above", times=2.0, of="balance")])], "EUR")
     assert prefilter(prefilter_of(waiting), values_of({"count_30d": 1, "balance": value}), SALARY, START) == found
 
 
 def test_an_offer_is_asked_from_its_first_moment_to_before_its_last() -> None:
-    (waiting,) = candidates_of([offer()])
+    (waiting,) = candidates_of([offer()], "EUR")
     screen = prefilter_of([waiting._replace(since=1_000, until=2_000)])
     asked = [prefilter(screen, values_of({}), SALARY, at) for at in (999, 1_000, 1_999, 2_000)]
     assert asked == [NOT_ASKED, MAY_FIT, MAY_FIT, NOT_ASKED]

@@ -26,7 +26,6 @@ LEARNED, SEEN = 21, 25
 """Seeds of the bank that the model learns from, and of the one that it is judged on."""
 
 
-
 @dataclass
 class Noticed:
     """What the alerts of a bank came to."""

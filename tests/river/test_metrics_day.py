@@ -29,6 +29,7 @@ ELSEWHERE = {
     "tracker_churn_looks": "tests/unit/test_metrics_counted.py",
     "tracker_due_overdue_seconds": "tests/unit/test_river.py",
     "tracker_feed_outage_seconds": "tests/unit/test_river.py",
+    "tracker_early_reversals": "tests/unit/test_metrics_counted.py",
     "tracker_untimely_events": "tests/unit/test_metrics_counted.py",
 }
 """Drift is looked at every ten minutes, of 500 customers; looks need two models; by the stream's clock none is late

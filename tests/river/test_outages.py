@@ -94,7 +94,7 @@ def test_without_redis_it_is_unhealthy(story: Story) -> None:
 
 
 def test_with_both_it_is_well(story: Story) -> None:
-    assert (story.well.status, story.well.text) == (200, '{"status":"ok","problems":[]}')
+    assert (story.well.status, story.well.text) == (200, '{"status":"ok","problems":[],"notices":[]}')
     assert (story.ready.status, story.ready.text) == (200, '{"status":"ready","waiting_for":[]}')
 
 
