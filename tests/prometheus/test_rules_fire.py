@@ -262,6 +262,7 @@ def redis_is_away_while_much_comes(scene: Scene) -> Iterator[Hurt]:
     scene.worker.until(lambda: scene.worker.metric(gauge) > before)  # it is measured every five seconds
     scene.redis.shut()
     scene.publish(*(booked(f"busy-{n % 9}", now() + n) for n in range(150)))
+    scene.worker.until(lambda: scene.worker.metric("tracker_partitions_owned") == 0)
     yield Hurt(host_and_port(scene.worker))
     scene.redis.open()
     scene.well()

@@ -129,7 +129,7 @@ def test_replay_is_the_same_as_the_live_run(demos: dict[str, Ended], berka_bank:
     assert profiles.read_bytes() == (live.files / "profiles.jsonl").read_bytes()
     replayed = [_placeless(alert) for line in alerts.read_text().splitlines() if _is_churn(alert := json.loads(line))]
     published = [_placeless(alert) for alert in live.lines("alerts.jsonl") if _is_churn(alert)]
-    assert len(published) > 1_000
+    assert len(published) > 40
     assert sorted(replayed, key=_identity) == sorted(published, key=_identity)
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from commands.offers import SHIPPED
-from tests.live import Json, OpenBank, tracker, until
+from streams.ops.settings import OWN_RHYTHM, variable
+from tests.live import Json, OpenBank, outside, tracker, until
 
 CUSTOMERS = 300
 TERM_SECONDS_MAX = 10
@@ -65,7 +66,8 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
 
 def replayed(feed: Path, here: Path) -> list[Json]:
     alerts = here / "alerts.jsonl"
-    tracker("replay", feed, "--alerts", alerts, "--profiles", here / "profiles.jsonl")
+    by_rhythm = outside() | {variable("churn_model"): str(OWN_RHYTHM)}  # as the workers
+    tracker("replay", feed, "--alerts", alerts, "--profiles", here / "profiles.jsonl", environment=by_rhythm)
     return [json.loads(line) for line in alerts.read_text().splitlines()]
 
 

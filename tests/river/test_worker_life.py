@@ -20,7 +20,7 @@ from tests.live import START_SECONDS_MAX, Answer, Bank, Json, OpenBank, Worker, 
 from tests.river.feeds import written
 from tests.river.hanging import hung
 
-VISITS, DAYS_BETWEEN, SILENT_DAYS = 8, 3, 40
+VISITS, DAYS_BETWEEN, SILENT_DAYS = 8, 3, 12
 LEAVING_SECONDS_MAX = 10
 """Twice what is promised: the machine may be busy."""
 
