@@ -243,7 +243,7 @@ class Scene:
         return Offsets(*map(sum, zip(*[each.offsets for each in stands if each is not None], strict=True)))
 
     def events(self) -> int:
-        """How many events the store has accepted."""
+        """How many places of the duplicate filter are filled: one by most events, more by some."""
         stands = [self.state.read(number) for number in range(self.partitions)]
         return sum(each.events for each in stands if each is not None)
 
