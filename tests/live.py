@@ -9,7 +9,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -119,24 +119,22 @@ class Bank:
             log.offset >= stands[log.partition].offset and log.metadata == str(stands[log.partition].sequence)
             for log in told
         )
-        return all_told and not self._is_held_up()
+        return all_told and not held_up(self.settings, self.settings.topic_alerts, numbers)
 
-    def _is_held_up(self) -> bool:
-        """Whether a transaction that a killed worker has left open, until its time is out, keeps subscribers from what
-        comes after it."""
-        asked = dict.fromkeys(
-            (TopicPartition(self.settings.topic_alerts, number) for number in range(self.settings.partitions)),
-            OffsetSpec.latest(),
+
+def held_up(settings: Settings, topic: str, numbers: Iterable[int]) -> bool:
+    """Whether a transaction that a killed worker has left open, until its time is out, keeps subscribers from what
+    comes after it."""
+    asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in numbers}
+    client = admin(settings)
+    readable, written = (
+        {log.partition: answer.result(ANSWER_SECONDS_MAX).offset for log, answer in found.items()}
+        for found in (
+            client.list_offsets(asked, isolation_level=isolation)
+            for isolation in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
         )
-        client = admin(self.settings)
-        readable, written = (
-            {log.partition: answer.result(ANSWER_SECONDS_MAX).offset for log, answer in found.items()}
-            for found in (
-                client.list_offsets(asked, isolation_level=isolation)
-                for isolation in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
-            )
-        )
-        return readable != written
+    )
+    return readable != written
 
 
 class Answer(NamedTuple):
