@@ -163,7 +163,7 @@ def another_member_does_not_let_go_of_the_partitions(scene: Scene) -> Iterator[H
 
 @contextmanager
 def the_feed_has_been_silent_for_days(scene: Scene) -> Iterator[Hurt]:
-    """Of another bank."""
+    """Of another bank, whose worker is gone again before it can own what this one's has lost."""
     bank = scene.open_bank(partitions=1)
     sender = producer(bank.settings)
     for day in range(20, 3, -1):
@@ -280,11 +280,11 @@ BESIDE: dict[Fault, set[str]] = {
     customers_are_no_longer_like_those_of_the_training: {"TrackerChurnDrift"},
     a_worker_starts_while_kafka_cannot_be_reached: {"TrackerKafkaDown", "TrackerAgentDown"},
     another_member_does_not_let_go_of_the_partitions: {"TrackerOutOfGroup"},
-    the_feed_has_been_silent_for_days: {"TrackerFeedOutage"},
 }
 """Faults that leave the worker at its work, and the alerts that each makes fire, all at once."""
 
 IN_TURN: dict[Fault, set[str]] = {
+    the_feed_has_been_silent_for_days: {"TrackerFeedOutage"},
     many_records_cannot_be_used: {"TrackerDeadLetterSurge"},
     a_stranger_claims_the_partitions_again_and_again: {"TrackerCommitsRefused"},
     a_member_comes_and_goes: {"TrackerRebalancing"},
