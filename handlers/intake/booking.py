@@ -29,9 +29,8 @@ from handlers.intake.events import (
     UNDOES_AT,
 )
 from handlers.intake.hash_table import FREE, place_of
-from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.kernel.hashing import MULTIPLIER, hash_of, over_words
 from handlers.kernel.jit import I8, NONE, jit
-from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, SHIFT
 from schemas.transaction import NO_FLOW_TYPES, PAYING_TYPES, TYPES
 from schemas.units import DAY_MS
 
@@ -72,21 +71,10 @@ assert len(TYPES) <= _AWAITED
 def identity(event_hash: int, customer: I8, account: I8) -> int:
     """The hash of an event's identity, never 0: of the customer's words and the account's, on top of that of its
     event_id."""
-    found = np.uint64(np.int64(event_hash))
-    for w in range(customer.shape[0]):
-        if customer[w] == 0:
-            break
-        found = (found ^ np.uint64(customer[w])) * MULTIPLIER
-        found ^= found >> SHIFT
-    found = (found ^ MULTIPLIER) * MULTIPLIER
-    for w in range(ACCOUNT_WORDS):
-        if account[w] == 0:
-            break
-        found = (found ^ np.uint64(account[w])) * MULTIPLIER
-        found ^= found >> SHIFT
-    found *= MULTIPLIER
-    signed = np.int64(found ^ (found >> LAST_SHIFT))
-    return int(signed) if signed != FREE else 1
+    found = over_words(np.uint64(np.int64(event_hash)), customer)
+    found = (found ^ MULTIPLIER) * MULTIPLIER  # so that what ends the one is not what begins the other
+    signed = hash_of(over_words(found, account))
+    return signed if signed != FREE else 1
 
 
 @jit

@@ -41,8 +41,9 @@ from handlers.intake.events import EVENT_FIELDS
 from handlers.intake.hash_table import FREE, empty_list, enter, place_of, remove
 from handlers.intake.stream_time import CLOCK, StreamTime, follow, follow_heartbeat
 from handlers.kernel.customer_ids import ID_WORDS
+from handlers.kernel.hashing import MULTIPLIER, hash_of, over
 from handlers.kernel.jit import I8, NONE, jit
-from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, PADDING, SHIFT, WORD, Text, text_of, word
+from handlers.kernel.text import PADDING, WORD, Text, text_of, word
 from schemas.transaction import EVENT_ID_LENGTH
 from schemas.units import DAY_MS
 
@@ -104,17 +105,13 @@ class Arrivals(NamedTuple):
 
 @jit
 def event_hash(text: Text, at: int, end: int) -> int:
-    """A 64-bit hash of the event id (at most 64 characters of printable ASCII) that stands there, never 0.
-
-    Multiply and xor-shift over the id's eight words: what rounds of splitmix64 do (Steele, Lea & Flood 2014).
-    """
+    """A 64-bit hash over the eight words of the event id (at most 64 characters of printable ASCII) that stands there,
+    never 0."""
     found = MULTIPLIER
     for k in range(_WORDS):
-        found = (found ^ np.uint64(word(text, at + k * WORD, end))) * MULTIPLIER
-        found ^= found >> SHIFT
-    found *= MULTIPLIER
-    signed = np.int64(found ^ (found >> LAST_SHIFT))
-    return int(signed) if signed != FREE else 1
+        found = over(found, word(text, at + k * WORD, end))
+    signed = hash_of(found)
+    return signed if signed != FREE else 1
 
 
 def event_hashes(event_ids: Sequence[str]) -> I8:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handlers.kernel.hashing import MULTIPLIER, hash_of, over_words
 from handlers.kernel.jit import I8, jit
-from handlers.kernel.text import LAST_SHIFT, MULTIPLIER, SHIFT, WORD
+from handlers.kernel.text import WORD
 from schemas.transaction import ACCOUNT_ID_LENGTH, CUSTOMER_ID_LENGTH
 
 ID_WORDS = CUSTOMER_ID_LENGTH // WORD
@@ -37,14 +38,7 @@ def distinct(ids: I8) -> tuple[I8, I8]:
 @jit
 def id_hash(one: I8) -> int:
     """A 64-bit hash of an id, as event_hash of an event's."""
-    found = MULTIPLIER
-    for w in range(ID_WORDS):
-        if one[w] == 0:
-            break
-        found = (found ^ np.uint64(one[w])) * MULTIPLIER
-        found ^= found >> SHIFT
-    found *= MULTIPLIER
-    return int(np.int64(found ^ (found >> LAST_SHIFT)))
+    return hash_of(over_words(MULTIPLIER, one))
 
 
 @jit

@@ -11,11 +11,6 @@ WORD = 8
 PADDING = bytes(32)
 """Behind every text, so that looking ahead is always allowed."""
 
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-SHIFT, LAST_SHIFT = np.uint64(29), np.uint64(32)
-"""Of hashes: each word is taken in by multiply and xor-shift, what rounds of splitmix64 do (Steele, Lea & Flood
-2014)."""
-
 
 class Text(NamedTuple):
     """A text, PADDING behind it."""
