@@ -28,6 +28,7 @@ import numpy as np
 from handlers.intake.booking import (
     ACCEPTED,
     EVENT_HASH,
+    HASH,
     KIND,
     PLACES_MAX,
     REPEATED,
@@ -82,8 +83,7 @@ class DuplicateChanges:
 
 
 class Arrivals(NamedTuple):
-    """Records as the memory looks at them. All of n rows, but `told` and `events` of none where every event is as
-    simple as can be."""
+    """Records as the memory looks at them, all of n rows."""
 
     hashes: I8
     """Of the events' identities, 0 for a record that is no event."""
@@ -99,8 +99,10 @@ class Arrivals(NamedTuple):
     @classmethod
     def simple(cls, hashes: I8, moments: I8) -> "Arrivals":
         """Events of one customer of which nothing but that they come is to be known."""
-        nobody = np.broadcast_to(np.int64(1), (len(hashes), ID_WORDS))
-        return cls(hashes, moments, nobody, np.zeros((0, TOLD), np.int64), np.zeros((0, EVENT_FIELDS), np.int64))
+        count = len(hashes)
+        nobody, told = np.broadcast_to(np.int64(1), (count, ID_WORDS)), np.zeros((count, TOLD), np.int64)
+        told[:, HASH] = told[:, EVENT_HASH] = hashes
+        return cls(hashes, moments, nobody, told, np.zeros((count, EVENT_FIELDS), np.int64))
 
 
 @jit
@@ -293,7 +295,6 @@ def _sift(
     """From record `at` on until the segment is full; returns the next record, places used, how many places of the table
     before have been looked at, and how many reversals came before their originals."""
     early = 0
-    simple = events.shape[0] == 0
     while at < hashes.shape[0] and used < segment.shape[0]:
         if moved < before.shape[0]:
             last = min(moved + _MOVED, before.shape[0])
@@ -306,22 +307,21 @@ def _sift(
             if not known and moved < before.shape[0]:
                 known = before[place_of(before, key), 0] == key
             if known:
-                again = simple or comes_again(table, before, told[at])
+                again = comes_again(table, before, told[at])
             else:
-                again = ids.shape[0] > 0 and not simple and _among(ids, told[at, EVENT_HASH])
+                again = ids.shape[0] > 0 and _among(ids, told[at, EVENT_HASH])
             verdict = ACCEPTED
             if again:
                 verdict = REPEATED
-            elif known or (not simple and told[at, KIND] != 0):
+            elif known or told[at, KIND] != 0:
                 if used + PLACES_MAX > segment.shape[0]:  # an event stands in one segment
                     return at, int(segment.shape[0]), moved, early
                 verdict, used, came_early = judge(table, before, segment, used, events[at], told[at], complete)
                 early += came_early
             else:
+                book(events[at])
                 table[place, 0], segment[used, 0] = key, key
-                if not simple:
-                    book(events[at])
-                    table[place, 1] = segment[used, 1] = memory_of(events[at])
+                table[place, 1] = segment[used, 1] = memory_of(events[at])
                 used += 1
             if verdict != ACCEPTED:
                 verdicts[at] = verdict
