@@ -1,7 +1,6 @@
 """Kafka as the commands use it: clients from the settings, and a topic read from its start to its present end."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from threading import Event
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from commands.console import Failure
 from streams.broker.clients import RECORD_BYTES_MAX, kafka_client
 from streams.broker.topics import reader_group
-from streams.ops.retry import GaveUp, Retry
+from streams.ops.retry import Retry
 from streams.ops.settings import Settings
 
 ANSWER_SECONDS_MAX = 10.0
@@ -90,11 +89,7 @@ def ends(reader: Consumer, topic: str, partition: int) -> Ends:
         except KafkaException as error:
             if error.args[0].code() not in _NO_LEADER_YET:
                 raise
-            try:
-                wait = retry.failed(error)
-            except GaveUp:
-                raise error from None
-            Event().wait(wait)
+            retry.pause(error)
 
 
 def to_the_end(reader: Consumer, topic: str, starts: Mapping[int, int], *, follow: bool = False) -> Iterator[Message]:

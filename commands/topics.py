@@ -1,6 +1,5 @@
 """`tracker topics create`: the topics with the properties that the program relies on."""
 
-from threading import Event
 from typing import Annotated, NamedTuple
 
 import typer
@@ -18,7 +17,7 @@ from commands.kafka import ANSWER_SECONDS_MAX, admin
 from streams.broker.clients import RECORD_BYTES_MAX
 from streams.broker.rights import Right, is_refusal, lack
 from streams.broker.topics import offers_changelog
-from streams.ops.retry import GaveUp, Retry
+from streams.ops.retry import Retry
 from streams.ops.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The topics in Kafka.")
@@ -96,10 +95,9 @@ def _until_known(client: AdminClient, names: set[str]) -> None:
         if led == names:
             return
         try:
-            wait = retry.failed(TimeoutError())
-        except GaveUp:
+            retry.pause(TimeoutError())
+        except TimeoutError:
             raise Failure(f"Kafka has made {', '.join(sorted(names - led))}, but no broker leads it yet") from None
-        Event().wait(wait)
 
 
 class Topic(NamedTuple):

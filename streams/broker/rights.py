@@ -6,7 +6,6 @@ for the lack of it, and with it the user who lacks it. Of transactional ids it s
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from threading import Event
 from typing import Any, Literal, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -14,7 +13,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 
 from streams.broker.clients import kafka_client
 from streams.broker.topics import faust_id, offers_changelog, reader_group, topics_read
-from streams.ops.retry import GaveUp, Retry
+from streams.ops.retry import Retry
 from streams.ops.settings import Settings
 
 Operation = Literal["Read", "Write", "Describe", "Create", "DescribeConfigs"]
@@ -152,11 +151,7 @@ class Rights:
                     return frozenset()
                 if code not in _SETTLING:
                     raise
-                try:
-                    wait = retry.failed(error)
-                except GaveUp:
-                    raise error from None
-                Event().wait(wait)
+                retry.pause(error)
 
 
 def lack(settings: Settings, rights: Sequence[Right]) -> str:

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from threading import Event
 
 FIRST_SECONDS = 0.2
 LONGEST_SECONDS = 5.0
@@ -30,6 +31,14 @@ class Retry:
         longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0**self._attempts)
         self._attempts = min(self._attempts + 1, 16)
         return random.uniform(longest / 2, longest)
+
+    def pause(self, error: Exception) -> None:
+        """Waits before the next attempt. Raises the error itself when the limit of time has passed."""
+        try:
+            wait = self.failed(error)
+        except GaveUp:
+            raise error from None
+        Event().wait(wait)
 
     def worked(self) -> None:
         self._since, self._attempts = None, 0

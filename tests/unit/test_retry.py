@@ -48,3 +48,13 @@ def test_what_has_worked_once_starts_anew() -> None:
     assert retry.failed(OSError()) <= 0.2
     clock.now = 80
     retry.failed(OSError())
+
+
+def test_pausing_beyond_the_limit_raises_what_went_wrong_and_nothing_about_retrying() -> None:
+    clock = Clock()
+    retry = Retry("asking Kafka", 30, clock)
+    retry.failed(OSError())
+    clock.now = 31
+    with pytest.raises(OSError, match="no route") as raised:
+        retry.pause(OSError("no route"))
+    assert raised.value.__cause__ is None
