@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import msgspec
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from handlers.churn.design_matrix import FIRST_DECLARED, design, parameters
 from handlers.churn.drift import reference, stationary
 from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS, asked_about
-from handlers.churn.model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training
+from handlers.churn.model import FORMAT, ChurnModel, Leaving, Linear, Scorer, Training, version_of
 from handlers.churn.purchase_models import PurchaseModel
 from learning import purchase_fit
 from learning.churn_blend import STRENGTHS, Rows, Shorter, at_level, members, offset_only, purchase_models_at
@@ -105,12 +104,11 @@ def train(
         reference=[],
         training=summary,
     )
-    digest = blake2b(msgspec.json.encode(model), digest_size=6).hexdigest()
     last = taken[-1]
     seen = last.inputs[asked_about(last.inputs, horizon_days)]
     references = [reference("score", Scorer(model).scores(seen))]
     references += [reference(NAMES[c], seen[:, c]) for c in _used(model)]
-    return Trained(msgspec.structs.replace(model, version=digest, reference=references), last)
+    return Trained(msgspec.structs.replace(model, version=version_of(model), reference=references), last)
 
 
 def _youngest(rows: Rows) -> float:

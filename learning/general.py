@@ -7,7 +7,6 @@ asked about in life, up to one horizon, and its settings are chosen by populatio
 """
 
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from handlers.churn.design_matrix import COLUMN_NAMES, design
 from handlers.churn.inputs import AGE, DECLARED, FIRST_TO_LAST, NAMES, REPEATS
-from handlers.churn.model import FORMAT, ChurnModel, Linear, Training
+from handlers.churn.model import FORMAT, ChurnModel, Linear, Training, version_of
 from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.jit import F8, I8
 from learning import purchase_fit
@@ -141,8 +140,7 @@ def general_model(
         repeats_min=REPEATS_MIN,
         mean_gap_days_max=MEAN_GAP_DAYS_MAX,
     )
-    digest = blake2b(msgspec.json.encode(model), digest_size=6).hexdigest()
-    return msgspec.structs.replace(model, version=digest)
+    return msgspec.structs.replace(model, version=version_of(model))
 
 
 def _trees(columns: F8, left: F8, places: I8) -> HistGradientBoostingClassifier:

@@ -6,6 +6,7 @@ few weights blend and calibrate them. Training (learning/churn_training.py) writ
 """
 
 import re
+from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
 
@@ -181,6 +182,11 @@ def loads(data: bytes) -> ChurnModel:
     except (ValueError, IndexError) as error:
         raise ModelError(f"has trees that lead nowhere: {error}") from error
     return model
+
+
+def version_of(model: ChurnModel) -> str:
+    """A name for what has been learned: the same where that is the same, whoever learned it."""
+    return blake2b(msgspec.json.encode(model), digest_size=6).hexdigest()
 
 
 def dumps(model: ChurnModel) -> bytes:
