@@ -48,7 +48,7 @@ DONE, FULL = range(2)
 CURSOR_CUSTOMER = 0
 CURSOR_NEXT = 1  # place in `order` of the customer's next event
 CURSOR_OPEN = 2  # whether the customer's row is open
-CURSOR_TAIL = 3  # where the customer's dealings start in `raw`
+CURSOR_TAIL = 3  # where the customer's contact history starts in `raw`
 CURSOR_OUT = 4  # bytes written to the buffer
 CURSOR_FINDINGS = 5  # moments written down
 CURSOR_CHECKS = 6  # looks written down
@@ -57,7 +57,7 @@ CURSOR = 7
 # rows of `told`: what is said of each customer
 DUE_BEFORE, DUE_AFTER = 0, 1  # due times, 0 for never
 ROW_END = 2  # of the new row, in the buffer
-TAIL = 3  # length of the dealings at the row's end
+TAIL = 3  # length of the contact history at the row's end
 LATES = 4  # late events
 UNFITTINGS = 5  # moments at which no offer fitted
 UNTIMELIES = 6  # events that came too late to bring a moment
@@ -101,8 +101,8 @@ def advance(
     outages[outages_of[k]]. A due time is looked at `wait` ms after it. What is said of k stands in told[:, k].
 
     What a moment shows is of the row as it was then: at a due time already changed (the alert stands), at an event
-    folded. Dealings go through unread: they are decided on when all customers have been here, in the order of the
-    stream.
+    folded. Contact histories go through unread: they are decided on when all customers have been here, in the order of
+    the stream.
     """
     horizon = int(churn.weights.horizon)
     while cursor[CURSOR_CUSTOMER] < ends.shape[0]:

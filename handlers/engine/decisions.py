@@ -1,4 +1,4 @@
-"""Deciding on what one step has found, in the order of the stream: over each customer's dealings and the ledger."""
+"""Deciding on what one step has found, in the order of the stream: over contact histories and the ledger."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ from schemas.units import DAY_MS, rfc3339
 
 
 class Decisions:
-    """Of one step. Every method returns the alerts to send; what was changed is in `dealings` and `ledger`."""
+    """Of one step. Every method returns the alerts to send; what was changed is in `history` and `ledger`."""
 
     def __init__(
         self,
@@ -53,8 +53,8 @@ class Decisions:
         candidates: Sequence[Candidate],
         scorer: Scorer | None = None,
     ) -> None:
-        """`tail` gives a customer's dealings as they are stored; `waiting` are the rules' offers, `scorer` has their
-        churn model."""
+        """`tail` gives a customer's contact history as it is stored; `candidates` are the rules' offers, `scorer` has
+        their churn model."""
         self.history: dict[str, ContactHistory] = {}
         self.ledger = ledger
         self.suppressed: Counter[SuppressionReason] = Counter()

@@ -4,7 +4,7 @@ Several partitions can take a step together, because a step costs by the call; e
 Pure: the outcome depends on the rows, the events in their order, and stream time; not on how the stream was cut into
 batches. The kernel advances one customer after another and writes down the moments that need a decision; these are
 decided afterwards, in the order of the stream, because a decision may depend on another customer's (budgets, learning).
-What is decided changes a row's dealings only, which the kernel does not read.
+What is decided changes a row's contact history only, which the kernel does not read.
 """
 
 from collections import Counter
@@ -149,7 +149,7 @@ class Engine:
         tails = step_input.told[TAIL, step_input.row_starts[place] :]
 
         def cut(customer: str) -> tuple[bytes, bytes]:
-            """The row's figures, and its dealings."""
+            """The row's figures, and its contact history."""
             row = rows.row(places[customer])
             end = len(row) - int(tails[places[customer]])
             return row[:end], row[end:]
