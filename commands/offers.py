@@ -1,6 +1,5 @@
 """`tracker offers`: the catalogue that the next best offer is chosen from."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +14,12 @@ from handlers.offers.catalog import CatalogError, Catalogue, catalogue_of, read_
 from handlers.offers.conditions import groups
 from schemas.alert import Kind
 from schemas.policy import POLICY_KEY
-from serving.operations import switched
+from serving.operations import SwitchTo, switched
 from streams.ops.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue of offers.")
 
 SHIPPED = Path(__file__).with_name("offers.toml")
-
-
-class Switch(StrEnum):
-    """What may happen with a kind of alerts."""
-
-    ON = "on"
-    OFF = "off"
-    DRY_RUN = "dry-run"
 
 
 File = Annotated[Path, typer.Argument(help="Catalogue: TOML with an [[offer]] for each offer.")]
@@ -65,7 +56,7 @@ def publish(file: File) -> None:
 @app.command("switch")
 def switch(
     kind: Annotated[Kind, typer.Argument(help="Which alerts.")],
-    to: Annotated[Switch, typer.Argument(help="dry-run decides and records, but sends nothing.")],
+    to: Annotated[SwitchTo, typer.Argument(help="dry-run decides and records, but sends nothing.")],
 ) -> None:
     """Switch a kind of alerts on, off or to a dry run, in every worker at once."""
     settings = settings_with("kafka_bootstrap_servers")
@@ -74,9 +65,9 @@ def switch(
     if mistake := next((record_mistake(*record) for record in standing.items()), None):
         raise Failure(f"The policy in {settings.topic_offers} is not good: {mistake}; publish a catalogue first")
     policy = catalogue_of(standing).policy
-    policy = switched(policy, kind, to.value)
+    policy = switched(policy, kind, to)
     _send(settings, {POLICY_KEY: orjson.dumps(msgspec.to_builtins(policy))})
-    out.print(f"{kind}: {to.value}")
+    out.print(f"{kind}: {to}")
 
 
 def catalogue(file: Path) -> Catalogue:

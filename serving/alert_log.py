@@ -15,6 +15,10 @@ BANDS = {"high": (0.9, 1.01), "medium": (0.7, 0.9), "low": (0.0, 0.7)}
 """Of the score: from, and below."""
 
 
+Place = tuple[int, int, int]
+"""Of an alert in the order of causes: when it was raised (epoch ms), partition, offset."""
+
+
 class Held(NamedTuple):
     """One alert."""
 
@@ -27,10 +31,25 @@ class Held(NamedTuple):
     """As published."""
 
     @property
+    def place(self) -> Place:
+        return self[:3]
+
+    @property
+    def cursor(self) -> str:
+        """Its place as text."""
+        return ".".join(map(str, self.place))
+
+    @property
     def band(self) -> str | None:
         """None where the alert has no score."""
         score = self.alert.score
         return None if score is None else next(name for name, (low, high) in BANDS.items() if low <= score < high)
+
+
+def place_of(cursor: str) -> Place:
+    """Raises ValueError for what is no cursor."""
+    raised, partition, offset = map(int, cursor.split("."))
+    return raised, partition, offset
 
 
 class Filter(NamedTuple):
@@ -84,7 +103,7 @@ class AlertLog:
         with self._lock:
             if alert.alert_id in self._by_id:
                 return False
-            insort(self._sorted, held, key=_order)
+            insort(self._sorted, held, key=by_place)
             self._by_id[alert.alert_id] = held
             if alert.supersedes is not None:
                 self._taken_back[alert.supersedes] = alert.alert_id
@@ -124,12 +143,16 @@ class AlertLog:
         """The alert_id of the retraction."""
         return self._taken_back.get(alert_id)
 
-    def newest(self, wanted: Filter, limit: int, before: tuple[int, int, int] | None = None) -> list[Held]:
+    def with_answers(self, held: Held) -> tuple[Held, list[str], str | None]:
+        """An alert with its outcomes, and the alert_id of its retraction."""
+        return held, self.outcomes(held.alert.alert_id), self.taken_back_by(held.alert.alert_id)
+
+    def newest(self, wanted: Filter, limit: int, before: Place | None = None) -> list[Held]:
         """Up to `limit`, the latest cause first, of those whose (raised, partition, offset) is below `before`."""
         found: list[Held] = []
         with self._lock:
             for held in reversed(self._sorted):
-                if (before is None or held[:3] < before) and wanted.takes(held):
+                if (before is None or held.place < before) and wanted.takes(held):
                     found.append(held)
                     if len(found) == limit:
                         break
@@ -164,5 +187,6 @@ class AlertLog:
             return iter(list(self._sorted))
 
 
-def _order(held: Held) -> tuple[int, int, int]:
-    return held[:3]
+def by_place(held: Held) -> Place:
+    """To sort by."""
+    return held.place

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
 import orjson
@@ -11,11 +11,12 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from handlers.profile.customer import active_days, profile
+from schemas.alert import Kind, Status
 from schemas.outcome import OutcomeKind
 from schemas.units import DAY_MS
 from serving import charts
 from serving.access import Person
-from serving.alert_log import BANDS, Filter, Held
+from serving.alert_log import BANDS, Filter, Held, by_place, place_of
 from serving.api import KEEP_ALIVE_SECONDS, SeeAlerts, audited, found_alert, outcome_recorded, stored, view
 from serving.guard import Tokened, allowed, parts_of
 from serving.parts import Parts
@@ -24,7 +25,7 @@ from serving.shapes import OutcomeGiven
 from serving.speech import Speech
 
 ROWS = 60
-OUTCOMES: tuple[OutcomeKind, ...] = ("shown", "accepted", "declined", "ignored", "bought")
+OUTCOMES: tuple[OutcomeKind, ...] = get_args(OutcomeKind)
 NEWS_SECONDS = 0.5
 """A page is told of new alerts that often at most."""
 
@@ -39,8 +40,8 @@ def shown(
 ) -> Filter:
     """A dependency: which alerts the list shows. An empty choice, and one that is none, is all."""
     return Filter(
-        kind if kind in ("churn_risk", "next_best_offer") else None,
-        status if status in ("raised", "retracted") else None,
+        kind if kind in get_args(Kind) else None,
+        status if status in get_args(Status) else None,
         band if band in BANDS else None,
         offer_id or None,
     )
@@ -100,7 +101,7 @@ async def outcome(
         if outcome in parts.feed.alerts.outcomes(alert_id):
             break
         await asyncio.sleep(0.05)
-    query = {name: value for name, value in _query(these).items() if value} | {"recorded": outcome}
+    query = _chosen(these) | {"recorded": outcome}
     return RedirectResponse(f"/alerts/{alert_id}?{urlencode(query)}", 303)
 
 
@@ -109,21 +110,18 @@ def listed(parts: Parts, these: Filter, before: str) -> dict[str, Any]:
     log = parts.feed.alerts
     place = None
     with suppress(ValueError):
-        raised, partition, offset = map(int, before.split("."))
-        place = (raised, partition, offset)
+        place = place_of(before)
     rows = log.newest(these, ROWS + 1, place)
-    query = urlencode({name: value for name, value in _query(these).items() if value})
+    query = urlencode(_chosen(these))
     return {
-        "rows": [
-            (held, log.outcomes(held.alert.alert_id), log.taken_back_by(held.alert.alert_id)) for held in rows[:ROWS]
-        ],
+        "rows": [log.with_answers(held) for held in rows[:ROWS]],
         "total": log.count(these.takes),
         "all": log.count(lambda _: True),
         "chosen": _query(these),
         "query": f"?{query}" if query else "",
         "offers": log.offers(),
         "bands": list(BANDS),
-        "older": ".".join(map(str, rows[ROWS - 1][:3])) if len(rows) > ROWS else None,
+        "older": rows[ROWS - 1].cursor if len(rows) > ROWS else None,
         "first_page": place is None,
         "caught_up": parts.feed.caught_up,
         "trouble": parts.feed.trouble,
@@ -139,6 +137,11 @@ def _query(these: Filter) -> dict[str, str]:
     }
 
 
+def _chosen(these: Filter) -> dict[str, str]:
+    """Without what is any."""
+    return {name: value for name, value in _query(these).items() if value}
+
+
 async def _news(request: Request, parts: Parts, these: Filter) -> AsyncIterator[bytes]:
     log = parts.feed.alerts
     number = log.arrived
@@ -150,7 +153,7 @@ async def _news(request: Request, parts: Parts, these: Filter) -> AsyncIterator[
             new = [held for held in log.since(number) if these.takes(held)]
             number = log.arrived
             if new:
-                latest = sorted(new, reverse=True, key=lambda held: held[:3])[:ROWS]
+                latest = sorted(new, reverse=True, key=by_place)[:ROWS]
                 context = listed(parts, these, "") | {"rows": [(held, [], None) for held in latest], "fresh": True}
                 html = filled(request, "_alert_rows.html", **context)
                 speech = speech_of(request)

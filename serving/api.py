@@ -18,7 +18,7 @@ from schemas.outcome import AlertOutcome
 from schemas.transaction import CUSTOMER_ID_LENGTH
 from schemas.units import parse_rfc3339, rfc3339
 from serving.access import Person
-from serving.alert_log import Filter, Held
+from serving.alert_log import Filter, Held, Place, place_of
 from serving.campaigns import campaigns
 from serving.customers import Known
 from serving.documented import answers, takes
@@ -144,7 +144,7 @@ async def alerts(
     log = parts_of(request).feed.alerts
     before = None if cursor is None else _place(cursor)
     found = log.newest(these, limit + 1, before)
-    following = ".".join(map(str, found[limit - 1][:3])) if len(found) > limit else None
+    following = found[limit - 1].cursor if len(found) > limit else None
     return _json(AlertPage([view(parts_of(request), held) for held in found[:limit]], following))
 
 
@@ -244,8 +244,8 @@ def found_alert(parts: Parts, alert_id: str) -> Held:
 
 
 def view(parts: Parts, held: Held) -> AlertView:
-    log, name = parts.feed.alerts, held.alert.alert_id
-    return AlertView(held.alert, held.band, log.outcomes(name), log.taken_back_by(name))
+    _, outcomes, taken_back_by = parts.feed.alerts.with_answers(held)
+    return AlertView(held.alert, held.band, outcomes, taken_back_by)
 
 
 async def outcome_recorded(parts: Parts, person: Person, alert_id: str, given: OutcomeGiven) -> OutcomeTaken:
@@ -331,12 +331,11 @@ def _read_to(text: str) -> dict[int, int]:
         raise field_problem("Last-Event-ID", "must be the id of an event of this stream") from None
 
 
-def _place(cursor: str) -> tuple[int, int, int]:
+def _place(cursor: str) -> Place:
     try:
-        raised, partition, offset = map(int, cursor.split("."))
+        return place_of(cursor)
     except ValueError:
         raise field_problem("cursor", "must be `next` of another page") from None
-    return raised, partition, offset
 
 
 async def _body(request: Request, shape: type[Any]) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import orjson
 from fastapi import APIRouter, Depends, Form, Request
@@ -21,7 +21,7 @@ from serving.parts import Parts
 from serving.portfolio import Portfolio
 from serving.rendering import filled, page, speech_of
 
-KINDS: tuple[Kind, ...] = ("churn_risk", "next_best_offer")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LETTERS_SHOWN = 20
 REFRESH_SECONDS = 2.0
 SAMPLE = 2_000

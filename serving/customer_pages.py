@@ -75,7 +75,7 @@ async def customer(request: Request, person: SeeCustomers, sealed_id: str) -> Re
         channels=sorted((share for share in shares if share[1] > 0), key=lambda share: -share[1]),
         now=known.now,
         pictures=pictures(active_days(known.row), known.now // DAY_MS, figures["gap_q90_days"], speech),
-        rows=[(held, log.outcomes(held.alert.alert_id), log.taken_back_by(held.alert.alert_id)) for held in alerts],
+        rows=[log.with_answers(held) for held in alerts],
         may_export=person.may("export"),
         query="",
     )
