@@ -1,13 +1,10 @@
 """One small bank that a worker has processed, and two servers over it: one open, one that asks for keys."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from commands.embedded import EmbeddedBroker, EmbeddedRedis
 from commands.offers import SHIPPED
@@ -17,7 +14,6 @@ from tests.live import Bank, tracker
 from tests.serving.server import Running, Server
 
 CUSTOMERS = 60
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Keyed(NamedTuple):
@@ -72,20 +68,6 @@ def keyed(served_bank: Bank, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     )
     with Running(served_bank, folder, serve_keys_file=file) as found:
         yield Keyed(found, keys, expired, everything)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium as the system has it. A laptop without one skips; CI does not."""
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if program is None:
-        if os.environ.get("CI") == "true":
-            raise RuntimeError("Chromium is missing, and in CI nothing may be left out")
-        pytest.skip("Chromium is missing; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 def _at_rest(bank: Bank) -> bool:

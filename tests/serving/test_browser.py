@@ -1,19 +1,22 @@
 """The console as people use it, in Chromium: what arrives, what can be done, with the keyboard, by everybody."""
 
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.serving.conftest import Keyed
 from tests.serving.server import Server
 from tests.serving.test_api import new_alert
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARRIVES_SECONDS_MAX = 5.0
 """An alert is on the page within a second where nothing else runs; tests share their processors."""
 
@@ -24,6 +27,24 @@ AXE = {
 PAGES = ("/alerts", "{churn}", "{offer}", "/customers", "{customer}", "/campaigns", "/portfolio", "/running")
 
 Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium as the system has it. A laptop without one skips; CI does not.
+
+    For this module alone: while it is open, Playwright's event loop counts as running in the thread of all tests, and
+    no test that runs one of its own would do.
+    """
+    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if program is None:
+        if os.environ.get("CI") == "true":
+            raise RuntimeError("Chromium is missing, and in CI nothing may be left out")
+        pytest.skip("Chromium is missing; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 @pytest.fixture
