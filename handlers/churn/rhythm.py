@@ -24,7 +24,7 @@ def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Featur
     """The alert for a silence that lasted until `due` (epoch ms). It has no score: how many such silences
     end in leaving is another matter at every bank.
 
-    `cause` has topic and partition.
+    `cause` has the fields of Cause.
     """
     silence, usual = seen.number("silence_days"), seen.number("gap_q90_days")
     reasons = [
@@ -56,7 +56,7 @@ def raised(customer_id: str, due: int, cause: Mapping[str, object], seen: Featur
         expires_at=rfc3339(due + VALID_DAYS * DAY_MS),
         horizon_days=HORIZON_DAYS,
         reasons=reasons,
-        cause=Cause(due_at=rfc3339(due), **cause),  # type: ignore[arg-type]
+        cause=Cause(**cause),  # type: ignore[arg-type]
         model=MODEL,
     )
 

@@ -2,22 +2,20 @@
 
 from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.fold import LATE, fold, made_by_customer
+from handlers.belief.bits import RETURNED, REVERSED, RUN_OFF, SILENT
 from handlers.churn.challenger import CHECK_AT, CHECK_CUSTOMER, CHECK_EVENT
 from handlers.churn.due import after_fold, alert_on_silence, keep, leaves_in_a_run, raise_churn
 from handlers.churn.run_off import run_off
 from handlers.churn.schedule import SilenceSchedule, checked_from
 from handlers.engine.findings import (
-    AT_EVENT,
-    AT_PRODUCT_DUE,
     FINDING_AT,
+    FINDING_AT_EVENT,
+    FINDING_BITS,
+    FINDING_CLOCK,
     FINDING_CUSTOMER,
     FINDING_EVENT,
     FINDING_RAISED,
     FINDING_TIER,
-    FINDING_TRIGGERS,
-    FINDING_WHAT,
-    MOMENT_CLOCK,
-    SILENT,
     Findings,
 )
 from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, COUNTS, FLOW, MONEY_IN, TYPE, UNDOES_AT
@@ -26,11 +24,9 @@ from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.jit import I8, NONE, U8, jit
 from handlers.offers.prefilter import MAY_FIT, UNFITTING, Prefilter, prefilter
 from handlers.offers.triggers import (
+    DEPOSIT_MATURING,
     NOTED,
     PRODUCT,
-    RETURNED,
-    REVERSED,
-    RUN_OFF,
     TIMELY_MS,
     level_triggers,
     product_due_passed,
@@ -148,15 +144,15 @@ def advance(
                         cursor[CURSOR_CHECKS] += 1
                     if not silent:
                         continue
-                head[FINDING_CUSTOMER], head[FINDING_EVENT], head[MOMENT_CLOCK] = k, before, due
-                head[FINDING_TRIGGERS], head[FINDING_RAISED], head[FINDING_TIER] = 0, 0, s.life[TIER]
+                head[FINDING_CUSTOMER], head[FINDING_EVENT], head[FINDING_CLOCK] = k, before, due
+                head[FINDING_AT_EVENT], head[FINDING_RAISED], head[FINDING_TIER] = 0, 0, s.life[TIER]
                 cursor[CURSOR_FINDINGS] += 1
                 if not is_silence:
-                    head[FINDING_WHAT], head[FINDING_AT] = AT_PRODUCT_DUE, due
+                    head[FINDING_BITS], head[FINDING_AT] = DEPOSIT_MATURING, due
                     evaluate(s, spec, due, values, room)
                     product_due_passed(s)
                     continue
-                head[FINDING_WHAT], head[FINDING_AT] = SILENT, s.life[DUE]
+                head[FINDING_BITS], head[FINDING_AT] = SILENT, s.life[DUE]
                 evaluate(s, spec, s.life[DUE], values, room)
                 if horizon != 0:
                     keep(churn.inputs, inputs)
@@ -213,11 +209,11 @@ def advance(
             if running:
                 bits |= RUN_OFF
             if bits != 0:
-                head[FINDING_WHAT] = AT_EVENT
+                head[FINDING_AT_EVENT] = 1
                 decided_at = clock if not running and clock < at <= clock + DAY_MS else at  # post-dated: now
                 head[FINDING_CUSTOMER], head[FINDING_EVENT], head[FINDING_AT] = k, event, decided_at
-                head[FINDING_TRIGGERS], head[FINDING_RAISED], head[FINDING_TIER] = bits, raised, s.life[TIER]
-                head[MOMENT_CLOCK] = max(clock, decided_at)
+                head[FINDING_BITS], head[FINDING_RAISED], head[FINDING_TIER] = bits, raised, s.life[TIER]
+                head[FINDING_CLOCK] = max(clock, decided_at)
                 cursor[CURSOR_FINDINGS] += 1
         told[DUE_AFTER, k] = _earliest(s)
         cursor[CURSOR_OUT] = encode(s, buffer, cursor[CURSOR_OUT])

@@ -24,6 +24,7 @@ from handlers.churn.challenger import (
     compare,
 )
 from handlers.contact.history import SuppressionReason
+from handlers.contact.open_histories import OpenHistories
 from handlers.engine.advance import (
     CURSOR,
     CURSOR_CHECKS,
@@ -40,14 +41,13 @@ from handlers.engine.advance import (
     UNTIMELIES,
     advance,
 )
-from handlers.engine.decisions import Decisions
+from handlers.engine.beliefs import Deciding, deciders
 from handlers.engine.findings import new_findings
-from handlers.engine.order import Finding, decide, findings_of, noted, passed
+from handlers.engine.order import Pending, decide, findings_of, noted, passed
 from handlers.engine.rules import Rules, compiled
 from handlers.engine.step_input import LEDGER_ID, PartitionInput, StepInput
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import F8, NONE, U8
-from handlers.offers.counts import Ledger
 from handlers.state.row import ROW_BYTES_MAX, new_open_row, new_work
 from handlers.state.row_table import DueTable, RowTable
 from schemas.alert import Alert
@@ -107,7 +107,7 @@ class Engine:
         ready = self._compiled
         seen_by_both: list[F8] = []
         cursor = np.zeros(CURSOR, np.int64)
-        findings: list[list[Finding]] = [[] for _ in parts]
+        findings: list[list[Pending]] = [[] for _ in parts]
         pieces: list[U8] = []
         ends, done = step_input.told[ROW_END], 0
         state = None
@@ -142,7 +142,7 @@ class Engine:
         return results
 
     def _decide(
-        self, findings: list[Finding], part: PartitionInput, step_input: StepInput, place: int, result: StepResult
+        self, findings: list[Pending], part: PartitionInput, step_input: StepInput, place: int, result: StepResult
     ) -> None:
         ready, rows = self._compiled, result.rows
         places = {one.customer: one.place for one in findings}
@@ -157,17 +157,19 @@ class Engine:
         def tail(customer: str) -> bytes:
             return cut(customer)[1]
 
-        ledger = Ledger(part.ledger)
-        decisions = Decisions(self._topic, part.partition, self._rules, ledger, tail, ready.candidates, ready.scorer)
-        result.alerts = decide(findings, step_input.batches[place], decisions, part.now)
-        changed = {places[one]: cut(one)[0] + history.encoded() for one, history in decisions.history.items()}
-        if ledger.changed:
-            changed[len(rows)] = ledger.encoded()
-            rows = rows.with_ids(LEDGER_ID)
+        histories = OpenHistories(tail, self._rules.policy, self._rules.control_key, ready.offers)
+        asked = deciders(Deciding(part.partition, self._rules, ready, histories, part.ledger))
+        where = {"topic": self._topic, "partition": part.partition}
+        result.alerts = decide(findings, step_input.batches[place], where, asked, part.now)
+        changed = {places[one]: cut(one)[0] + history for one, history in histories.encoded().items()}
+        result.suppressed = histories.suppressed
+        for _, decider in asked:
+            for name, count in decider.counted().items():
+                setattr(result, name, getattr(result, name) + count)
+            if (row := decider.partition_row()) is not None:
+                changed[len(rows)] = row
+                rows = rows.with_ids(LEDGER_ID)
         result.rows = rows.replaced(list(changed), list(changed.values()))
-        result.unfitting += decisions.unfitting
-        result.suppressed = decisions.suppressed
-        result.unmatched = decisions.unmatched
 
     def _looks(self, checks: F8, step_input: StepInput, place: int) -> list[Comparison]:
         """What both models say at the looks of one partition that the kernel has written down."""

@@ -17,18 +17,15 @@ from handlers.kernel.jit import F8, I8
 FINDINGS_MAX = 128
 CHECKS_MAX = 256
 
-SILENT, AT_PRODUCT_DUE, AT_EVENT = range(3)
-"""A due time that passed in silence, a time to look at a deposit, an event worth a decision."""
-
-# heads: one moment each
-FINDING_WHAT = 0
-FINDING_CUSTOMER = 1
-FINDING_EVENT = 2  # at a due time: the customer's event before, -1 if none
+# heads: one finding each
+FINDING_CUSTOMER = 0
+FINDING_EVENT = 1  # at a due time: the customer's event before, -1 if none
+FINDING_AT_EVENT = 2  # 1 if the event has brought it, 0 if a due time that passed
 FINDING_AT = 3  # epoch ms
-FINDING_TRIGGERS = 4
+FINDING_BITS = 4  # belief/bits.py, offers/triggers.py
 FINDING_RAISED = 5  # due time of the churn alert that stood before the event
 FINDING_TIER = 6  # the customer's place among the tiers
-MOMENT_CLOCK = 7  # stream time by which it is decided: at a due time, when it was to be looked at
+FINDING_CLOCK = 7  # stream time by which it is decided: at a due time, when it was to be looked at
 FINDING_FIELDS = 8
 
 
@@ -36,7 +33,7 @@ class Findings(NamedTuple):
     """Room for both."""
 
     heads: I8
-    """Shape (FINDINGS_MAX, MOMENT_FIELDS)."""
+    """Shape (FINDINGS_MAX, FINDING_FIELDS)."""
     values: I8
     """The features at each moment, (FINDINGS_MAX, features)."""
     inputs: F8

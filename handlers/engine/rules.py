@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handlers.belief.bits import RETURNED, REVERSED
 from handlers.churn.model import ChurnModel, Scorer
 from handlers.churn.schedule import SilenceSchedule, schedule_of
 from handlers.kernel.jit import I8
 from handlers.offers.prefilter import Candidate, Prefilter, candidates_of, prefilter_of
-from handlers.offers.triggers import RETURNED, REVERSED
 from schemas.offer import Offer
 from schemas.policy import Policy
 from schemas.units import HOUR_MS
@@ -40,6 +40,8 @@ class CompiledRules(NamedTuple):
     """For the kernel, and for the decisions after it."""
 
     candidates: list[Candidate]
+    offers: dict[str, Offer]
+    """By offer_id."""
     screen: Prefilter
     wanted: int
     """Bits of the moments that anything waits for."""
@@ -61,6 +63,7 @@ def compiled(rules: Rules, before: CompiledRules | None = None) -> CompiledRules
         wanted |= one.bits
     return CompiledRules(
         candidates,
+        {one.offer_id: one for one in rules.offers},
         prefilter_of(candidates),
         wanted,
         np.array(rules.policy.tiers_minor, np.int64),

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from handlers.aggregates.snapshot import FeatureValues
+from handlers.belief.bits import CHURN_RISK
 from handlers.contact.history import SuppressionReason
 from handlers.offers.conditions import Check, failing, why_not
 from handlers.offers.counts import Ledger
 from handlers.offers.prefilter import Candidate
 from handlers.offers.propensity import propensity, unasked
-from handlers.offers.triggers import CHURN_RISK, TRIGGERS
+from handlers.offers.triggers import TRIGGERS
 from schemas.alert import Factors, RunnerUp
 from schemas.offer import Offer, Trigger
 from schemas.policy import Policy

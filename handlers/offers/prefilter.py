@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.aggregates.features import FEATURES
+from handlers.belief.bits import CHURN_RISK
 from handlers.kernel.jit import I8, NONE, jit
 from handlers.offers.conditions import Check, checks_of
-from handlers.offers.triggers import CHURN_RISK, TRIGGERS
+from handlers.offers.triggers import TRIGGERS
 from schemas.offer import Offer
 from schemas.units import EARLIEST, LATEST, epoch_ms
 

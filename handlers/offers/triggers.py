@@ -8,6 +8,7 @@ it comes. A deposit's moment comes with its due time.
 
 from typing import NamedTuple, get_args
 
+from handlers.belief.bits import CHURN_RISK
 from handlers.intake.events import UNDOES_AT
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, jit
@@ -47,17 +48,13 @@ from schemas.units import DAY_MS
 SALARY = 1
 LARGE_CREDIT = 2
 NEW_CHANNEL = 4
-RETURNED = 8
 IDLE_BALANCE = 32
 REMITTANCE = 64
 CARD_NEAR_LIMIT = 128
 LOAN_NEARLY_REPAID = 256
 DEPOSIT_MATURING = 512
 TIER_UP = 1024
-CHURN_RISK = 2048
-RUN_OFF = 4096
-REVERSED = 8192
-"""Bits. RETURNED, RUN_OFF and REVERSED are no moments for an offer: they are answered beside those that are."""
+"""Bits, beside those of belief/bits.py."""
 
 TIMELY_MS = DAY_MS
 """An event that is this much behind stream time, or more, brings no moment: what it tells is of another day."""

@@ -136,15 +136,15 @@ MISTAKES = (
     Mistake(
         "in-answer-to",
         "An offer answers a churn alert that was never sent.",
-        "handlers/engine/decisions.py",
-        "due, alert.alert_id if alerts else None",
-        "due, alert.alert_id",
+        "handlers/churn/decide.py",
+        "in_answer_to=alert.alert_id if alerts else None",
+        "in_answer_to=alert.alert_id",
         "tests/unit/test_small_print.py::test_an_offer_to_stay_answers_the_churn_alert_only_if_that_was_sent",
     ),
     Mistake(
         "unfitting",
         "A moment that no offer waits for is counted as one that none fitted.",
-        "handlers/engine/decisions.py",
+        "handlers/offers/decide.py",
         "self.unfitting += bool(found)",
         "self.unfitting += 1",
         "tests/unit/test_small_print.py::test_a_moment_that_no_offer_waits_for_is_not_counted_as_one_that_none_fitted",
@@ -152,9 +152,9 @@ MISTAKES = (
     Mistake(
         "alert-id-offer",
         "An alert's id depends on the partition.",
-        "handlers/engine/decisions.py",
-        "alert = alert_id(customer, next_best_offer.RULE, name)",
-        'alert = alert_id(customer, next_best_offer.RULE, f"{name} {self._partition}")',
+        "handlers/offers/decide.py",
+        "alert = alert_id(customer, next_best_offer.RULE, finding.name)",
+        'alert = alert_id(customer, next_best_offer.RULE, f"{finding.name} {self._partition}")',
         "tests/unit/test_small_print.py::test_an_offer_has_the_same_id_in_any_partition",
     ),
 )

@@ -46,7 +46,7 @@ MISTAKES = (
     Mistake(
         "control-spends",
         "What the control group would have got is counted as sent.",
-        "handlers/engine/decisions.py",
+        "handlers/offers/decide.py",
         "control=mode == CONTROL, catalogue",
         "control=False, catalogue",
         "tests/unit/test_policy.py::test_the_control_group_gets_no_offers_and_what_it_would_have_got_is_known",
@@ -78,20 +78,20 @@ MISTAKES = (
     Mistake(
         "dry-spends",
         "An offer of a dry run is sent and spends the budget.",
-        "handlers/engine/decisions.py",
+        "handlers/offers/decide.py",
         "        if mode == DRY:\n"
-        '            self._suppress(history, at, "dry_run", best.offer_id)\n'
+        '            histories.suppress(history, at, "dry_run", best.offer_id)\n'
         "            return []\n"
-        "        self.ledger.made(",
-        "        self.ledger.made(",
+        "        self._ledger.made(",
+        "        self._ledger.made(",
         "tests/unit/test_policy.py::test_a_kind_that_is_killed_or_dry_sends_nothing_and_tells_so",
     ),
     Mistake(
         "returned-dry",
         "A churn alert of a dry run is taken back.",
-        "handlers/engine/decisions.py",
-        "if contact.churn_due != due or contact.mode != SENT:",
-        "if contact.churn_due != due:",
+        "handlers/churn/decide.py",
+        "if contact.churn_due != finding.raised or contact.mode != SENT or contact.offer_id:",
+        "if contact.churn_due != finding.raised or contact.offer_id:",
         "tests/unit/test_policy.py::test_a_kind_that_is_killed_or_dry_sends_nothing_and_tells_so",
     ),
     Mistake(
@@ -253,8 +253,8 @@ MISTAKES = (
     Mistake(
         "forget-never",
         "A history never forgets and is full for good.",
-        "handlers/engine/decisions.py",
-        "        history.forget(at, rules.policy, self._offers)\n",
+        "handlers/contact/open_histories.py",
+        "        history.forget(at, self.policy, self._offers)\n",
         "",
         "tests/unit/test_policy.py::test_a_history_that_is_full_holds_back_rather_than_forget_what_caps_count",
     ),

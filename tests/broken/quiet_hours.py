@@ -54,9 +54,9 @@ MISTAKES = (
     Mistake(
         "quiet-blocked-at",
         "Caps are asked for the moment of the decision, not for the end of the quiet hours.",
-        "handlers/engine/decisions.py",
-        "offer_blocked(offer, history, when, self.now, rules.policy",
-        "offer_blocked(offer, history, at, self.now, rules.policy",
+        "handlers/offers/decide.py",
+        "offer_blocked(offer, history, when, finding.now, policy",
+        "offer_blocked(offer, history, at, finding.now, policy",
         "tests/unit/test_small_print.py::"
         "test_what_holds_an_offer_back_is_asked_for_the_moment_at_which_it_reaches_the_customer",
     ),

@@ -72,9 +72,9 @@ MISTAKES = (
     Mistake(
         "retracted-before",
         "A retraction is dated by the late event that brings it.",
-        "handlers/engine/decisions.py",
-        "since = max(at, contact.made_at)",
-        "since = at",
+        "handlers/churn/decide.py",
+        "since = max(finding.at, contact.made_at)",
+        "since = finding.at",
         "tests/unit/test_rhythm.py::test_a_late_event_that_shows_there_was_no_silence_takes_the_alert_back",
     ),
     Mistake(
