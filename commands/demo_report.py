@@ -76,7 +76,7 @@ def report(findings: Findings, directory: Path) -> None:
     out.print(f"  {directory / 'alerts.jsonl'}, {directory / 'profiles.jsonl'}: all of it; worker.log beside them")
     if findings.embedded:
         out.print("  tracker simulate -o bank.jsonl, then tracker replay bank.jsonl ...: the same without servers")
-        out.print("  README.md: the same on a Kafka and a Redis of your own")
+        out.print("  docs/operating.md: the same on a Kafka and a Redis of your own")
     else:
         out.print("  tracker alerts, tracker customer ID, tracker verify: the topics and Redis still hold all this")
 

@@ -1,4 +1,5 @@
-"""Every command that the README shows does what it says, typed as it stands there."""
+"""Every command that the README and its pages show does what it says, typed as it stands there, and every link leads
+somewhere."""
 
 import json
 import os
@@ -12,10 +13,15 @@ import pytest
 
 from tests.live import BERKA, ROOT, Bank, OpenBank, outside, tracker
 
-README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = [block.strip() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)]
+PAGES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("publishing", "marketing", "operating", "history", "developing")),
+)
+TEXT = "\n".join((ROOT / page).read_text("utf-8") for page in PAGES)
+LINKING = ["README.md", *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").glob("*.md"))]
+BLOCKS = [block.strip() for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)]
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
-MENTIONED = sorted(set(re.findall(r"`((?:tracker|make) [^`]+)`", README)))
+MENTIONED = sorted(set(re.findall(r"`((?:tracker|make) [^`]+)`", TEXT)))
 PLACEHOLDERS = re.compile(r"\b(FILE|ID)\b")
 COMMAND_SECONDS_MAX = 100
 
@@ -60,7 +66,7 @@ class Shell:
 
 
 def test_every_command_of_a_block_is_run_here() -> None:
-    """What a test below runs; a command that the README gains must be added to one."""
+    """What a test below runs; a command that a page gains must be added to one."""
     assert [*MAKE, *OPERATORS, *LEARNING, *SCIENTISTS] == COMMANDS
 
 
@@ -76,6 +82,24 @@ SCIENTISTS = [
     "tracker convert berka ../shared/data/berka -o berka.jsonl",
     "TRACKER_BASE_CURRENCY=CZK tracker replay berka.jsonl --alerts alerts.jsonl --profiles profiles.jsonl",
 ]
+
+
+@pytest.mark.parametrize("page", LINKING)
+def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        path, _, heading = target.partition("#")
+        file = ((ROOT / page).parent / path if path else ROOT / page).resolve()
+        assert file.exists(), target
+        if heading:
+            assert heading in {_anchor(line) for line in re.findall(r"(?m)^#+ (.*)$", file.read_text("utf-8"))}, target
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("target", [*MAKE, *(text for text in MENTIONED if text.startswith("make "))])
