@@ -1,10 +1,12 @@
 """The AsyncAPI 3.0 document: every topic with its key, headers and messages."""
 
+import re
 from typing import Any
 
 import msgspec
 
 from commands.examples import EXAMPLES
+from handlers.intake.inputs import INPUTS, TRANSACTIONS, InputTopic
 from schemas.alert import Alert, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.policy import POLICY_KEY
@@ -23,15 +25,13 @@ def asyncapi(schemas: dict[str, Json]) -> Json:
     """The document. `schemas` has those of commands.documents.SCHEMAS."""
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     topics = {
-        "transactions": defaults["topic_transactions"],
         "alerts": defaults["topic_alerts"],
         "deadLetters": defaults["topic_dead_letters"],
         "offers": defaults["topic_offers"],
-        "outcomes": defaults["topic_outcomes"],
-        "customerEvents": defaults["topic_customer_events"],
         "audit": defaults["topic_audit"],
     }
-    channels = {name: _channel(topics[name], **_CHANNELS[name]) for name in topics}
+    channels = {channel_name(topic): _input_channel(topic) for topic in INPUTS}
+    channels |= {name: _channel(topics[name], **_CHANNELS[name]) for name in topics}
     components: Json = {}
     for name, schema in schemas.items():
         if name == "dead_letter":
@@ -63,12 +63,6 @@ def asyncapi(schemas: dict[str, Json]) -> Json:
 
 
 _CHANNELS: dict[str, Json] = {
-    "transactions": {
-        "messages": ("transaction", "heartbeat"),
-        "description": "What core banking publishes: a record for each booking, in the order in which they happened"
-        " as far as it can. A record that cannot be used goes to the dead letters, and nothing else is held up.",
-        "config": {"max.message.bytes": RECORD_BYTES_MAX},
-    },
     "alerts": {
         "messages": ("alert",),
         "description": "What marketing tools subscribe to, with isolation.level=read_committed: each alert is then"
@@ -87,19 +81,6 @@ _CHANNELS: dict[str, Json] = {
         " `tracker offers publish` writes both, `tracker offers switch` the policy.",
         "config": {"cleanup.policy": ["compact"]},
     },
-    "outcomes": {
-        "messages": ("outcome",),
-        "description": "What marketing tools report of the offers that they were sent. It decides what is offered next,"
-        " and to whom no more. With as many partitions as transactions, by the same partitioner. An outcome takes"
-        " effect where the worker comes upon it between the transactions.",
-        "config": {},
-    },
-    "customerEvents": {
-        "messages": ("customerEvent",),
-        "description": "What the bank knows of a customer beside transactions: consents, time zone, products. With as"
-        " many partitions as transactions.",
-        "config": {},
-    },
     "audit": {
         "messages": ("auditRecord",),
         "description": "Who looked at a customer or changed something through the API or the console. Only appended to;"
@@ -107,6 +88,23 @@ _CHANNELS: dict[str, Json] = {
         "config": {},
     },
 }
+
+
+def channel_name(topic: InputTopic) -> str:
+    """As customerEvents for customer_events."""
+    first, *others = topic.name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def schema_name(kind: type[msgspec.Struct]) -> str:
+    """As customer_event for CustomerEvent: the name of its file, and of its examples."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def _input_channel(topic: InputTopic) -> Json:
+    messages = (topic.documented.message, *(("heartbeat",) if topic is TRANSACTIONS else ()))
+    config: Json = {"max.message.bytes": RECORD_BYTES_MAX} if topic.large else {}
+    return _channel(topic.topic, messages, topic.documented.about, config)
 
 
 def _channel(address: str, messages: tuple[str, ...], description: str, config: Json) -> Json:
@@ -124,13 +122,15 @@ def _channel(address: str, messages: tuple[str, ...], description: str, config: 
 def _operations() -> Json:
     """What the tracker does; the other side does the opposite."""
     said = {
-        "receiveTransactions": ("receive", "transactions", "Every booking is folded into its customer's figures."),
+        f"receive{name[0].upper()}{name[1:]}": ("receive", name, topic.documented.received)
+        for topic in INPUTS
+        for name in [channel_name(topic)]
+    }
+    said |= {
         "sendAlerts": ("send", "alerts", "Somebody may be leaving, or should be offered something."),
         "sendDeadLetters": ("send", "deadLetters", "A record could not be used."),
         "sendAudit": ("send", "audit", "Somebody looks at a customer or changes something."),
         "receiveOffers": ("receive", "offers", "Catalogue and policy change while workers run."),
-        "receiveOutcomes": ("receive", "outcomes", "A customer has answered an offer, or taken the product unasked."),
-        "receiveCustomerEvents": ("receive", "customerEvents", "A customer's consents or products have changed."),
     }
     return {
         name: {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
@@ -150,8 +150,11 @@ def _messages(schemas: dict[str, Json]) -> Json:
         for name, _ in dead_letter_headers(letter)
     }
     anything: Json = {"description": "The original record's bytes, whatever they are."}
-    return {
-        "transaction": _message("A booking on an account", CUSTOMER_KEY, "transaction"),
+    inputs = {
+        topic.documented.message: _message(topic.documented.title, CUSTOMER_KEY, schema_name(topic.schema))
+        for topic in INPUTS
+    }
+    return inputs | {
         "heartbeat": _message(
             "Stream time has come this far: silence can be told from a broken feed",
             {"type": "null"},
@@ -168,8 +171,6 @@ def _messages(schemas: dict[str, Json]) -> Json:
         ),
         "offer": _message("An offer", {**TEXT, "description": "The offer_id."}, "offer"),
         "policy": _message("The bank's rules of contact", {**TEXT, "const": POLICY_KEY}, "policy"),
-        "outcome": _message("What became of an offer", CUSTOMER_KEY, "alert_outcome"),
-        "customerEvent": _message("A change of consents, time zone or products", CUSTOMER_KEY, "customer_event"),
         "auditRecord": _message(
             "A look or an action", {**TEXT, "description": "Who it was: the access key's name."}, "audit_record"
         ),
@@ -193,7 +194,7 @@ def _message(
         message["headers"] = {"type": "object", "required": list(headers), "properties": headers}
     message["bindings"] = {"kafka": {"key": key, "bindingVersion": "0.5.0"}}
     if isinstance(payload, str):
-        message["examples"] = [_example(record) for record in EXAMPLES[payload]]
+        message["examples"] = [_example(record) for record in EXAMPLES.get(payload, ())]
     return message
 
 

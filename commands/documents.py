@@ -8,31 +8,28 @@ import msgspec
 import orjson
 import typer
 
-from commands.asyncapi import asyncapi
+from commands.asyncapi import asyncapi, schema_name
 from commands.console import Failure, out
 from commands.json_schema import schema_of
 from commands.metrics_table import metrics_table
 from commands.settings import reference
 from handlers.aggregates.features import FEATURES, Feature, Unit
+from handlers.intake.inputs import INPUTS
 from schemas.alert import Alert
 from schemas.audit import AuditRecord
-from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.offer import Offer
-from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
-from schemas.transaction import Transaction
 
-SCHEMAS: dict[str, type[msgspec.Struct]] = {
-    "transaction": Transaction,
-    "alert": Alert,
-    "dead_letter": DeadLetter,
-    "offer": Offer,
-    "policy": Policy,
-    "alert_outcome": AlertOutcome,
-    "audit_record": AuditRecord,
-    "customer_event": CustomerEvent,
-}
+_KINDS: tuple[type[msgspec.Struct], ...] = (
+    *(topic.schema for topic in INPUTS),
+    Alert,
+    DeadLetter,
+    Offer,
+    Policy,
+    AuditRecord,
+)
+SCHEMAS: dict[str, type[msgspec.Struct]] = {schema_name(kind): kind for kind in _KINDS}
 """By file name."""
 
 WRITTEN = {"alert", "audit_record", "dead_letter"}

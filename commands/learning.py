@@ -18,8 +18,9 @@ from commands.lines import reading
 from commands.remarks import remark, remark_refused
 from commands.state import intake
 from handlers.churn.model import ModelError
+from handlers.intake.inputs import CUSTOMER_EVENTS, TRANSACTIONS
+from handlers.intake.lines import topic_of
 from learning.history import History, HistoryError, read
-from schemas.line import record_kind
 from schemas.money import EXPONENTS
 from schemas.units import DAY_MS, EpochMs, epoch_ms
 from streams.ops.settings import Settings
@@ -74,7 +75,7 @@ def history(files: Sequence[Path]) -> History:
         start = []
         for line in sources[0]:
             start.append(line)
-            if line and not record_kind(line):
+            if line and topic_of(line) is TRANSACTIONS:
                 break
         sources[0] = chain(start, sources[0])
         if "base_currency" not in settings.model_fields_set and start and (currency := _currency(start[-1])):
@@ -93,7 +94,7 @@ def _from_the_topic(settings: Settings) -> History:
                 err.print(f"[yellow]partition {number} starts at offset {start:,}[/]: what was before has gone")
         with progress("reading", None) as bar:
             sources = [_values(reader, topic, number) for number in numbers]
-            events = settings.topic_customer_events
+            events = settings.topic_of(CUSTOMER_EVENTS)
             told = (value for n in partitions(reader, events) for value in _values(reader, events, n))
             return _remarked(read(sources, intake(settings, keyed=False), bar.at, told), settings)
     finally:

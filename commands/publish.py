@@ -14,7 +14,8 @@ from commands import rights
 from commands.console import Failure, out, progress, settings_with
 from commands.kafka import partitions, producer
 from commands.lines import reading
-from schemas.line import EVENTS, OUTCOMES, record_kind
+from handlers.intake.inputs import INPUTS
+from handlers.intake.lines import topic_of
 from schemas.transaction import HEARTBEAT_HEADER, Moment
 from schemas.units import DAY_MS, EpochMs, epoch_ms, rfc3339
 from streams.broker.topics import topics_read
@@ -84,7 +85,7 @@ class Feed:
     def __init__(self, settings: Settings) -> None:
         self._settings, topics = settings, topics_read(settings)
         self._topic = topics.transactions
-        self._topics = {"": topics.transactions, OUTCOMES: topics.outcomes, EVENTS: topics.customer_events}
+        self._topics = {one.name: topic for one, topic in zip(INPUTS, topics, strict=True)}
         self._producer = producer(settings, on_delivery=self._undelivered)
         self._allowed: set[str] = set()
         self._require(self._topic)
@@ -100,7 +101,7 @@ class Feed:
 
     def send(self, line: bytes) -> None:
         """Hands a record to the producer; waits while its queue is full."""
-        topic = self._topics[record_kind(line)]
+        topic = self._topics[topic_of(line).name]
         if topic not in self._allowed:
             self._require(topic)
         customer_id, at = _read(line)

@@ -6,6 +6,7 @@ docs/security.md has the same as a table; a test compares the two.
 from collections.abc import Iterable
 
 from commands.console import Failure
+from handlers.intake.inputs import CUSTOMER_EVENTS, OUTCOMES
 from streams.broker.rights import MissingRights, Right, Rights
 from streams.broker.topics import letters_group, offers_changelog, reader_group, topics_read
 from streams.ops.settings import Settings
@@ -41,7 +42,7 @@ def verifying(settings: Settings) -> list[Right]:
 
 def learning(settings: Settings) -> list[Right]:
     """`tracker train` and `tracker backtest` on the topics."""
-    return reading(settings, settings.topic_transactions, settings.topic_customer_events)
+    return reading(settings, settings.topic_transactions, settings.topic_of(CUSTOMER_EVENTS))
 
 
 def listing_letters(settings: Settings) -> list[Right]:
@@ -64,8 +65,9 @@ def replaying_letters(settings: Settings) -> list[Right]:
 
 def serving(settings: Settings) -> list[Right]:
     """`tracker serve`: what it shows, and what people record and switch through it."""
-    shown = settings.topic_alerts, settings.topic_outcomes, settings.topic_offers, settings.topic_dead_letters
-    changed = settings.topic_outcomes, settings.topic_offers, settings.topic_audit
+    outcomes = settings.topic_of(OUTCOMES)
+    shown = settings.topic_alerts, outcomes, settings.topic_offers, settings.topic_dead_letters
+    changed = outcomes, settings.topic_offers, settings.topic_audit
     return [
         *reading(settings, *shown),
         *(right for topic in changed for right in writing(topic)),

@@ -14,6 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from commands import rights
 from commands.console import Failure, out, print_json, settings_with
 from commands.kafka import ANSWER_SECONDS_MAX, admin
+from handlers.intake.inputs import INPUTS
 from streams.broker.clients import RECORD_BYTES_MAX
 from streams.broker.rights import Right, is_refusal, lack
 from streams.broker.topics import offers_changelog
@@ -113,9 +114,7 @@ def wanted_topics(settings: Settings) -> list[Topic]:
     large = {"max.message.bytes": str(RECORD_BYTES_MAX)}
     compacted = {"cleanup.policy": "compact"}
     return [
-        Topic(settings.topic_transactions, settings.partitions, large),
-        Topic(settings.topic_outcomes, settings.partitions, {}),
-        Topic(settings.topic_customer_events, settings.partitions, {}),
+        *(Topic(settings.topic_of(one), settings.partitions, large if one.large else {}) for one in INPUTS),
         Topic(settings.topic_alerts, settings.partitions, {}),
         Topic(settings.topic_dead_letters, settings.partitions, large),
         Topic(settings.topic_audit, 1, {}),

@@ -116,16 +116,15 @@ def _check(
     )
     partition.claim()
     events = 0
-    transactions, outcomes, customer_events = [
+    transactions, *others = [
         _batches(reader, topic, number, end, bar)
         for topic, end in zip(topics_read(settings), position.offsets, strict=True)
     ]
     for batch in transactions:
         events += partition.process(batch, None).events
-    for batch in outcomes:
-        partition.process([], None, batch)
-    for batch in customer_events:
-        partition.process([], None, [], batch)
+    for place, batches in enumerate(others):
+        for batch in batches:
+            partition.process([], None, *[[]] * place, batch)
     customers = sorted({*served, *again.customers(number)})
     recomputed = dict(zip(customers, again.load(number, customers), strict=True))
     differences: list[Difference] = []

@@ -29,6 +29,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from prometheus_client import CollectorRegistry
 
+from handlers.intake.inputs import OUTCOMES, SIDE_INPUTS, InputTopic
 from streams.ops.metrics import Metrics
 
 FILE = Path(__file__).parent / "grafana" / "dashboard.json"
@@ -61,6 +62,20 @@ FIGURES = (
     Figure("Unusable records in the last hour", "sum(increase(tracker_dead_letters_total[1h]))", "short", 1, 1000),
     Figure("Workers down", 'count(up{job="tracker"} == 0) or vector(0)', "short", 1, 2),
 )
+
+_BESIDE = {OUTCOMES: ("sum(increase(tracker_outcomes_unmatched_total[5m]))", "of no known alert")}
+"""What a topic's chart shows beside its metric."""
+
+
+def _told_on(topic: InputTopic) -> Chart:
+    """The records of a topic beside the transactions."""
+    by, legend = (
+        (f" by ({topic.label}) ", f"{{{{{topic.label}}}}}") if topic.label else ("", topic.name.replace("_", " "))
+    )
+    query = f"sum{by}(increase(tracker_{topic.name}_total[5m]))"
+    more = [_BESIDE[topic]] if topic in _BESIDE else []
+    return Chart(f"{topic.counted} in five minutes", "short", [(query, legend), *more])
+
 
 ROWS: dict[str, tuple[Chart, ...]] = {
     "Throughput": (
@@ -139,19 +154,7 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             ],
         ),
         Chart("Drift of the churn model", "short", [("topk(6, max by (figure) (tracker_churn_drift))", "{{figure}}")]),
-        Chart(
-            "Answers to offers in five minutes",
-            "short",
-            [
-                ("sum by (outcome) (increase(tracker_outcomes_total[5m]))", "{{outcome}}"),
-                ("sum(increase(tracker_outcomes_unmatched_total[5m]))", "of no known alert"),
-            ],
-        ),
-        Chart(
-            "Changes of consents, time zones and products in five minutes",
-            "short",
-            [("sum(increase(tracker_customer_events_total[5m]))", "customer events")],
-        ),
+        *map(_told_on, SIDE_INPUTS),
         Chart(
             "Unusable records in five minutes",
             "short",

@@ -15,6 +15,7 @@ from handlers.aggregates.features import NOT_OWN
 from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
 from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import AT, CLOCK, CUSTOMER, OFFSET, EventBatch, Events
+from handlers.intake.inputs import CUSTOMER_EVENTS, TRANSACTIONS
 from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import ids_of
@@ -24,7 +25,6 @@ from learning.order import LATE_SHARES_MAX
 from learning.records import by_topic, record
 from learning.refusals import Refusals
 from schemas.customer_event import CustomerEvent
-from schemas.line import EVENTS
 from schemas.units import DAY_MS
 
 CHUNK = 5_000
@@ -146,13 +146,13 @@ def read(
     progress: Callable[[int], None],
     customer_events: Iterable[bytes] = (),
 ) -> History:
-    """The history in files of JSON lines, of which some may be records of other topics (schemas/line.py), and in
+    """The history in files of JSON lines, of which some may be records of other topics (intake.lines.topic_of), and in
     customer events by themselves. `progress` is told the number of events read so far.
 
     Raises HistoryError where nothing is left.
     """
     names: dict[str, int] = {}
-    seen, notes = DuplicateFilter(), CustomerRecordIntake(EVENTS, CustomerEvent, keyed=False)
+    seen, notes = DuplicateFilter(), CustomerRecordIntake(CUSTOMER_EVENTS, keyed=False)
     closed: list[CustomerRecord] = []
     parts: list[I8] = []
     refusals = Refusals()
@@ -213,9 +213,9 @@ def _batches(
     while chunk := list(islice(lines, CHUNK)):
         records = by_topic(first, chunk)
         first += len(chunk)
-        batch = intake.batch(0, records[""], time, seen)
+        batch = intake.batch(0, records[TRANSACTIONS.name], time, seen)
         seen.take()  # nobody stores it
-        found, letters = notes.notes(0, records[EVENTS])
+        found, letters = notes.notes(0, records[CUSTOMER_EVENTS.name])
         told += found
         batch.dead_letters = sorted(batch.dead_letters + letters, key=lambda letter: letter.offset)
         yield batch

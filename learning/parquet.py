@@ -14,14 +14,12 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
-from schemas.customer_event import CustomerEvent
-from schemas.outcome import AlertOutcome
-from schemas.transaction import Transaction
+from handlers.intake.inputs import INPUTS
 
 _ROWS = 10_000
 _FIELDS = {
     "record",
-    *(field.name for kind in (Transaction, AlertOutcome, CustomerEvent) for field in msgspec.structs.fields(kind)),
+    *(field.name for topic in INPUTS for field in msgspec.structs.fields(topic.schema)),
 }
 """Columns that are read; others are ignored, as fields of a record are."""
 

@@ -14,6 +14,7 @@ from handlers.engine.step_input import PartitionInput, needed_ids, placed
 from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
 from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import EventBatch
+from handlers.intake.inputs import SIDE_INPUTS, TRANSACTIONS
 from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import names_of
@@ -24,10 +25,7 @@ from handlers.state.row_table import LEDGER, RowTable
 from learning.order import Order
 from learning.records import by_topic
 from schemas.alert import Alert
-from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
-from schemas.line import EVENTS, OUTCOMES
-from schemas.outcome import AlertOutcome
 from schemas.units import HOUR_MS
 
 _WORDS_MIN = 1 << 17
@@ -45,8 +43,7 @@ class _Read(NamedTuple):
 class Replay:
     """One pass over JSON Lines, as one partition whose clock is the stream's own.
 
-    A line whose field `record` is "alert-outcomes" or "customer-events" is a record of that topic, any other a
-    transaction.
+    A line whose field `record` names a topic of SIDE_INPUTS is a record of that topic, any other a transaction.
 
     Iterate over `alerts` to the end first; then `profiles`, `rows`, `dead_letters` and `clock` are complete.
     """
@@ -62,10 +59,7 @@ class Replay:
         self.untimely = 0
         self.order = Order()
         self._intake = intake
-        self._notes = {
-            OUTCOMES: CustomerRecordIntake(OUTCOMES, AlertOutcome, keyed=False),
-            EVENTS: CustomerRecordIntake(EVENTS, CustomerEvent, keyed=False),
-        }
+        self._notes = [CustomerRecordIntake(source, keyed=False) for source in SIDE_INPUTS]
         self._rules = rules
         self._engine = Engine(topic)
         self._seen = DuplicateFilter()
@@ -120,10 +114,10 @@ class Replay:
             records = by_topic(first, chunk)
             first += len(chunk)
             clock = time.clock
-            batch = self._intake.batch(0, records[""], time, self._seen)
+            batch = self._intake.batch(0, records[TRANSACTIONS.name], time, self._seen)
             notes = []
-            for topic, intake in self._notes.items():
-                read, letters = intake.notes(0, records[topic], clock=clock)
+            for intake in self._notes:
+                read, letters = intake.notes(0, records[intake.source.name], clock=clock)
                 notes += read
                 batch.dead_letters += letters
             batch.dead_letters.sort(key=lambda letter: letter.offset)

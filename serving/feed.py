@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from handlers.intake.inputs import OUTCOMES
 from handlers.offers.catalog import Catalogue, catalogue_of, record_mistake
 from serving.alert_log import AlertLog
 from serving.letter_log import LetterLog
@@ -49,7 +50,7 @@ class Feed:
         )
         self._handlers: dict[str, Callable[[Message], None]] = {
             settings.topic_alerts: self._alert,
-            settings.topic_outcomes: self._outcome,
+            settings.topic_of(OUTCOMES): self._outcome,
             settings.topic_offers: self._offer,
             settings.topic_dead_letters: self._letter,
         }

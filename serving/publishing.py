@@ -9,6 +9,7 @@ import msgspec
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from handlers.intake.inputs import OUTCOMES
 from schemas.audit import Action, AuditRecord
 from schemas.outcome import AlertOutcome
 from schemas.policy import POLICY_KEY, Policy
@@ -36,7 +37,7 @@ class Publisher:
     async def outcome(self, outcome: AlertOutcome) -> None:
         """Returns when Kafka has it. Raises NotTaken."""
         value = orjson.dumps(msgspec.to_builtins(outcome))
-        await self._deliver(_Record(self._settings.topic_outcomes, outcome.customer_id.encode(), value))
+        await self._deliver(_Record(self._settings.topic_of(OUTCOMES), outcome.customer_id.encode(), value))
 
     async def policy(self, policy: Policy) -> None:
         """Makes it the policy of every worker. Returns when Kafka has it. Raises NotTaken."""

@@ -17,6 +17,7 @@ from handlers.engine.step_input import PartitionInput, partition_input, placed
 from handlers.intake.customer_records import CustomerRecordIntake
 from handlers.intake.dedup import DuplicateFilter
 from handlers.intake.events import Record
+from handlers.intake.inputs import SIDE_INPUTS
 from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import TransactionIntake
 from handlers.offers.counts import Ledger
@@ -24,9 +25,7 @@ from handlers.profile.customer import contact_history
 from handlers.profile.upgrade import current
 from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
-from schemas.customer_event import CustomerEvent
 from schemas.offer import Offer
-from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
 
 TOPIC = "transactions"
@@ -40,12 +39,6 @@ OFFERS = (
     Offer("stay", "Loyalty rate", "Stay with us?", 2_000, retention=True, cooldown_days=60),
 )
 """A catalogue that offers something at every kind of moment."""
-
-
-TOPICS: dict[str, type[AlertOutcome] | type[CustomerEvent]] = {
-    "alert-outcomes": AlertOutcome,
-    "customer-events": CustomerEvent,
-}
 
 
 def settled(policy: Policy | None, settle_hours: int) -> Policy:
@@ -80,7 +73,7 @@ class Fast:
         self.rules = Rules(offers, policy, partitions, control_key, churn, challenger, base_currency)
         self._partition = partition
         self._intake = TransactionIntake(TOPIC, base_currency, {})
-        self._notes = {topic: CustomerRecordIntake(topic, kind) for topic, kind in TOPICS.items()}
+        self._notes = {one.topic: CustomerRecordIntake(one) for one in SIDE_INPUTS}
         self._engine = Engine(TOPIC)
         self._seen = DuplicateFilter()
         self._offset = 0

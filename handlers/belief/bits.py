@@ -12,4 +12,4 @@ REVERSED = 8192
 SILENT = 16384
 """A due time has passed in silence."""
 CUSTOMER_RECORD = 32768
-"""An outcome or a customer event has come."""
+"""A record of a topic beside the transactions has come (intake/inputs.py)."""

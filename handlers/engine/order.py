@@ -18,7 +18,6 @@ from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import I8
 from handlers.offers.triggers import DEPOSIT_MATURING
 from schemas.alert import Alert
-from schemas.customer_event import CustomerEvent
 from schemas.units import rfc3339
 
 Key = tuple[int, int, int, str]
@@ -110,8 +109,8 @@ def _findings(one: Pending, batch: EventBatch, where: Mapping[str, object], now:
     customer, at = one.customer, one.at
     if one.record is not None:
         cause = {**where, "topic": one.record.topic, "offset": one.record.offset}
-        if isinstance(one.record.said, CustomerEvent):
-            cause["event_id"] = one.record.said.event_id
+        if event_id := getattr(one.record.said, "event_id", ""):
+            cause["event_id"] = event_id
         yield Finding(customer, CUSTOMER_RECORD, at, now, cause, "", record=one.record)
         return
     assert one.values is not None

@@ -30,7 +30,6 @@ from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, L
 from handlers.state.codec import VERSION, LayoutError
 from handlers.state.row_table import LEDGER, RowTable
 from schemas.customer_event import CustomerEvent
-from schemas.outcome import AlertOutcome
 from schemas.units import moment_ms
 
 LEDGER_ID = ids_of([LEDGER])
@@ -121,7 +120,7 @@ def woven(batch: EventBatch, notes: Sequence[CustomerRecord]) -> tuple[EventBatc
 def _entry(note: CustomerRecord) -> tuple[int, int, int]:
     """What the kernel is told: type, the level of balance to watch for, and when a deposit matures."""
     said = note.said
-    if isinstance(said, AlertOutcome):
+    if not isinstance(said, CustomerEvent):
         return NOTED, 0, 0
     if said.kind == "product_closed":
         return FORGET, 0, 0
@@ -144,7 +143,7 @@ def _product(note: CustomerRecord) -> int:
 
 
 def _account(note: CustomerRecord) -> str:
-    return "" if isinstance(note.said, AlertOutcome) else note.said.account_id or ""
+    return (note.said.account_id or "") if isinstance(note.said, CustomerEvent) else ""
 
 
 class StepInput:

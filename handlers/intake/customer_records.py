@@ -1,37 +1,22 @@
-"""What arrives beside transactions: outcomes of alerts and customer events, decoded and judged."""
+"""What arrives beside transactions (SIDE_INPUTS), decoded and judged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handlers.intake.events import Record
+from handlers.intake.inputs import InputTopic, OfCustomer
 from handlers.intake.strict_json import decode_one
 from handlers.intake.validation import Violation, violation_of_moment
-from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
-from schemas.outcome import AlertOutcome
-from schemas.time_zones import zone_names
 from schemas.units import moment_ms
-
-_NEEDED: dict[str, tuple[str, ...]] = {
-    "consent_given": ("channel",),
-    "consent_withdrawn": ("channel",),
-    "time_zone": ("time_zone",),
-    "product_taken": ("product",),
-    "product_closed": ("product",),
-}
-_NEEDED_OF_PRODUCT: dict[str, tuple[str, ...]] = {
-    "card": ("account_id", "limit_minor"),
-    "loan": ("account_id", "amount_minor"),
-    "deposit": ("account_id", "matures_at"),
-    "other": (),
-}
 
 
 @dataclass(slots=True, frozen=True)
 class CustomerRecord:
-    """One outcome or customer event, and its place in the stream of its partition."""
+    """One record of a topic beside the transactions, and its place in the stream of its partition."""
 
-    said: AlertOutcome | CustomerEvent
+    said: OfCustomer
+    source: InputTopic
     at: int
     """occurred_at, epoch ms. Does not move stream time: silence is told by transactions alone."""
     topic: str
@@ -41,14 +26,21 @@ class CustomerRecord:
     clock: int = 0
     """Stream time where it comes, epoch ms; not less than the events before it have made it."""
 
+    @property
+    def counted_as(self) -> tuple[str, str]:
+        """The name of its topic's metric, and the word by which that counts it; empty where it only counts."""
+        label = self.source.label
+        return self.source.name, getattr(self.said, label) if label else ""
+
 
 class CustomerRecordIntake:
     """Reads the records of one topic, each by itself, so that no batch changes what a record becomes."""
 
-    def __init__(self, topic: str, kind: type[AlertOutcome] | type[CustomerEvent], keyed: bool = True) -> None:
-        """`keyed` is False where records have lost their keys, as in a file."""
-        self._topic = topic
-        self._kind = kind
+    def __init__(self, source: InputTopic, topic: str | None = None, keyed: bool = True) -> None:
+        """`topic` is what the topic is called, where that is not the usual name. `keyed` is False where records have
+        lost their keys, as in a file."""
+        self.source = source
+        self._topic = source.topic if topic is None else topic
         self._keyed = keyed
 
     def notes(
@@ -62,13 +54,12 @@ class CustomerRecordIntake:
             if isinstance(read, Violation):
                 letters.append(read.letter(self._topic, partition, record))
             else:
-                notes.append(
-                    CustomerRecord(read, moment_ms(read.occurred_at), self._topic, record.offset, before, clock)
-                )
+                at = moment_ms(read.occurred_at)
+                notes.append(CustomerRecord(read, self.source, at, self._topic, record.offset, before, clock))
         return notes, letters
 
-    def _judged(self, record: Record) -> AlertOutcome | CustomerEvent | Violation:
-        read = decode_one(record.value, self._kind)
+    def _judged(self, record: Record) -> OfCustomer | Violation:
+        read: OfCustomer | Violation = decode_one(record.value, self.source.schema)
         if isinstance(read, Violation):
             return read
         if self._keyed and record.key != read.customer_id.encode():
@@ -76,34 +67,4 @@ class CustomerRecordIntake:
         if not (read.customer_id.isascii() and read.customer_id.isprintable()):
             return Violation("out_of_bounds", "customer_id", "must be printable ASCII")
         refusal = violation_of_moment("occurred_at", moment_ms(read.occurred_at), record.timestamp_ms)
-        if refusal is None:
-            refusal = _of_outcome(read) if isinstance(read, AlertOutcome) else _of_event(read)
-        return refusal or read
-
-
-def _of_outcome(outcome: AlertOutcome) -> Violation | None:
-    if outcome.alert_id is None and outcome.outcome != "bought":
-        return Violation("missing_field", "alert_id", "is required but for bought")
-    return None
-
-
-def _of_event(event: CustomerEvent) -> Violation | None:
-    """The first rule that a customer event breaks."""
-    needed = _NEEDED[event.kind]
-    if event.kind == "product_taken":
-        needed += _NEEDED_OF_PRODUCT[event.product_kind]
-    for name in needed:
-        if getattr(event, name) is None:
-            return Violation("missing_field", name, f"is required of {event.kind}")
-    if event.time_zone is not None and event.time_zone not in zone_names():
-        return Violation("out_of_bounds", "time_zone", "must be a name of the IANA time zone database")
-    for name in ("event_id", "account_id", "product"):
-        identifier = getattr(event, name)
-        if identifier is not None and not (identifier.isascii() and identifier.isprintable()):
-            return Violation("out_of_bounds", name, "must be printable ASCII")
-    if event.matures_at is not None:
-        return violation_of_moment("matures_at", moment_ms(event.matures_at), _ANY_TIME)
-    return None
-
-
-_ANY_TIME = 1 << 60
+        return refusal or self.source.violation(read) or read

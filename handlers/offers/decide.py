@@ -17,6 +17,7 @@ from handlers.offers.suppression import offer_blocked
 from schemas.alert import Alert, alert_id
 from schemas.customer_event import CustomerEvent
 from schemas.offer import CONTACT_CHANNELS, Offer
+from schemas.outcome import AlertOutcome
 
 
 class OfferDecider(Decider):
@@ -142,6 +143,8 @@ class OfferDecider(Decider):
         history = self._histories.of(customer)
         if isinstance(said, CustomerEvent):
             return customer_told(customer, history, said, at, cause, self._ledger)
+        if not isinstance(said, AlertOutcome):  # of a topic that another belief takes
+            return []
         offer = self._offers.get(said.offer_id)
         code = said.offer_id if offer is None else offer.code
         known, alerts = answered(customer, history, said, code, at, cause, self._ledger)

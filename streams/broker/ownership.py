@@ -61,8 +61,8 @@ class Ownership:
     """Since when each poll that brought transactions brought as many as it may; None if the last one did not."""
     seen_ms: int = 0
     """Latest Kafka timestamp of a transaction that has been read."""
-    holds: bool = False
-    """So many outcomes wait for transactions that no more are read."""
+    on_hold: frozenset[str] = frozenset()
+    """Topics of which so many records wait for transactions that no more are read."""
     high: int = 0
     """Offset after the last transaction that Kafka was lately known to hold."""
     next_due: int | None = None
@@ -147,8 +147,8 @@ class PolledBatch(NamedTuple):
     claim: Ownership
     records: list[Record]
     """Transactions."""
-    outcomes: list[Record]
-    customer_events: list[Record]
+    beside: list[list[Record]]
+    """Of each of SIDE_INPUTS."""
     follows: Offsets
     """After the last records of the portion before: where the store must stand when this one is worked on."""
     now: int | None
@@ -160,7 +160,7 @@ class PolledBatch(NamedTuple):
     @property
     def empty(self) -> bool:
         """No record came."""
-        return not (self.records or self.outcomes or self.customer_events)
+        return not (self.records or any(self.beside))
 
 
 def take(

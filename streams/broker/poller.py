@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from handlers.intake.events import Record
+from handlers.intake.inputs import INPUTS, Effect
 from schemas.units import HOUR_MS
 from streams.broker.assignment import Assignment
 from streams.broker.clients import HEARTBEAT_MS, RECORD_BYTES_MAX, LastWord, is_fatal, kafka_client
@@ -63,6 +64,9 @@ class Poller:
         self._settings = settings
         self._topics = topics_read(settings)
         self._topic = self._topics.transactions
+        self._waiting_topics = [
+            topic for one, topic in zip(INPUTS, self._topics, strict=True) if one.effect is Effect.AFTER_EARLIER
+        ]
         self._membership = membership
         self._side_topics = side_topics
         self._assignment = claims
@@ -162,7 +166,7 @@ class Poller:
         try:
             self._sort(self._side_topics.poll(self._settings.poll_records_max))
         except KafkaException as error:  # it is in no group that it could join anew
-            raise LastWord(f"the consumer of {self._topics.outcomes} has been given up: {error}") from error
+            raise LastWord(f"the consumer of {' and '.join(self._topics[1:])} has been given up: {error}") from error
 
     def _poll(self) -> list[Message]:
         """As many as a batch may have, or what has come when the wait for company of the first is over: a fetch that
@@ -229,13 +233,11 @@ class Poller:
                 log = TopicPartition(self._topic, claim.number)
                 claim.look_at_end(self._consumer.get_watermark_offsets(log, cached=True)[1], at)
             if its or its_now is not None or measure:
-                records, outcomes, customer_events = [its.get(topic, []) for topic in self._topics]
+                records, *beside = [its.get(topic, []) for topic in self._topics]
                 if records:
                     claim.hand_on(records)
-                polled_batches.append(
-                    PolledBatch(claim, records, outcomes, customer_events, claim.read_to, its_now, wall, measure)
-                )
-                claim.read_to = claim.read_to.after(records, outcomes, customer_events)
+                polled_batches.append(PolledBatch(claim, records, beside, claim.read_to, its_now, wall, measure))
+                claim.read_to = claim.read_to.after(records, *beside)
         return polled_batches
 
     def notice_outages(self) -> None:
@@ -250,21 +252,23 @@ class Poller:
         self._noticed = set(silent)
 
     def ripe(self, claim: Ownership, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
-        """Without the outcomes that were written after the transactions which have been read: the alerts that they
-        answer may still have to be decided, when a store that has lost much reads all again. They are kept."""
-        outcomes = its.pop(self._topics.outcomes, [])
-        known = len(outcomes)
-        if not claim.caught_up:
-            later = (n for n, outcome in enumerate(outcomes) if outcome.timestamp_ms > claim.seen_ms)
-            known = next(later, known)
-        if outcomes[:known]:
-            its[self._topics.outcomes] = outcomes[:known]
-        if outcomes[known:]:
-            self._early.setdefault(claim, {})[self._topics.outcomes] = outcomes[known:]
-        full = len(outcomes) - known >= self._settings.poll_records_max
-        if full != claim.holds:
-            claim.holds = full
-            self._side_topics.hold(claim.number, full)
+        """Without the records that take effect after earlier transactions, where some of these may not have been read:
+        an outcome's alert may still have to be decided, when a store that has lost much reads all again. They are
+        kept."""
+        for topic in self._waiting_topics:
+            waiting = its.pop(topic, [])
+            known = len(waiting)
+            if not claim.caught_up:
+                later = (n for n, record in enumerate(waiting) if record.timestamp_ms > claim.seen_ms)
+                known = next(later, known)
+            if waiting[:known]:
+                its[topic] = waiting[:known]
+            if waiting[known:]:
+                self._early.setdefault(claim, {})[topic] = waiting[known:]
+            full = len(waiting) - known >= self._settings.poll_records_max
+            if full != (topic in claim.on_hold):
+                claim.on_hold ^= {topic}
+                self._side_topics.hold(topic, claim.number, full)
         return its
 
     def _report(self, message: Message, error: KafkaError) -> None:

@@ -6,8 +6,9 @@ from when on the outbound topics may hold what nobody knows to be published. Tha
 again to where it was, so that no crash in between makes anything be published twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from operator import lt
+from itertools import zip_longest
 from typing import NamedTuple
 
 from streams.store.port import Offsets
@@ -18,18 +19,22 @@ class Rewind(NamedTuple):
 
     since: int
     """What is not known was published after this moment by the clock of Kafka's records, epoch ms; 0: ever."""
-    offset: int
-    """Where the loop was at most."""
+    offsets: Offsets
+    """Where the loop was at most, in each topic."""
     clock: int
     """No tick that was forgotten led to anything that was due later, epoch ms."""
-    outcomes: int = 0
-    customer_events: int = 0
-    """Where it was in these topics."""
+
+    @classmethod
+    def read(cls, numbers: Sequence[int]) -> "Rewind":
+        """As `numbers` gives them. An earlier version of the program knew fewer topics, a later one may know more."""
+        since, offset, clock, *beside = numbers
+        return cls(since, Offsets(offset, *beside), clock)
 
     @property
-    def offsets(self) -> Offsets:
-        """Where the loop was in each topic."""
-        return Offsets(self.offset, self.outcomes, self.customer_events)
+    def numbers(self) -> list[int]:
+        """As they stand in the metadata."""
+        offset, *beside = self.offsets
+        return [self.since, offset, self.clock, *beside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,13 @@ class OutboxProgress:
     def read(cls, metadata: str | None) -> "OutboxProgress | None":
         """None if the text says nothing of the kind."""
         numbers = (metadata or "").split(" ")
-        if len(numbers) not in (1, 4, 6) or not all(number.isdecimal() for number in numbers):
+        if 1 < len(numbers) < 4 or not all(number.isdecimal() for number in numbers):
             return None
         published, *rewind = map(int, numbers)
-        return cls(published, Rewind(*rewind) if rewind else None)
+        return cls(published, Rewind.read(rewind) if rewind else None)
 
     def __str__(self) -> str:
-        return " ".join(str(number) for number in (self.published, *(self.rewind or ())))
+        return " ".join(map(str, (self.published, *(self.rewind.numbers if self.rewind else ()))))
 
     def up_to(self, sequence: int) -> "OutboxProgress":
         """The same with more published."""
@@ -58,6 +63,8 @@ class OutboxProgress:
 
     def at(self, offsets: Offsets, clock: int) -> "OutboxProgress":
         """The same, when everything that the loop had to publish up to there is published."""
-        if self.rewind is None or clock < self.rewind.clock or any(map(lt, offsets, self.rewind.offsets)):
+        if self.rewind is None or clock < self.rewind.clock:
             return self
+        if any(at < was_at for at, was_at in zip_longest(offsets, self.rewind.offsets, fillvalue=0)):
+            return self  # also where only another version of the program reads that far in a topic
         return replace(self, rewind=None)

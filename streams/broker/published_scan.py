@@ -85,9 +85,8 @@ class PublishedScan:
         if oldest is not None:
             since = min(since, _moment_of(oldest))
         if known is not None:
-            since, was_at = min(since, known.since), Offsets(*map(max, was_at, known.offsets))
-        offset, *beside = was_at
-        return Rewind(since, offset, known.clock if known else 0, *beside)
+            since, was_at = min(since, known.since), was_at.or_later(known.offsets)
+        return Rewind(since, was_at, known.clock if known else 0)
 
     def published(self, partition: int, since: int, beat: Callable[[], None]) -> Said:
         """What is on the outbound topics since then and came from the partition."""

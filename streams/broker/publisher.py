@@ -18,6 +18,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain, repeat
 from queue import SimpleQueue
 from threading import Condition, Event, Thread
 
@@ -315,8 +316,8 @@ class Publisher:
 
     def _logs(self, number: int, offsets: Offsets, progress: OutboxProgress) -> list[TopicPartition]:
         """What the group is told: the outbox progress beside the offset; of topics not yet read nothing."""
-        told = [str(progress), "", ""]
-        logs = zip(self._topics, offsets, told, strict=True)
+        told = chain([str(progress)], repeat(""))
+        logs = zip(self._topics, offsets, told, strict=False)
         return [TopicPartition(topic, number, at, text) for topic, at, text in logs if at or text]
 
     def _undo(self, producer: Producer, error: KafkaException, picked: Picked) -> None:

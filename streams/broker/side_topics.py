@@ -1,4 +1,4 @@
-"""The topics beside the transactions, `alert-outcomes` and `customer-events`: read as the store says, with no group.
+"""The topics beside the transactions (SIDE_INPUTS): read as the store says, with no group.
 
 Their partition p belongs to whoever owns partition p of the transactions; that is decided by the group of those alone.
 So a consumer of their own is assigned them by hand while a claim lasts. Used by the thread that polls.
@@ -10,23 +10,18 @@ from itertools import starmap
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from handlers.intake.customer_records import CustomerRecordIntake
-from schemas.customer_event import CustomerEvent
-from schemas.outcome import AlertOutcome
+from handlers.intake.inputs import SIDE_INPUTS
 from streams.broker.topics import Topics
 from streams.ops.settings import Settings
-from streams.partition.partition import CustomerRecordIntakes
 from streams.store.port import Offsets
 
 SIDE_FETCH = {"fetch.min.bytes": 1, "fetch.wait.max.ms": 100}
 """How its consumer fetches: these topics are at rest most of the time, and what comes is wanted at once."""
 
 
-def customer_record_intakes(settings: Settings) -> CustomerRecordIntakes:
-    """What reads the records of these topics."""
-    return CustomerRecordIntakes(
-        CustomerRecordIntake(settings.topic_outcomes, AlertOutcome),
-        CustomerRecordIntake(settings.topic_customer_events, CustomerEvent),
-    )
+def customer_record_intakes(settings: Settings) -> list[CustomerRecordIntake]:
+    """What reads the records of each of these topics, in their order."""
+    return [CustomerRecordIntake(source, settings.topic_of(source)) for source in SIDE_INPUTS]
 
 
 class SideTopics:
@@ -46,9 +41,9 @@ class SideTopics:
         """No more of it comes, nor what was fetched of it already."""
         self.consumer.incremental_unassign(list(starmap(TopicPartition, self._places(number, Offsets()))))
 
-    def hold(self, number: int, wanted: bool) -> None:
-        """Brings no outcomes of the partition for now, or lets them come again."""
-        log = TopicPartition(self._topics.outcomes, number)
+    def hold(self, topic: str, number: int, wanted: bool) -> None:
+        """Brings no records of that partition of the topic for now, or lets them come again."""
+        log = TopicPartition(topic, number)
         (self.consumer.pause if wanted else self.consumer.resume)([log])
 
     def poll(self, records_max: int) -> Sequence[Message]:

@@ -1,21 +1,22 @@
 """Names that the worker gives in Kafka, and what it needs there."""
 
-from typing import NamedTuple
-
+from handlers.intake.inputs import INPUTS
 from streams.ops.settings import Settings
 
 
-class Topics(NamedTuple):
-    """What a partition is made of: one partition, of the same number, of each."""
+class Topics(tuple[str, ...]):
+    """What a partition is made of: one partition, of the same number, of each. In the order of INPUTS."""
 
-    transactions: str
-    outcomes: str
-    customer_events: str
+    __slots__ = ()
+
+    @property
+    def transactions(self) -> str:
+        return self[0]
 
 
 def topics_read(settings: Settings) -> Topics:
-    """In the order of Offsets."""
-    return Topics(settings.topic_transactions, settings.topic_outcomes, settings.topic_customer_events)
+    """As the settings call them."""
+    return Topics(map(settings.topic_of, INPUTS))
 
 
 def faust_id(settings: Settings) -> str:

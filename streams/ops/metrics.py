@@ -20,9 +20,9 @@ from prometheus_client import (
 
 from handlers.churn.challenger import BANDS, Bands
 from handlers.contact.history import SUPPRESSION_REASONS, SuppressionReason
+from handlers.intake.inputs import SIDE_INPUTS
 from schemas.alert import Kind, Status
 from schemas.dead_letter import Reason
-from schemas.outcome import OutcomeKind
 
 Step = Literal["poll", "decode", "load", "decide", "commit", "publish"]
 """The steps of the loop, in order. `decide` is fold and decide."""
@@ -111,17 +111,17 @@ class Metrics:
         self.churn_looks: dict[Bands, Counter] = {
             (one, other): looks.labels(one, other) for one in BANDS for other in BANDS
         }
-        outcomes = self._counter(
-            "outcomes", "Answers to offers, told on alert-outcomes, by what became of them.", ["outcome"]
-        )
-        self.outcomes: dict[OutcomeKind, Counter] = {kind: outcomes.labels(kind) for kind in get_args(OutcomeKind)}
+        self.taken: dict[tuple[str, str], Counter] = {}
+        """Records of the topics beside the transactions (CustomerRecord.counted_as)."""
+        for topic in SIDE_INPUTS:
+            by, labels = (f", by {topic.label_says}", [topic.label]) if topic.label else ("", [])
+            counter = self._counter(topic.name, f"{topic.counted}, told on {topic.topic}{by}.", labels)
+            for word in topic.words:
+                self.taken[topic.name, word] = counter.labels(word) if topic.label else counter
         self.outcomes_unmatched = self._counter(
             "outcomes_unmatched",
             "Outcomes that changed nothing because the alert they name is not known, or no longer: a marketing tool "
             "that sends back other ids, or answers months late.",
-        )
-        self.customer_events = self._counter(
-            "customer_events", "Changes of consents, time zones and products, told on customer-events."
         )
         letters = self._counter(
             "dead_letters",

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import MultiHostUrl
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from handlers.intake.inputs import SIDE_INPUTS, TRANSACTIONS, InputTopic
 from schemas.money import EXPONENTS
 
 PREFIX = "TRACKER_"
@@ -127,6 +128,11 @@ Servers = Annotated[str, AfterValidator(_servers)]
 File = Annotated[Path, AfterValidator(_file)]
 
 
+def _read(topic: InputTopic) -> Any:
+    """The setting of an input topic."""
+    return Field(default=topic.topic, description=f"read: {topic.read_for}")
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Times are in the unit that the name ends with."""
 
@@ -207,16 +213,16 @@ class Settings(BaseSettings):
         description="name of this worker in the group, of no other: started again under it, it has its partitions back "
         "at once and ends what it was killed in; one that leaves for good is missed when its session ends",
     )
-    topic_transactions: TopicName = Field(default="transactions", description="read: what core banking publishes")
+    topic_transactions: TopicName = _read(TRANSACTIONS)
     topic_alerts: TopicName = Field(default="customer-alerts", description="written: alerts for marketing tools")
     topic_dead_letters: TopicName = Field(
         default="transactions-dlq", description="written: refused records of every topic, as they came"
     )
     topic_offers: TopicName = Field(default="offer-catalog", description="read: offers and the policy; compacted")
-    topic_outcomes: TopicName = Field(default="alert-outcomes", description="read: what became of the alerts")
-    topic_customer_events: TopicName = Field(
-        default="customer-events", description="read: consents, time zones, products of a customer"
-    )
+    for _topic in SIDE_INPUTS:
+        __annotations__[_topic.setting] = TopicName
+        vars()[_topic.setting] = _read(_topic)
+    del _topic
     topic_audit: TopicName = Field(default="tracker-audit", description="written: who looked at whom or changed what")
     partitions: int = Field(default=8, ge=1, le=1024, description="of topics that `topics create` makes")
     replication_factor: int = Field(default=1, ge=1, le=7, description="of topics that `topics create` makes")
@@ -398,7 +404,11 @@ class Settings(BaseSettings):
         return given
 
     @field_validator(
-        "topic_alerts", "topic_dead_letters", "topic_offers", "topic_outcomes", "topic_customer_events", "topic_audit"
+        "topic_alerts",
+        "topic_dead_letters",
+        "topic_offers",
+        "topic_audit",
+        *(topic.setting for topic in SIDE_INPUTS),
     )
     @classmethod
     def _topics_differ(cls, given: str, info: ValidationInfo) -> str:
@@ -406,6 +416,11 @@ class Settings(BaseSettings):
             if name.startswith("topic_") and other == given:
                 raise ValueError(f"must not be the topic of {variable(name)}, {given}; write another name")
         return given
+
+    def topic_of(self, topic: InputTopic) -> str:
+        """What an input topic is called."""
+        name: str = getattr(self, topic.setting)
+        return name
 
     @classmethod
     def settings_customise_sources(

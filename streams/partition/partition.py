@@ -5,10 +5,9 @@ Everything but the commit's answer is a function of the records and of what the 
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, compress
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,6 +21,7 @@ from handlers.engine.step_input import PartitionInput, needed_ids
 from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
 from handlers.intake.dedup import BLOCK, DuplicateChanges, DuplicateFilter
 from handlers.intake.events import EventBatch, Record
+from handlers.intake.inputs import SIDE_INPUTS, Effect
 from handlers.intake.stream_time import TIME, WALL_LEAP_MS, StreamTime
 from handlers.intake.transactions import TransactionIntake, UndecodedBatch
 from handlers.kernel.customer_ids import ids_of, names_of
@@ -30,9 +30,7 @@ from handlers.profile.upgrade import current
 from handlers.state.codec import LayoutError
 from handlers.state.row_table import LEDGER, DueTable, RowTable
 from schemas.alert import Alert, cloud_event_headers
-from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter, dead_letter_headers
-from schemas.outcome import AlertOutcome
 from schemas.transaction import CUSTOMER_ID_LENGTH
 from schemas.units import HOUR_MS, LATEST
 from streams.partition.mapped_memory import mapped_zeros
@@ -52,13 +50,6 @@ PARTITIONS = "\0partitions"
 """The name among a partition's rows of how many there were when its state was made."""
 
 
-class CustomerRecordIntakes(NamedTuple):
-    """Readers of what arrives beside transactions."""
-
-    outcomes: CustomerRecordIntake
-    customer_events: CustomerRecordIntake
-
-
 class Partition:
     """The state of one partition while this process owns it. Used by one thread at a time.
 
@@ -75,7 +66,7 @@ class Partition:
         store: Store,
         intake: TransactionIntake,
         engine: Engine,
-        notes: CustomerRecordIntakes,
+        notes: Sequence[CustomerRecordIntake],
         rules: Callable[[], Rules],
         alerts_topic: str,
         dead_letters_topic: str,
@@ -158,13 +149,14 @@ class Partition:
         self,
         records: Sequence[Record],
         now: int | None,
-        outcomes: Sequence[Record] = (),
-        customer_events: Sequence[Record] = (),
+        *beside: Sequence[Record],
         wall: int = 0,
     ) -> CommittedBatch:
-        """One batch of this partition alone, from decoding to the answer to its commit."""
+        """One batch of this partition alone, from decoding to the answer to its commit. `beside` are records of each of
+        SIDE_INPUTS; of those that are not given there are none."""
         (batch,) = self._intake.batches([self.unread(records, now or wall)])
-        task = self.prepare(batch, records, now, outcomes, customer_events, wall)
+        given = [*beside, *[()] * (len(SIDE_INPUTS) - len(beside))]
+        task = self.prepare(batch, records, now, given, wall)
         self.supply(task, self._store.load(self.number, task.missing))
         outcome = self._engine.step(task.part, self._rules())
         done = self.send(task, outcome)
@@ -205,14 +197,13 @@ class Partition:
         batch: EventBatch,
         records: Sequence[Record],
         now: int | None,
-        outcomes: Sequence[Record],
-        customer_events: Sequence[Record],
+        beside: Sequence[Sequence[Record]],
         wall: int = 0,
     ) -> PreparedBatch:
         """What `Engine.steps` needs for the batch, which is of these records, as far as memory holds it; no records is
         a tick.
 
-        An outcome takes effect after the transactions that were written before it, a customer event after them all.
+        `beside` are records of each of SIDE_INPUTS; when they take effect its row says.
         `now` (epoch ms) tells who is due when the partition is caught up and silence counts in real time, but leaves
         stream time to the records. `wall` is the clock on the wall at any other time as well: what would be over by
         then is not sent.
@@ -221,11 +212,8 @@ class Partition:
         wall = self._believed(max(now or 0, wall), records[-1].timestamp_ms if records else 0)
         if now is not None:
             batch.clock_end = max(batch.clock_end, self._time.held(min(now, wall)))
-        notes, letters = self._read_notes(records, outcomes, customer_events, batch)
-        batch.dead_letters += letters
-        task = self._task(
-            batch, self._due(batch, wall), notes, self.reached.after(records, outcomes, customer_events), wall
-        )
+        notes = self._read_notes(records, beside, batch) if any(beside) else []
+        task = self._task(batch, self._due(batch, wall), notes, self.reached.after(records, *beside), wall)
         self._ahead = {}
         return task
 
@@ -312,31 +300,41 @@ class Partition:
             suppressed,
             batch.unknown_types,
             batch.unknown_channels,
-            Counter(note.said.outcome for note in notes if isinstance(note.said, AlertOutcome)),
+            Counter(note.counted_as for note in notes),
             outcome.unmatched,
-            sum(isinstance(note.said, CustomerEvent) for note in notes),
             by_bands([look for one in outcomes for look in one.comparisons]),
         )
 
     def _read_notes(
-        self,
-        records: Sequence[Record],
-        outcomes: Sequence[Record],
-        customer_events: Sequence[Record],
-        batch: EventBatch,
-    ) -> tuple[list[CustomerRecord], list[DeadLetter]]:
-        notes, letters = self._notes.customer_events.notes(self.number, customer_events, len(batch), batch.clock_end)
-        stamps = list(accumulate((record.timestamp_ms for record in records), max)) if outcomes else []
-        for outcome in outcomes:
-            earlier = bisect_right(stamps, outcome.timestamp_ms)
-            before, clock = len(batch), batch.clock_end
-            if earlier < len(records):
-                before = int(np.searchsorted(batch.offset, records[earlier].offset))
-                clock = int(batch.clock[before - 1]) if before else self.position.clock
-            read, refused = self._notes.outcomes.notes(self.number, [outcome], before, clock)
+        self, records: Sequence[Record], beside: Sequence[Sequence[Record]], batch: EventBatch
+    ) -> list[CustomerRecord]:
+        """Those that can be used, at their places in the batch; its dead letters have the others."""
+        notes: list[CustomerRecord] = []
+        places = self._placed(records, beside, batch)
+        for intake, its, before, clock in sorted(
+            places, key=lambda place: place[0].source.effect is not Effect.AFTER_ALL
+        ):
+            read, refused = intake.notes(self.number, its, before, clock)
             notes += read
-            letters += refused
-        return notes, letters
+            batch.dead_letters += refused
+        return notes
+
+    def _placed(
+        self, records: Sequence[Record], beside: Sequence[Sequence[Record]], batch: EventBatch
+    ) -> Iterator[tuple[CustomerRecordIntake, Sequence[Record], int, int]]:
+        """Records that take effect at one place: how many of the batch's events come before, and stream time there."""
+        stamps = list(accumulate((record.timestamp_ms for record in records), max))
+        for intake, its in zip(self._notes, beside, strict=True):
+            if intake.source.effect is Effect.AFTER_ALL:
+                yield intake, its, len(batch), batch.clock_end
+                continue
+            for one in its:
+                earlier = bisect_right(stamps, one.timestamp_ms)
+                before, clock = len(batch), batch.clock_end
+                if earlier < len(records):
+                    before = int(np.searchsorted(batch.offset, records[earlier].offset))
+                    clock = int(batch.clock[before - 1]) if before else self.position.clock
+                yield intake, [one], before, clock
 
     def _due(self, coming: EventBatch, now: int) -> list[tuple[str, int]]:
         """An overdue backlog beyond DUE_MAX is brought down first, in commits of its own, earliest first."""
@@ -390,12 +388,12 @@ class Partition:
         if not moved and not rows and self.published <= self._trimmed:
             return []
         before, published = self.position, self.published  # which the publisher moves on meanwhile
-        offset, *others = offsets
+        offset, *read_to = offsets
         written = rows
         if beside:
             places = range(len(rows), len(rows) + len(beside))
             written = rows.with_ids(ids_of(list(beside))).replaced(list(places), list(beside.values()))
-        changes = Changes(written, due, outbox, published, self.sequence_min, seen, *others)
+        changes = Changes(written, due, outbox, published, self.sequence_min, seen, tuple(read_to))
         self.position = commit(self.number, before, offset, clock, changes)
         self._trimmed = published
         self._cache.put(self.number, rows)

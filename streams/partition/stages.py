@@ -9,7 +9,6 @@ from handlers.contact.history import SuppressionReason
 from handlers.engine.step_input import PartitionInput
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
-from schemas.outcome import OutcomeKind
 from streams.store.port import Offsets, Outgoing, Position
 
 
@@ -48,9 +47,9 @@ class CommittedBatch(NamedTuple):
     """Alerts that were not sent, by rule."""
     unknown_types: int
     unknown_channels: int
-    outcomes: Counter[OutcomeKind]
+    taken: Counter[tuple[str, str]]
+    """Records of the topics beside the transactions, as their metrics count them (CustomerRecord.counted_as)."""
     unmatched: int
     """Outcomes of alerts that are not known, or no longer."""
-    customer_events: int
     looks: Counter[Bands]
     """Silences judged, by the bands of champion and challenger; none without a challenger."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from handlers.intake.inputs import SIDE_INPUTS
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import NONE
 from handlers.state.row_table import DueTable, RowTable
@@ -13,14 +14,18 @@ from streams.store.resp import change
 _HEADS = [b"\r\n$%d\r\n" % length for length in range(4_096)]
 
 
+_BESIDE = (b"%d" % len(SIDE_INPUTS), *(topic.name.encode() for topic in SIDE_INPUTS))
+"""How many topics are read beside the transactions, and the fields of a position that are theirs."""
+
+
 def command(*parts: bytes) -> bytes:
     """Of these parts."""
     return b"*%d%s\r\n" % (len(parts), _bulks(parts))
 
 
 def claim(partition: int) -> bytes:
-    """The call of tracker_claim_2, see commit.lua."""
-    return command(b"FCALL", b"tracker_claim_2", b"1", b"{%d}:pos" % partition)
+    """The call of tracker_claim_3, see commit.lua."""
+    return command(b"FCALL", b"tracker_claim_3", b"1", b"{%d}:pos" % partition, *_BESIDE)
 
 
 def mget(partition: int, customers: Sequence[str]) -> bytes:
@@ -45,7 +50,7 @@ def reads(partition: int) -> list[tuple[str, bytes]]:
 
 
 def commit(partition: int, at: Position, new: Position, changes: Changes) -> bytes:
-    """The call of tracker_commit_2, see commit.lua."""
+    """The call of tracker_commit_3, see commit.lua."""
     prefix = b"{%d}:" % partition
     seen = prefix + b"seen:"
     rows, due = RowTable.of(changes.rows), DueTable.of(changes.due)
@@ -58,11 +63,11 @@ def commit(partition: int, at: Position, new: Position, changes: Changes) -> byt
     keys += [seen + b"%d" % segment for segment in forgotten]
     keep = changes.published + 1 if changes.published else 0
     counts = (len(changes.outbox), len(leaving), len(pieces), len(forgotten))
-    numbers = [b"%d" % number for number in (*at, *new[1:], keep, *counts)]
+    numbers = [*_BESIDE, *(b"%d" % number for number in (*at.numbers, *new.numbers[1:], keep, *counts))]
     others = list(map(msgspec.msgpack.encode, changes.outbox)) + leaving
     for piece in pieces:
         others += (b"%d" % piece.start, piece.data)
-    first = (b"FCALL", b"tracker_commit_2", b"%d" % (len(keys) + len(rows)), *keys)
+    first = (b"FCALL", b"tracker_commit_3", b"%d" % (len(keys) + len(rows)), *keys)
     parts = len(first) + 2 * len(rows) + len(numbers) + len(others) + 2 * (len(due) - len(leaving))
     rest = change(prefix + b"c:", rows, _bulks(numbers), _bulks(others), due)
     return b"".join([b"*%d" % parts, _bulks(first), rest, b"\r\n"])

@@ -1,14 +1,16 @@
-#!lua name=tracker_2
+#!lua name=tracker_3
 --[[
-The fenced write of the tracker: tracker_claim_2 and tracker_commit_2. Redis 7.0 or later, or Valkey 7.2 or later.
+The fenced write of the tracker: tracker_claim_3 and tracker_commit_3. Redis 7.0 or later, or Valkey 7.2 or later.
 
 The library and its functions carry a version, for a function's name is global over libraries: a change of arguments or
 of meaning takes the next number and is loaded beside this one, so that old and new workers run together during a
-rolling upgrade. FUNCTION DELETE tracker_<n> once no worker of version n runs.
+rolling upgrade. FUNCTION DELETE tracker_<n> once no worker of version n runs. One more input topic needs no version:
+the fields that hold how far topics beside the transactions are read are named by the caller, and those that it does not
+name stay as they are. (tracker_2 knew the names of two; what it wrote is the same.)
 
 Keys of partition p, all with the hash tag {p}, so in one slot of Redis Cluster and all declared in KEYS:
-  {p}:pos       hash    epoch, version, offset, sequence, clock, events, oldest, outcomes, customer_events: where the
-                        partition stands (streams/store/port.py, Position)
+  {p}:pos       hash    epoch, version, offset, sequence, clock, events, oldest, and a field for each topic beside the
+                        transactions: where the partition stands (streams/store/port.py, Position)
   {p}:c:<id>    string  the compact row of one customer (handlers/state/codec.py)
   {p}:due       zset    customer ids scored by the time they must be looked at again, epoch ms
   {p}:seen:<n>  string  16 bytes an event, and a stream time at the end (handlers/intake/dedup.py)
@@ -33,23 +35,30 @@ No number is computed with but outbox ids and scores, which are exact up to 2^53
 maxmemory-policy must be noeviction (the default): an evicted row is a customer forgotten.
 ]]
 
-local FIELDS = { 'epoch', 'version', 'offset', 'sequence', 'clock', 'events', 'oldest', 'outcomes', 'customer_events' }
-local NEW = #FIELDS + 1 -- place of the argument that is the new version; the other new fields follow
-local COUNTS = 2 * #FIELDS -- place of the argument that is the first sequence to keep; four counts follow
+local FIELDS = { 'epoch', 'version', 'offset', 'sequence', 'clock', 'events', 'oldest' }
 local SPAN = 2000 -- arguments handed to one MSET, ZADD or ZREM; Lua's stack takes fewer than 8000
 
 local function refused(text)
   return redis.error_reply('ERR tracker: ' .. text)
 end
 
--- 'OK' when the partition stands where the caller left it.
+-- The fields of a position for a caller whose first argument says how many topics it reads beside the transactions, and
+-- whose next ones name their fields; nil where they do not.
+local function fields_of(args)
+  local fields, topics = { unpack(FIELDS) }, tonumber(args[1])
+  if not topics or topics < 0 or topics > #args - 1 then return nil end
+  for i = 1, topics do fields[#FIELDS + i] = args[1 + i] end
+  return fields
+end
+
+-- 'OK' when the partition stands where the caller left it: its fields are the arguments from `first` on.
 -- FENCED: a newer owner has claimed. MOVED: the stored position is not the caller's last (failed over to an older copy).
 -- The whole position is compared, not the version alone: after a failover two owners may count to the same version.
-local function standing(pos, args)
-  local stored = redis.call('HMGET', pos, unpack(FIELDS))
-  if stored[1] and tonumber(stored[1]) > tonumber(args[1]) then return 'FENCED' end
-  for i = 1, #FIELDS do
-    if (stored[i] or (i > 1 and '0')) ~= args[i] then return 'MOVED' end
+local function standing(pos, fields, args, first)
+  local stored = redis.call('HMGET', pos, unpack(fields))
+  if stored[1] and tonumber(stored[1]) > tonumber(args[first]) then return 'FENCED' end
+  for i = 1, #fields do
+    if (stored[i] or (i > 1 and '0')) ~= args[first + i - 1] then return 'MOVED' end
   end
   return 'OK'
 end
@@ -83,18 +92,22 @@ local function lacking(key_of)
   end
 end
 
--- tracker_claim_2 1 {p}:pos
+-- tracker_claim_3 1 {p}:pos
+--   1      how many topics are read beside the transactions, n
+--   then   the names of their n fields
 -- Raises the epoch by one and answers the fields in their order; nil for a field never written.
 -- Whole: HINCRBY is the one write. Refused also where the user lacks a right that only a commit needs: so that it is
 -- said at once and not when the partition has come to need it.
-local function claim(keys)
+local function claim(keys, args)
+  local fields = fields_of(args)
+  if not fields then return refused('the arguments do not add up') end
   local tag = string.sub(keys[1], 1, -4)
   local refusal = lacking({
     pos = keys[1], due = tag .. 'due', outbox = tag .. 'outbox', ['seen:*'] = tag .. 'seen:0', ['c:*'] = tag .. 'c:'
   })
   if refusal then return refusal end
   redis.call('HINCRBY', keys[1], 'epoch', 1)
-  return redis.call('HMGET', keys[1], unpack(FIELDS))
+  return redis.call('HMGET', keys[1], unpack(fields))
 end
 
 -- The n rows in spans of one MSET each, which costs Redis a quarter less than SET after SET. The first one's key and
@@ -117,19 +130,26 @@ local function in_spans(command, key, args, first, last)
   end
 end
 
--- tracker_commit_2 <keys> {p}:pos {p}:due {p}:outbox {p}:seen:<n>... (to write) {p}:seen:<n>... (to forget) {p}:c:<id>...
---   1-9    where the caller believes the partition stands: the fields in their order
---   10-17  the new fields, without the epoch
---   18     the first outbox sequence to keep (0 keeps all)
---   19-22  how many outbox entries, customers that leave the due set, segments to write, segments to forget
+-- tracker_commit_3 <keys> {p}:pos {p}:due {p}:outbox {p}:seen:<n>... (to write) {p}:seen:<n>... (to forget) {p}:c:<id>...
+--   1      how many topics are read beside the transactions, n
+--   then   the names of their n fields
+--   then   where the caller believes the partition stands: the seven fields and those n, in their order
+--   then   the new fields, without the epoch
+--   then   the first outbox sequence to keep (0 keeps all)
+--   then   how many outbox entries, customers that leave the due set, segments to write, segments to forget
 --   then   a row per key, the outbox entries, the customers that leave, start and bytes for each segment to write,
 --          and score, customer of those that are due
 -- Answers OK, FENCED or MOVED; nothing is written but on OK.
 local function commit(keys, args)
   local pos, due, outbox = keys[1], keys[2], keys[3]
-  local entries, leaving = tonumber(args[COUNTS + 1]), tonumber(args[COUNTS + 2])
-  local pieces, forgotten = tonumber(args[COUNTS + 3]), tonumber(args[COUNTS + 4])
-  local row_key_at, row_at = 3 + pieces + forgotten, COUNTS + 4
+  local fields = fields_of(args)
+  if not fields then return refused('the arguments do not add up') end
+  local believed_at = #fields - #FIELDS + 2
+  local new_at = believed_at + #fields -- the new version; the other new fields follow
+  local keep_at = new_at + #fields - 1 -- the first sequence to keep; four counts follow
+  local entries, leaving = tonumber(args[keep_at + 1]), tonumber(args[keep_at + 2])
+  local pieces, forgotten = tonumber(args[keep_at + 3]), tonumber(args[keep_at + 4])
+  local row_key_at, row_at = 3 + pieces + forgotten, keep_at + 4
   local rows = #keys - row_key_at
   local entry_at = row_at + rows
   local leave_at = entry_at + entries
@@ -147,13 +167,13 @@ local function commit(keys, args)
     pos = pos, due = due, outbox = outbox, ['seen:*'] = keys[4] or pos, ['c:*'] = keys[row_key_at + 1] or pos
   })
   if refusal then return refusal end
-  local verdict = standing(pos, args)
+  local verdict = standing(pos, fields, args, believed_at)
   if verdict ~= 'OK' then return verdict end
   redis.call('ZCARD', due)
   redis.call('XLEN', outbox)
   for i = 1, pieces do redis.call('STRLEN', keys[3 + i]) end
 
-  local sequence = tonumber(args[NEW + 2]) - entries
+  local sequence = tonumber(args[new_at + 2]) - entries
   for i = 1, entries do
     redis.call('XADD', outbox, string.format('%.0f-0', sequence + i), 'm', args[entry_at + i])
   end
@@ -162,14 +182,14 @@ local function commit(keys, args)
   in_spans('ZADD', due, args, due_at + 1, #args)
   for i = 1, pieces do redis.call('SETRANGE', keys[3 + i], args[piece_at + 2 * i - 1], args[piece_at + 2 * i]) end
   for i = 1, forgotten do redis.call('DEL', keys[3 + pieces + i]) end
-  if args[COUNTS] ~= '0' then redis.call('XTRIM', outbox, 'MINID', args[COUNTS]) end
+  if args[keep_at] ~= '0' then redis.call('XTRIM', outbox, 'MINID', args[keep_at]) end
   local position = {}
-  for i = 2, #FIELDS do
-    position[#position + 1], position[#position + 2] = FIELDS[i], args[NEW + i - 2]
+  for i = 2, #fields do
+    position[#position + 1], position[#position + 2] = fields[i], args[new_at + i - 2]
   end
   redis.call('HSET', pos, unpack(position))
   return 'OK'
 end
 
-redis.register_function('tracker_claim_2', claim)
-redis.register_function('tracker_commit_2', commit)
+redis.register_function('tracker_claim_3', claim)
+redis.register_function('tracker_commit_3', commit)

@@ -5,12 +5,14 @@ One partition's state changes only through `commit`, whole or not at all, and on
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from itertools import zip_longest
+from typing import NamedTuple, Protocol, Self
 
 import msgspec
 
 from handlers.intake.dedup import DuplicateChanges
 from handlers.intake.events import Record
+from handlers.intake.inputs import INPUTS, SIDE_INPUTS
 
 
 class Fenced(Exception):
@@ -25,20 +27,37 @@ class StoreUnavailable(Exception):
     """The store could not be reached or could not take the write; nothing is known to have changed."""
 
 
-class Offsets(NamedTuple):
-    """Of the next record to read, by topic."""
+NONE_READ = (0,) * len(SIDE_INPUTS)
+"""Offsets of the topics beside the transactions, where nothing of them has been read."""
 
-    transactions: int = 0
-    outcomes: int = 0
-    customer_events: int = 0
+
+class Offsets(tuple[int, ...]):
+    """Of the next record to read of each topic, in the order of INPUTS; 0 for those that are not given. What another
+    version of the program has stored may hold topics behind them that this one does not read."""
+
+    __slots__ = ()
+
+    def __new__(cls, *at: int) -> Self:
+        return super().__new__(cls, at + (0,) * (len(INPUTS) - len(at)))
+
+    @property
+    def transactions(self) -> int:
+        return self[0]
 
     def after(self, *records: Sequence[Record]) -> "Offsets":
         """The next ones once these, of each topic, have been read."""
         return Offsets(*[its[-1].offset + 1 if its else at for at, its in zip(self, records, strict=True)])
 
+    def or_later(self, others: "Offsets") -> "Offsets":
+        """Of each topic that which is further on."""
+        return Offsets(*map(max, zip_longest(self, others, fillvalue=0)))
+
 
 class Position(NamedTuple):
-    """Where a partition stands. A partition never seen stands at Position(epoch, 0, 0, 0, 0, 0, 0)."""
+    """Where a partition stands. A partition never seen stands at Position(epoch, 0, 0, 0, 0, 0, 0).
+
+    Stored as the numbers of FIELDS.
+    """
 
     epoch: int
     """Raised by each claim; fences older owners."""
@@ -54,15 +73,29 @@ class Position(NamedTuple):
     """Events accepted so far, duplicates left out: where the next event id is remembered (handlers/intake/dedup.py)."""
     oldest: int
     """The oldest segment of event ids that is kept."""
-    outcomes: int = 0
-    """Offset of the next record of `alert-outcomes` to read."""
-    customer_events: int = 0
-    """Offset of the next record of `customer-events` to read."""
+    beside: tuple[int, ...] = NONE_READ
+    """Offset of the next record to read of each of SIDE_INPUTS."""
+
+    @classmethod
+    def of(cls, numbers: Sequence[int]) -> Self:
+        """The position that these are the numbers of."""
+        epoch, version, offset, sequence, clock, events, oldest, *beside = numbers
+        return cls(epoch, version, offset, sequence, clock, events, oldest, tuple(beside))
+
+    @property
+    def numbers(self) -> list[int]:
+        """In the order of FIELDS."""
+        *own, beside = self
+        return [*own, *beside]
 
     @property
     def offsets(self) -> Offsets:
         """The next record of each topic."""
-        return Offsets(self.offset, self.outcomes, self.customer_events)
+        return Offsets(self.offset, *self.beside)
+
+
+FIELDS = (*Position._fields[:-1], *(topic.name for topic in SIDE_INPUTS))
+"""Names of what is stored of a position."""
 
 
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -89,9 +122,8 @@ class Changes:
     """The outbox goes on after this sequence, where it stands below it."""
     seen: DuplicateChanges = field(default_factory=DuplicateChanges)
     """Event ids to remember, and segments of them to forget."""
-    outcomes: int = 0
-    customer_events: int = 0
-    """Offsets of the next records of these topics, where they have moved on."""
+    beside: tuple[int, ...] = NONE_READ
+    """Offset of the next record to read of each of SIDE_INPUTS, where it has moved on."""
 
 
 def after(at: Position, offset: int, clock: int, changes: Changes) -> Position:
@@ -104,8 +136,7 @@ def after(at: Position, offset: int, clock: int, changes: Changes) -> Position:
         clock,
         at.events + changes.seen.events,
         at.oldest + len(changes.seen.forgotten),
-        max(at.outcomes, changes.outcomes),
-        max(at.customer_events, changes.customer_events),
+        tuple(map(max, at.beside, changes.beside)),
     )
 
 

@@ -16,14 +16,14 @@ from redis.sentinel import Sentinel
 from streams.ops.settings import Settings
 from streams.store.commands import claim, command, commit, mget, reads
 from streams.store.connection import Connection, FunctionMissing, KeyRefused, LibraryThere, RightMissing
-from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
+from streams.store.port import FIELDS, Changes, Fenced, Moved, Outgoing, Position, StoreUnavailable, after
 from streams.store.profile_library import profile_library, supersedes
 from streams.store.redis_options import ANSWER_SECONDS_MAX, fixed_options, nodes, options_of, sentinel_options
 from streams.store.redis_safety import see_that_it_keeps_writes
 from streams.store.routing import ClusterNodes, Node, OneServer, Routing
 
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
-_FIELDS = tuple(name.encode() for name in Position._fields)
+_FIELDS = tuple(name.encode() for name in FIELDS)
 _SCAN_COUNT = b"1000"
 
 
@@ -287,7 +287,7 @@ _outgoing = msgspec.msgpack.Decoder(Outgoing)
 
 
 def _position(found: Sequence[bytes | None]) -> Position:
-    return Position(*[int(value or 0) for value in found])
+    return Position.of([int(value or 0) for value in found])
 
 
 def _judge(partition: int, epoch: int, verdict: bytes) -> None:

@@ -113,7 +113,7 @@ class Loop:
         tasks = []
         for polled, batch in zip(ripe, batches, strict=True):
             with self._caught(polled.claim):
-                told = batch, polled.records, polled.now, polled.outcomes, polled.customer_events, polled.wall
+                told = batch, polled.records, polled.now, polled.beside, polled.wall
                 tasks.append((polled, polled.claim.partition.prepare(*told)))
         found = self._store.load_all([(polled.claim.number, task.missing) for polled, task in tasks])
         tasks, prepared = [], tasks
@@ -216,7 +216,6 @@ class Loop:
             (metrics.untimely_events, done.untimely),
             (metrics.offers_none_fitting, done.unfitting),
             (metrics.outcomes_unmatched, done.unmatched),
-            (metrics.customer_events, done.customer_events),
             (metrics.early_reversals, done.early_reversals),
             (metrics.unknown_types, done.unknown_types),
             (metrics.unknown_channels, done.unknown_channels),
@@ -227,8 +226,8 @@ class Loop:
             metrics.alerts_suppressed[rule].inc(count)
         for bands, count in done.looks.items():
             metrics.churn_looks[bands].inc(count)
-        for outcome, count in done.outcomes.items():
-            metrics.outcomes[outcome].inc(count)
+        for counted_as, count in done.taken.items():
+            metrics.taken[counted_as].inc(count)
         for alert in done.alerts:
             metrics.alerts[alert.kind, alert.status].inc()
         for letter in done.dead_letters:

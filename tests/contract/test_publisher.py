@@ -255,7 +255,7 @@ def test_the_read_back_begins_before_the_oldest_entry_that_is_left(real: Bench) 
         SECONDS_MAX,
     )
     mark = OutboxProgress.read(real.committed().metadata)
-    assert mark == OutboxProgress(0, Rewind(LONG_AGO - DAY_MS - 2 * HOUR_MS, 6, 0))
+    assert mark == OutboxProgress(0, Rewind(LONG_AGO - DAY_MS - 2 * HOUR_MS, Offsets(6), 0))
 
 
 def test_after_the_store_has_gone_back_numbers_are_not_given_twice_and_nothing_is_published_twice(real: Bench) -> None:
@@ -274,7 +274,7 @@ def test_after_the_store_has_gone_back_numbers_are_not_given_twice_and_nothing_i
         mark = OutboxProgress.read(real.committed().metadata)
         assert mark is not None
         assert mark.rewind is not None
-        assert (mark.published, mark.rewind.offset, mark.rewind.clock) == (given + 1, 4, NOW)
+        assert (mark.published, mark.rewind.offsets.transactions, mark.rewind.clock) == (given + 1, 4, NOW)
         assert real.ids() == ["a", "b", "c"]
     last = [(6, real.alert("c", due=True)), (7, real.alert("d"))]
     with real.claimed() as (claim, publisher):

@@ -232,7 +232,7 @@ def test_a_partition_of_before_the_topics_beside_is_read_from_their_start(
     admin.hdel(f"{{{partition}}}:pos", "outcomes", "customer_events")
     at = store.claim(partition)
     assert at.offsets == (10, 0, 0)
-    assert store.commit(partition, at, 10, 21, Changes(outcomes=4)).offsets == (10, 4, 0)
+    assert store.commit(partition, at, 10, 21, Changes(beside=(4, 0))).offsets == (10, 4, 0)
     assert store.claim(partition).offsets == (10, 4, 0)
 
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from handlers.intake.dedup import DuplicateChanges, Piece
 from handlers.state.row_table import LEDGER
 from streams.store.memory_store import MemoryStore
-from streams.store.port import Changes, Fenced, Moved, Outgoing, Position, Store
+from streams.store.port import FIELDS, NONE_READ, Changes, Fenced, Moved, Outgoing, Position, Store
 from tests.contract.conftest import KINDS
 from tests.live import until
 
@@ -234,14 +234,21 @@ def test_a_commit_made_twice_moves_once(store: Store, partition: int) -> None:
     assert everything(store, partition) == before
 
 
-@pytest.mark.parametrize("field", Position._fields)
+def nudged(at: Position, field: str, by: int) -> Position:
+    """The position with another number in one of its stored fields."""
+    numbers = at.numbers
+    numbers[FIELDS.index(field)] = max(0, numbers[FIELDS.index(field)] + by)
+    return Position.of(numbers)
+
+
+@pytest.mark.parametrize("field", FIELDS)
 def test_a_position_that_differs_from_the_stored_one_anywhere_has_moved(
     store: Store, partition: int, field: str
 ) -> None:
     at = seeded(store, partition)
     before = everything(store, partition)
     with pytest.raises(Moved):
-        store.commit(partition, at._replace(**{field: getattr(at, field) + 1}), 11, 21, WRITES)
+        store.commit(partition, nudged(at, field, 1), 11, 21, WRITES)
     assert everything(store, partition) == before
 
 
@@ -281,14 +288,14 @@ def test_event_ids_are_remembered_and_forgotten_with_the_commit(store: Store, pa
 
 def test_the_topics_beside_move_on_with_the_commit_and_stay_where_nothing_came(owner: Owner, partition: int) -> None:
     old, new = owner(), owner()
-    at = old.commit(partition, old.claim(partition), 7, 0, Changes(outcomes=3, customer_events=2))
+    at = old.commit(partition, old.claim(partition), 7, 0, Changes(beside=(3, 2)))
     assert at.offsets == (7, 3, 2)
     at = old.commit(partition, at, 8, 0, Changes())
-    at = old.commit(partition, at, 8, 0, Changes(customer_events=5))
+    at = old.commit(partition, at, 8, 0, Changes(beside=(0, 5)))
     assert old.read(partition) == at
     assert new.claim(partition).offsets == (8, 3, 5)
     with pytest.raises(Fenced):
-        old.commit(partition, at, 8, 0, Changes(outcomes=4))
+        old.commit(partition, at, 8, 0, Changes(beside=(4, 0)))
     assert new.claim(partition).offsets == (8, 3, 5)
 
 
@@ -350,8 +357,7 @@ def changes(draw: st.DrawFn) -> Changes:
         [outgoing(text) for text in draw(st.lists(st.text(max_size=3), max_size=3))],
         draw(st.just(0) | few),
         draw(st.just(0) | few),
-        outcomes=draw(st.just(0) | few),
-        customer_events=draw(st.just(0) | few),
+        beside=tuple(draw(st.just(0) | few) for _ in NONE_READ),
     )
 
 
@@ -404,14 +410,14 @@ class History(RuleBasedStateMachine):
 
     @rule(
         place=st.integers(0, 1),
-        field=st.sampled_from(Position._fields),
+        field=st.sampled_from(FIELDS),
         by=st.sampled_from([-1, 1]),
         changed=changes(),
     )
     def commits_from_elsewhere(self, place: int, field: str, by: int, changed: Changes) -> None:
         number = self._numbers[place]
         at = self._believed(number)
-        at = at._replace(**{field: max(0, getattr(at, field) + by)})
+        at = nudged(at, field, by)
         told = [said(store.commit, number, at, 1, 1, changed) for store in (self._store, self._model)]
         assert told[0] == told[1]
         if isinstance(told[0], Position):

@@ -103,12 +103,12 @@ def recomputed(
     there = bisect_left(once, answers.after.get(number, 0), key=lambda record: record.offset)
     wall = wall_clock if settings.clock == "wall" else 0
     done = [partition.process(once[at : min(at + BATCH, there)], None, wall=wall) for at in range(0, there, BATCH)]
-    done.append(partition.process([], None, outcomes, customer_events, wall))
+    done.append(partition.process([], None, outcomes, customer_events, wall=wall))
     done += [partition.process(once[at : at + BATCH], None, wall=wall) for at in range(there, len(once), BATCH)]
     if wall:
         done.append(partition.process([], wall))
     offset, *beside = Offsets().after(transactions, outcomes, customer_events)
-    position = partition.position._replace(offset=offset, outcomes=beside[0], customer_events=beside[1])
+    position = partition.position._replace(offset=offset, beside=tuple(beside))
     alerts = [alert for each in done for alert in each.alerts]
     records = {alert.alert_id: _record_of(alert) for alert in alerts}
     assert len(records) == len(alerts), "two alerts of one recomputation have one id"

@@ -17,16 +17,17 @@ from handlers.intake.customer_records import CustomerRecordIntake
 from handlers.intake.dedup import Arrivals, DuplicateFilter, event_hashes
 from handlers.intake.events import Record
 from handlers.intake.hash_table import empty_list, enter, place_of, remove
+from handlers.intake.inputs import SIDE_INPUTS
 from handlers.intake.stream_time import StreamTime
 from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import ids_of
 from handlers.kernel.jit import I8, NONE
 from handlers.kernel.text import words_of
-from streams.partition.partition import CustomerRecordIntakes, Partition
+from streams.partition.partition import Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes
-from tests.fast import PUBLISHED_AT, TOPIC, TOPICS, Fast
+from tests.fast import PUBLISHED_AT, TOPIC, Fast
 from tests.streams_of_events import Transaction, crowds
 
 SEGMENT, MIN_SEGMENTS, MAX_SEGMENTS, HORIZON = 4, 2, 4, 10
@@ -198,8 +199,7 @@ def keys_of(event_ids: list[str]) -> I8:
 
 
 def owner_of(store: MemoryStore) -> Partition:
-    notes = CustomerRecordIntakes(*(CustomerRecordIntake(topic, kind) for topic, kind in TOPICS.items()))
-    made = TransactionIntake(TOPIC, "EUR", {}), Engine(TOPIC), notes
+    made = TransactionIntake(TOPIC, "EUR", {}), Engine(TOPIC), [CustomerRecordIntake(one) for one in SIDE_INPUTS]
     return Partition(0, store, *made, Rules, "alerts", "letters", RowCache(1 << 20))
 
 

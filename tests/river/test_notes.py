@@ -163,7 +163,7 @@ def killed_at(bank: Bank, worker: Worker, outcomes: int) -> None:
 
     def reached() -> bool:
         stands = [bank.state.read(number) for number in range(bank.settings.partitions)]
-        return sum(position.outcomes for position in stands if position is not None) >= outcomes
+        return sum(position.offsets[1] for position in stands if position is not None) >= outcomes
 
     worker.until(reached)
     worker.signal(signal.SIGKILL)

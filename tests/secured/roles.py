@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from commands import rights
 from streams.broker.rights import Right, worker_rights
+from streams.broker.topics import topics_read
 from streams.ops.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
@@ -25,7 +26,7 @@ KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactiona
 
 def roles(settings: Settings) -> dict[str, list[Right]]:
     """By what somebody does, in the words of the page."""
-    topics = settings.topic_transactions, settings.topic_outcomes, settings.topic_customer_events
+    topics = topics_read(settings)
     return {
         "core banking": [*rights.writing(topics[0]), *rights.writing(topics[2])],
         "marketing": [

@@ -10,7 +10,7 @@ from handlers.contact.history import ACCEPTED, ANSWERS, BOUGHT, DECLINED, IGNORE
 from handlers.contact.rules import in_control
 from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntake
 from handlers.intake.events import Record
-from schemas.customer_event import CustomerEvent
+from handlers.intake.inputs import CUSTOMER_EVENTS, OUTCOMES, InputTopic
 from schemas.dead_letter import DeadLetter
 from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
@@ -151,9 +151,9 @@ def test_a_retracted_offer_that_is_accepted_all_the_same_counts() -> None:
     assert run.dealings("ann").contacts[0].answer == ACCEPTED
 
 
-def read(value: bytes, kind: Any = CustomerEvent, key: bytes | None = b"ann") -> CustomerRecord | DeadLetter:
+def read(value: bytes, source: InputTopic = CUSTOMER_EVENTS, key: bytes | None = b"ann") -> CustomerRecord | DeadLetter:
     """What becomes of one record that Kafka received on day 0."""
-    notes, letters = CustomerRecordIntake("events", kind).notes(3, [Record(7, day(0), key, value)])
+    notes, letters = CustomerRecordIntake(source, "events").notes(3, [Record(7, day(0), key, value)])
     return (notes + letters)[0]
 
 
@@ -165,7 +165,7 @@ def test_a_sound_record_becomes_a_note() -> None:
     note = read(SOUND % (b"consent_given", b',"channel":"sms","mood":"good"'))
     assert isinstance(note, CustomerRecord)
     assert (note.at, note.topic, note.offset) == (day(0), "events", 7)
-    assert isinstance(read(OUTCOME % b"bought", AlertOutcome), CustomerRecord)
+    assert isinstance(read(OUTCOME % b"bought", OUTCOMES), CustomerRecord)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_record_that_breaks_a_rule_becomes_a_dead_letter(value: bytes, reason:
 
 
 def test_only_bought_can_do_without_an_alert() -> None:
-    letter = read(OUTCOME % b"accepted", AlertOutcome)
+    letter = read(OUTCOME % b"accepted", OUTCOMES)
     assert isinstance(letter, DeadLetter)
     assert (letter.reason, letter.field) == ("missing_field", "alert_id")
 

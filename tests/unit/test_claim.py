@@ -34,7 +34,7 @@ def commits(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
 def sends(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
     """The loop stands there, and what it has sent is on its way to the store."""
     position = claim.partition.position
-    claim.partition.position = position._replace(offset=transactions, outcomes=outcomes)
+    claim.partition.position = position._replace(offset=transactions, beside=(outcomes, 0))
 
 
 def record(offset: int, at_ms: int) -> Record:

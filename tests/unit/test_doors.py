@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOORS = {
     "handlers.kernel": "jit byte_codec text hashing customer_ids",
     "handlers.state": "row codec day_codec day_list row_table row_arena",
-    "handlers.intake": "events transactions stream_time customer_records dedup exchange validation",
+    "handlers.intake": "inputs lines events transactions stream_time customer_records dedup exchange validation",
     "handlers.aggregates": "features fold evaluate snapshot",
     "handlers.contact": "history rules quiet_hours open_histories",
     "handlers.belief": "bits finding",

@@ -17,6 +17,7 @@ from handlers.contact.rules import in_control
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
+from handlers.intake.inputs import INPUTS
 from handlers.intake.transactions import TransactionIntake
 from handlers.offers.counts import Ledger
 from handlers.state.row_table import LEDGER
@@ -42,7 +43,6 @@ from tests.models import by_hand
 PUBLISHED_AT = day(400)
 """Kafka's timestamp of every record."""
 
-TOPICS = ("transactions", "alert-outcomes", "customer-events")
 Sent = dict[str, Any] | tuple[str, bytes | None, bytes | None]
 """A record of the topic that its field `record` names, or (topic, key, value) as they are."""
 
@@ -77,8 +77,10 @@ class Run:
             topic, key, value = one if isinstance(one, tuple) else _as_sent(one)
             records[topic].append(Record(self._sent[topic], PUBLISHED_AT, key, value))
             self._sent[topic] += 1
-        told = [records[topic] for topic in TOPICS]
-        self._loop.work([PolledBatch(self.claim, *told, self.claim.partition.reached, now, now or 0, measure)], list)
+        given, *beside = [records[topic.topic] for topic in INPUTS]
+        self._loop.work(
+            [PolledBatch(self.claim, given, beside, self.claim.partition.reached, now, now or 0, measure)], list
+        )
         self._loop.settle()
         return self
 

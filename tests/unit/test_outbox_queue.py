@@ -99,10 +99,10 @@ def test_bytes_are_those_of_what_waits() -> None:
 
 def test_that_the_store_went_back_is_forgotten_only_with_the_last_entry_that_was_to_be_published() -> None:
     queue = backlog()
-    queue.settle(OutboxProgress(0, Rewind(5, STANDS.transactions, 70)), [entry(1), entry(2)])
+    queue.settle(OutboxProgress(0, Rewind(5, Offsets(STANDS.transactions), 70)), [entry(1), entry(2)])
     queue.add([], STANDS, 70)
     part, whole = queue.mark_after([entry(1)]), queue.mark_after([entry(1), entry(2)])
-    assert part == OutboxProgress(1, Rewind(5, STANDS.transactions, 70))
+    assert part == OutboxProgress(1, Rewind(5, Offsets(STANDS.transactions), 70))
     assert whole == OutboxProgress(2)
 
 

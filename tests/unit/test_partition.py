@@ -92,11 +92,12 @@ def test_notes_are_committed_with_their_offsets_beside_transactions_and_alone() 
     (raised, retracted) = first.alerts
     assert (raised.status, retracted.status, retracted.supersedes) == ("raised", "retracted", raised.alert_id)
     assert retracted.cause.topic == "customer-events"
-    assert (first.customer_events, store.claim(0).offsets) == (1, (5, 0, 3))
+    assert (first.taken, store.claim(0).offsets) == ({("customer_events", ""): 1}, (5, 0, 3))
     partition.claim()
     known = record(0, accepted | {"alert_id": raised.alert_id})
     second = partition.process([], None, [known, record(1, accepted | {"alert_id": "strange"})])
-    assert (second.outcomes, second.unmatched, second.position.offsets) == ({"declined": 2}, 1, (5, 2, 3))
+    assert second.taken == {("outcomes", "declined"): 2}
+    assert (second.unmatched, second.position.offsets) == (1, (5, 2, 3))
 
 
 def test_a_note_that_breaks_a_rule_is_a_letter_of_its_own_topic_and_does_not_stop_the_partition() -> None:
@@ -172,7 +173,7 @@ def test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory
         for one, partition, records in zip(expected, partitions, turn, strict=True):
             one.process(records, None)
             (read,) = intake.batches([partition.unread(records)])
-            tasks.append(partition.prepare(read, records, None, [], []))
+            tasks.append(partition.prepare(read, records, None, [[], []]))
             assert cache_bytes < 1 << 20 or turn is polled[0] or not tasks[-1].missing
             partition.supply(tasks[-1], store.load(partition.number, tasks[-1].missing))
         asked = [partition.ask_ahead(records) for partition, records in zip(partitions, upcoming, strict=True)]

@@ -43,7 +43,7 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     def told(waiting: list[Record], seen_ms: int) -> tuple[list[int], bool]:
         claim.seen_ms = seen_ms
         ripe = river.ripe(claim, {name: waiting}).get(name, [])
-        return [record.offset for record in ripe], claim.holds
+        return [record.offset for record in ripe], name in claim.on_hold
 
     assert told(outcomes, 0) == ([], True)
     assert told(outcomes, 150) == ([0], True), "in their order: what stands behind one that waits, waits too"

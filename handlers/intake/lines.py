@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-OUTCOMES, EVENTS = "alert-outcomes", "customer-events"
-"""What `record` says, whatever the settings call these topics."""
+from handlers.intake.inputs import SIDE_INPUTS, TRANSACTIONS, InputTopic
 
 
 class _Kind(msgspec.Struct):
@@ -14,6 +13,7 @@ class _Kind(msgspec.Struct):
 
 _kind = msgspec.json.Decoder(_Kind)
 _FIELD = b'"record"'
+_TOPICS = {topic.topic: topic for topic in SIDE_INPUTS}
 
 
 def all_transactions(lines: Iterable[bytes]) -> bool:
@@ -21,12 +21,12 @@ def all_transactions(lines: Iterable[bytes]) -> bool:
     return _FIELD not in b"\n".join(lines)
 
 
-def record_kind(line: bytes) -> str:
-    """OUTCOMES or EVENTS; empty for a transaction, and for what can't be read."""
+def topic_of(line: bytes) -> InputTopic:
+    """Which topic's record the line is; TRANSACTIONS also for what can't be read."""
     if _FIELD not in line:
-        return ""
+        return TRANSACTIONS
     try:
-        kind = _kind.decode(line).record
+        record = _kind.decode(line).record
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-    return kind if kind in (OUTCOMES, EVENTS) else ""
+        return TRANSACTIONS
+    return TRANSACTIONS if record is None else _TOPICS.get(record, TRANSACTIONS)
