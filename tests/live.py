@@ -73,10 +73,11 @@ class Bank:
         """Runs `tracker` with these arguments in this process, and expects that exit status."""
         return tracker(*arguments, status=status, environment=self.environment(**changes))
 
-    def worker(self, **changes: object) -> "Worker":
-        """One more worker. Use as a context."""
+    def worker(self, program: str = "commands", **changes: object) -> "Worker":
+        """One more worker, of the program that this module is. Use as a context."""
         self._workers += 1
-        return Worker(self.environment(**changes), self._logs / f"{self.settings.group_id}-{self._workers}.log")
+        log = self._logs / f"{self.settings.group_id}-{self._workers}.log"
+        return Worker(self.environment(**changes), log, program)
 
     def publish(self, file: Path, *options: object) -> None:
         """Publishes a file of transactions, heartbeats at its end included."""
@@ -152,9 +153,9 @@ class Answer(NamedTuple):
 class Worker(TiedProcess):
     """`tracker worker` as a process of its own. Leaving the context kills it, if it still runs."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, program: str = "commands") -> None:
         told = [f"{name}={value}" for name, value in environment.items() if name.startswith(PREFIX)]
-        super().__init__(["env", *told, sys.executable, "-m", "commands", "worker"], log)
+        super().__init__(["env", *told, sys.executable, "-m", program, "worker"], log)
 
     def address(self) -> str:
         """Where its pages are, once they can be asked."""

@@ -143,7 +143,7 @@ MISTAKES = (
     Mistake(
         "note-bought",
         "An outcome that names no alert is taken.",
-        "handlers/intake/customer_records.py",
+        "handlers/intake/record_rules.py",
         'if outcome.alert_id is None and outcome.outcome != "bought":',
         "if False:",
         "tests/unit/test_answers.py::test_only_bought_can_do_without_an_alert",
@@ -159,7 +159,7 @@ MISTAKES = (
     Mistake(
         "note-needed",
         "A deposit without its maturity is taken.",
-        "handlers/intake/customer_records.py",
+        "handlers/intake/record_rules.py",
         '"deposit": ("account_id", "matures_at"),',
         '"deposit": ("account_id",),',
         "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",

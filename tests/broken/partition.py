@@ -136,8 +136,8 @@ MISTAKES = (
         "sequence-min",
         "After the store has gone back numbers of the outbox are given a second time.",
         "streams/partition/partition.py",
-        "outbox, published, self.sequence_min, seen, *others)",
-        "outbox, published, 0, seen, *others)",
+        "outbox, published, self.sequence_min, seen, tuple(read_to))",
+        "outbox, published, 0, seen, tuple(read_to))",
         "tests/unit/test_claimed_again.py::test_numbers_given_before_the_store_went_back_are_not_given_again",
     ),
     Mistake(

@@ -19,8 +19,8 @@ MISTAKES = (
         "outbox-grows",
         "What is published stays in the outbox.",
         "streams/store/commit.lua",
-        "if args[COUNTS] ~= '0' then",
-        "if args[COUNTS] == '-' then",
+        "if args[keep_at] ~= '0' then",
+        "if args[keep_at] == '-' then",
         f"{_STORE}test_published_entries_leave_the_outbox_with_the_next_commit[embedded]",
     ),
     Mistake(
@@ -51,7 +51,7 @@ MISTAKES = (
         "version-alone-compared",
         "After a failover two owners may count to the same version, and one writes over the other.",
         "streams/store/commit.lua",
-        "for i = 1, #FIELDS do\n    if (stored",
+        "for i = 1, #fields do\n    if (stored",
         "for i = 1, 2 do\n    if (stored",
         "tests/contract/test_store.py::"
         "test_a_position_that_differs_from_the_stored_one_anywhere_has_moved[embedded-sequence]",
@@ -69,8 +69,8 @@ MISTAKES = (
         "offsets-beside-go-back",
         "A commit without outcomes forgets how far they were read.",
         "streams/store/port.py",
-        "max(at.outcomes, changes.outcomes)",
-        "changes.outcomes",
+        "tuple(map(max, at.beside, changes.beside))",
+        "changes.beside",
         "tests/contract/test_store.py::"
         "test_the_topics_beside_move_on_with_the_commit_and_stay_where_nothing_came[embedded]",
     ),

@@ -12,7 +12,6 @@ from handlers.intake.customer_records import CustomerRecord, CustomerRecordIntak
 from handlers.intake.events import Record
 from handlers.intake.inputs import CUSTOMER_EVENTS, OUTCOMES, InputTopic
 from schemas.dead_letter import DeadLetter
-from schemas.outcome import AlertOutcome
 from schemas.policy import Policy
 from tests.bank import booked, day, event, offer, offered, outcome, salary
 from tests.fast import Fast
