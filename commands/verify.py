@@ -11,20 +11,18 @@ from commands import rights
 from commands.console import Bar, Failure, err, out, print_json, progress, settings_with
 from commands.kafka import consumer, ends, partitions, to_the_end
 from commands.state import intake, store
-from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import TransactionIntake
 from handlers.profile.customer import accounts, profile
 from streams.broker.messages import record_of
-from streams.broker.side_topics import customer_record_intakes
 from streams.broker.topics import topics_read
 from streams.ops.settings import Settings
-from streams.partition.partition import Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Position
 from streams.store.redis_store import RedisStore
+from streams.worker.bootstrap import bootstrap
 
 BATCH = 1_000
 CACHE_BYTES = 64 * 1024 * 1024
@@ -103,17 +101,9 @@ def _check(
     number: int, state: RedisStore, reader: Consumer, reading: TransactionIntake, settings: Settings, bar: Bar
 ) -> Checked:
     position, served = _snapshot(number, state)
-    partition = Partition(
-        number,
-        again := MemoryStore(),
-        reading,
-        Engine(settings.topic_transactions),
-        customer_record_intakes(settings),
-        Rules,
-        settings.topic_alerts,
-        settings.topic_dead_letters,
-        RowCache(CACHE_BYTES),
-    )
+    again = MemoryStore()
+    everything = settings.model_copy(update={"poison_share_max": 1.0})
+    partition = bootstrap(everything, Rules, store=again, intake=reading, cache=RowCache(CACHE_BYTES)).partition(number)
     partition.claim()
     events = 0
     transactions, *others = [

@@ -15,6 +15,6 @@ def worker() -> None:
     settings = settings_with("kafka_bootstrap_servers", "redis_url")
     from streams.worker.app import run_worker  # compiles and imports much that no other command needs
 
-    intake(settings)  # a mistake in the file of rates is told before anything starts
-    if code := run_worker(settings):
+    # A mistake in the file of rates is told before anything starts.
+    if code := run_worker(settings, intake(settings)):
         raise typer.Exit(code)

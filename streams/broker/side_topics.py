@@ -9,19 +9,11 @@ from itertools import starmap
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from handlers.intake.customer_records import CustomerRecordIntake
-from handlers.intake.inputs import SIDE_INPUTS
 from streams.broker.topics import Topics
-from streams.ops.settings import Settings
 from streams.store.port import Offsets
 
 SIDE_FETCH = {"fetch.min.bytes": 1, "fetch.wait.max.ms": 100}
 """How its consumer fetches: these topics are at rest most of the time, and what comes is wanted at once."""
-
-
-def customer_record_intakes(settings: Settings) -> list[CustomerRecordIntake]:
-    """What reads the records of each of these topics, in their order."""
-    return [CustomerRecordIntake(source, settings.topic_of(source)) for source in SIDE_INPUTS]
 
 
 class SideTopics:

@@ -21,7 +21,6 @@ from confluent_kafka import Consumer, KafkaError
 from mode import Service
 from prometheus_client import CollectorRegistry
 
-from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.transactions import TransactionIntake
 from streams.broker.assignment import Assignment
@@ -32,19 +31,16 @@ from streams.broker.poller import Poller, consumer_config
 from streams.broker.preflight import Preflight
 from streams.broker.published_scan import PublishedScan
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import SIDE_FETCH, SideTopics, customer_record_intakes
+from streams.broker.side_topics import SIDE_FETCH, SideTopics
 from streams.broker.topics import topics_read
 from streams.ops.health import Health
 from streams.ops.logs import log_to_stderr
 from streams.ops.metrics import Metrics
 from streams.ops.retry import GaveUp
 from streams.ops.settings import Settings, SettingsError
-from streams.partition.partition import Partition
-from streams.partition.row_cache import RowCache
 from streams.store.redis_store import RedisStore, redis_routing
-from streams.worker.churn_models import churn_rules
+from streams.worker.bootstrap import Parts, bootstrap, rules_at_start
 from streams.worker.drift_monitor import DriftMonitor
-from streams.worker.exchange_rates import load_rates
 from streams.worker.faust_app import StartOrder, faust_app
 from streams.worker.handoff import Handoff
 from streams.worker.loop import Loop
@@ -74,8 +70,8 @@ _TROUBLES = {
 _log = logging.getLogger("tracker.worker")
 
 
-def run_worker(settings: Settings) -> int:
-    """Runs a worker until it is told to stop (SIGTERM, SIGINT: 0) or can't go on (1).
+def run_worker(settings: Settings, intake: TransactionIntake | None = None) -> int:
+    """Runs a worker until it is told to stop (SIGTERM, SIGINT: 0) or can't go on (1). `intake` as for `bootstrap`.
 
     Prints `ready http://host:port` once /healthz, /readyz and /metrics can be asked there. Raises SettingsError.
     """
@@ -84,7 +80,7 @@ def run_worker(settings: Settings) -> int:
         raise SettingsError("TRACKER_REDIS_URL is not set; write for example redis://127.0.0.1:6379/0")
     _give_way()
     log_to_stderr()
-    rules = churn_rules(settings)
+    rules = rules_at_start(settings)
     # The clients of Kafka repeat each failed attempt; an outage is logged once, where it is noticed.
     for name in ("faust", "mode", "streams", "aiokafka", "tracker.kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL if "kafka" in name else logging.ERROR)
@@ -96,11 +92,11 @@ def run_worker(settings: Settings) -> int:
         tempfile.TemporaryDirectory(prefix="tracker-faust-") as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(_run(settings, folder, rules))
+        return runner.run(_run(settings, folder, rules, intake))
 
 
-async def _run(settings: Settings, folder: str, rules: Rules) -> int:
-    worker = Worker(settings, folder, rules)
+async def _run(settings: Settings, folder: str, rules: Rules, intake: TransactionIntake | None) -> int:
+    worker = Worker(settings, folder, rules, intake)
     await worker.run()
     return worker.code
 
@@ -108,7 +104,7 @@ async def _run(settings: Settings, folder: str, rules: Rules) -> int:
 class Worker:
     """The composition root. Made inside the running event loop; lives for one `run`."""
 
-    def __init__(self, settings: Settings, folder: str, rules: Rules) -> None:
+    def __init__(self, settings: Settings, folder: str, rules: Rules, intake: TransactionIntake | None) -> None:
         self.code = 0
         self._quiet = True
         """No thread has anything under way."""
@@ -134,7 +130,7 @@ class Worker:
         self._batches = Handoff(self._app, maxsize=0)
         self._app.agent(self._batches, name="loop", concurrency=1)(self._work)
         self._app.service(cast(Any, _Threads(self)))  # starts when Faust has its table, stops first
-        self._build_loop()
+        self._build_loop(bootstrap(settings, self._offer_table.rules, intake=intake))
         add_pages(self._app, self._health, self._registry, self._observe)
 
     async def run(self) -> None:
@@ -192,21 +188,8 @@ class Worker:
         await asyncio.to_thread(self._membership.consumer.close)
         await asyncio.to_thread(self._side_topics.consumer.close)
 
-    def _build_loop(self) -> None:
+    def _build_loop(self, parts: Parts) -> None:
         settings, lock = self._settings, Lock()
-        rates = {} if settings.rates_file is None else load_rates(settings.rates_file, settings.base_currency)
-        store = RedisStore(redis_routing(settings))
-        cache = RowCache(settings.cache_mib_max * 1024 * 1024)
-        intake, notes = (
-            TransactionIntake(settings.topic_transactions, settings.base_currency, rates),
-            customer_record_intakes(settings),
-        )
-        engine, rules = Engine(settings.topic_transactions), self._offer_table.rules
-        topics = settings.topic_alerts, settings.topic_dead_letters
-
-        def open_partition(number: int) -> Partition:
-            return Partition(number, store, intake, engine, notes, rules, *topics, cache, settings.poison_share_max)
-
         published_scan = PublishedScan(settings, self._on_kafka_error)
         self._publisher = Publisher(
             settings,
@@ -224,14 +207,14 @@ class Worker:
             self._membership,
             self._side_topics,
             lock,
-            open_partition,
-            cache.drop,
+            parts.partition,
+            parts.cache.drop,
             self._publisher,
             published_scan,
             self._health,
             self._metrics,
         )
-        self._work_loop = Loop(lock, intake, engine, rules, store, self._publisher, claims, self._metrics)
+        self._work_loop = Loop(lock, parts, self._publisher, claims, self._metrics)
         self._poller = Poller(
             settings,
             self._membership,
@@ -242,7 +225,7 @@ class Worker:
             self._deliver,
             self._crash_from_thread,
         )
-        self._cache = cache
+        self._cache = parts.cache
 
     async def _start_and_wait(self) -> None:
         seconds_max = self._settings.retry_seconds_max

@@ -9,14 +9,12 @@ from itertools import pairwise
 from threading import Lock
 from typing import Protocol
 
-from handlers.engine.engine import Engine
-from handlers.engine.rules import Rules
-from handlers.intake.transactions import TransactionIntake
 from streams.broker.ownership import STANDING_STILL, Ownership, PolledBatch
 from streams.broker.publisher import Publisher
 from streams.ops.metrics import Metrics, Refusal, Step
 from streams.partition.stages import CommittedBatch, PreparedBatch
-from streams.store.port import Fenced, Moved, Store, StoreUnavailable
+from streams.store.port import Fenced, Moved, StoreUnavailable
+from streams.worker.bootstrap import Parts
 
 _log = logging.getLogger("tracker.loop")
 
@@ -42,19 +40,13 @@ class Loop:
     def __init__(
         self,
         lock: Lock,
-        intake: TransactionIntake,
-        engine: Engine,
-        rules: Callable[[], Rules],
-        store: Store,
+        parts: Parts,
         publisher: Publisher,
         claims: Recovers,
         metrics: Metrics,
     ) -> None:
         self._lock = lock
-        self._intake = intake
-        self._engine = engine
-        self._rules = rules
-        self._store = store
+        self._intake, self._engine, self._rules, self._store = parts.intake, parts.engine, parts.rules, parts.store
         self._publisher = publisher
         self._assignment = claims
         self._metrics = metrics

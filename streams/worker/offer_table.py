@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import faust
@@ -26,6 +25,7 @@ from streams.broker.topics import offers_changelog, reader_group
 from streams.ops.health import Health
 from streams.ops.retry import Retry
 from streams.ops.settings import Settings
+from streams.worker.bootstrap import with_catalogue
 
 _READ_TO = b"\x00read-to"
 """The table's key for the offset of the last record read. No offer_id may hold this byte."""
@@ -40,11 +40,10 @@ class OfferTable:
     """Belongs to the event loop, but for `rules`, which any thread may call."""
 
     def __init__(self, app: faust.App, settings: Settings, health: Health, rules: Rules) -> None:
-        """`rules` have the churn models; the rest is read from the topic."""
+        """`rules` are those at the start; offers and policy are read from the topic."""
         self._settings = settings
         self._health = health
-        key = settings.control_key.get_secret_value().encode()
-        self._rules = replace(rules, control_key=key)
+        self._rules = rules
         self._made_of: tuple[bytes | None, int] = None, 1
         """How far the topic was read, and over how many partitions budgets are divided, for the rules as they are."""
         self._partitions = 1
@@ -66,7 +65,7 @@ class OfferTable:
         made_of = self._table.get(_READ_TO), self._partitions
         if made_of != self._made_of:
             found = catalogue_of({key: value for key, value in self._table.items() if key != _READ_TO})
-            self._rules = replace(self._rules, offers=found.offers, policy=found.policy, partitions=self._partitions)
+            self._rules = with_catalogue(self._rules, found, self._partitions)
             self._made_of = made_of
             _log.info("%d offers in the catalogue", len(found.offers))
 

@@ -8,9 +8,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import TransactionIntake
 from schemas.units import DAY_MS, HOUR_MS, rfc3339
 from streams.broker.messages import headers_of
 from streams.broker.ownership import Ownership, take
@@ -18,7 +16,6 @@ from streams.broker.poller import consumer_config
 from streams.broker.progress import OutboxProgress, Rewind
 from streams.broker.published_scan import PublishedScan
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import customer_record_intakes
 from streams.broker.topics import topics_read
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
@@ -27,6 +24,7 @@ from streams.partition.partition import Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Offsets, Outgoing, Position
+from streams.worker.bootstrap import bootstrap
 from tests.live import until
 from tests.servers import Kafka, fresh_name
 
@@ -79,9 +77,7 @@ class Bench:
         return consumer
 
     def partition(self) -> Partition:
-        intake, notes = TransactionIntake("t", "EUR", {}), customer_record_intakes(self.settings)
-        topics = self.settings.topic_alerts, self.settings.topic_dead_letters
-        return Partition(0, self.store, intake, Engine("t"), notes, Rules, *topics, RowCache(1 << 20))
+        return bootstrap(self.settings, Rules, store=self.store, cache=RowCache(1 << 20)).partition(0)
 
     def committed(self) -> TopicPartition:
         reader = self.consumer()

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from commands.state import intake
-from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.dedup import BLOCK, DuplicateFilter
 from handlers.intake.events import Record
@@ -20,12 +19,11 @@ from handlers.intake.stream_time import TIME, StreamTime
 from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
-from streams.broker.side_topics import customer_record_intakes
 from streams.ops.settings import Settings
-from streams.partition.partition import Partition
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Offsets, Position
+from streams.worker.bootstrap import bootstrap
 from tests.faults.workload import event_id
 
 BATCH = 500
@@ -86,17 +84,8 @@ def recomputed(
     again = MemoryStore()
     if inherited is not None:
         again.commit(number, again.claim(number), 0, 0, inherited)
-    partition = Partition(
-        number,
-        again,
-        intake(settings),
-        Engine(settings.topic_transactions),
-        customer_record_intakes(settings),
-        lambda: rules,
-        settings.topic_alerts,
-        settings.topic_dead_letters,
-        RowCache(1 << 24),
-    )
+    everything = settings.model_copy(update={"poison_share_max": 1.0})
+    partition = bootstrap(everything, lambda: rules, store=again, cache=RowCache(1 << 24)).partition(number)
     partition.claim()
     once = _once(settings, transactions)
     outcomes, customer_events = answers.outcomes[number], answers.customer_events[number]

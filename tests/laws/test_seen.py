@@ -9,25 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.engine.engine import Engine
-from handlers.engine.rules import Rules
 from handlers.intake import dedup as memory
 from handlers.intake.booking import REPEATED, identity
-from handlers.intake.customer_records import CustomerRecordIntake
 from handlers.intake.dedup import Arrivals, DuplicateFilter, event_hashes
 from handlers.intake.events import Record
 from handlers.intake.hash_table import empty_list, enter, place_of, remove
-from handlers.intake.inputs import SIDE_INPUTS
 from handlers.intake.stream_time import StreamTime
-from handlers.intake.transactions import TransactionIntake
 from handlers.kernel.customer_ids import ids_of
 from handlers.kernel.jit import I8, NONE
 from handlers.kernel.text import words_of
-from streams.partition.partition import Partition
-from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes
-from tests.fast import PUBLISHED_AT, TOPIC, Fast
+from tests.fast import PUBLISHED_AT, Fast
+from tests.partitions import opened
 from tests.streams_of_events import Transaction, crowds
 
 SEGMENT, MIN_SEGMENTS, MAX_SEGMENTS, HORIZON = 4, 2, 4, 10
@@ -181,7 +175,7 @@ def test_a_claim_reads_a_million_event_ids_back_whole() -> None:
     store, seen = MemoryStore(), DuplicateFilter()
     seen.sift(Arrivals.simple(keys_of(names), START + np.arange(total) * 1_000), StreamTime())
     store.commit(0, store.claim(0), 1, 0, Changes(seen=seen.take()))
-    partition = owner_of(store)
+    partition = opened(store)
     position = partition.claim()
     assert position.oldest > 0
     edges = [n for first in range(0, total, 65_536) for n in (first, first + 65_535) if total - PROMISED <= n < total]
@@ -196,11 +190,6 @@ def keys_of(event_ids: list[str]) -> I8:
     """Of these events on account a of customer c."""
     customer, account = ids_of(["c"])[0], words_of(["a"], 5)[0]
     return np.array([identity(one, customer, account) for one in event_hashes(event_ids).tolist()], np.int64)
-
-
-def owner_of(store: MemoryStore) -> Partition:
-    made = TransactionIntake(TOPIC, "EUR", {}), Engine(TOPIC), [CustomerRecordIntake(one) for one in SIDE_INPUTS]
-    return Partition(0, store, *made, Rules, "alerts", "letters", RowCache(1 << 20))
 
 
 def transaction(offset: int, event_id: str, at: int) -> Record:

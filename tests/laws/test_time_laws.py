@@ -8,7 +8,6 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import TransactionIntake
@@ -17,13 +16,10 @@ from learning.replay import Replay
 from schemas.alert import Alert
 from schemas.policy import Policy
 from schemas.units import DAY_MS, HOUR_MS, MINUTE_MS
-from streams.broker.side_topics import customer_record_intakes
-from streams.ops.settings import Settings
-from streams.partition.partition import Partition
-from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from tests.bank import START, booked, offer
 from tests.fast import Fast
+from tests.partitions import claimed
 
 NAMES = ("ann", "bob", "cid", "dora", "eve")
 RULES = Rules((offer(when=["salary"], cooldown_days=1, valid_days=14),), Policy())
@@ -84,23 +80,6 @@ def test_whoever_is_late_by_less_than_a_day_gets_the_offers_of_whoever_is_not(ev
     assert offered[0]
 
 
-def partition(store: MemoryStore, rules: Rules = RULES) -> Partition:
-    """With what is shipped, but these rules."""
-    found = Partition(
-        0,
-        store,
-        TransactionIntake("transactions", "EUR", {}),
-        Engine("transactions"),
-        customer_record_intakes(Settings()),
-        lambda: rules,
-        "alerts",
-        "letters",
-        RowCache(1 << 22),
-    )
-    found.claim()
-    return found
-
-
 def records(events: Sequence[tuple[Json, int]]) -> list[Record]:
     """Events with the Kafka timestamp of each."""
     return [
@@ -125,7 +104,7 @@ def test_one_record_of_any_date_changes_no_other_customers_alerts(
     odd = paid(customer, 0) | {"occurred_at": max(1_000_000_000_000, stamp + ahead), "event_id": "odd"}
     runs = []
     for its in (stream, [*stream[:place], (odd, stamp), *stream[place:]]):
-        at = partition(MemoryStore())
+        at = claimed(MemoryStore(), RULES)
         done = [at.process(records(its), None), at.process([], START + 70 * DAY_MS)]
         runs.append(told([alert for one in done for alert in one.alerts], customer))
     assert runs[0] == runs[1]
@@ -137,7 +116,7 @@ def test_a_gap_of_the_feed_says_nothing_of_whoever_would_have_come(gap: int, tic
     """The first of five leaves twelve days before the feed does; the others come every day, also after it is back."""
     before = [paid(name, day + n / 100) for day in range(30) for n, name in enumerate(NAMES) if n or day < 18]
     after = [paid(name, day + n / 100) for day in range(30 + gap, 40 + gap) for n, name in enumerate(NAMES) if n]
-    at = partition(MemoryStore())
+    at = claimed(MemoryStore(), RULES)
     stamped = records([(event, event["occurred_at"]) for event in [*before, *after]])
     done = [at.process(stamped[: len(before)], None)]
     for day in range(30, 30 + gap) if ticks else ():

@@ -2,25 +2,17 @@
 
 import pytest
 
-from handlers.engine.engine import Engine
-from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import TransactionIntake
 from streams.broker.ownership import Ownership
-from streams.broker.side_topics import customer_record_intakes
-from streams.ops.settings import Settings
-from streams.partition.partition import Partition
-from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Offsets
+from tests.partitions import claimed
 
 
 @pytest.fixture
 def claim() -> Ownership:
     """Of a partition whose transactions start at offset 10, and of which nothing was read."""
-    parts = TransactionIntake("transactions", "EUR", {}), Engine("transactions"), customer_record_intakes(Settings())
-    partition = Partition(0, MemoryStore(), *parts, Rules, "alerts", "letters", RowCache(1 << 20))
-    partition.claim()
+    partition = claimed(MemoryStore())
     partition.start = Offsets(10, 0, 0)
     return Ownership(partition, partition.reached, partition.reached)
 

@@ -2,19 +2,15 @@
 
 import msgspec
 
-from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
-from handlers.intake.transactions import TransactionIntake
 from schemas.policy import Policy
 from schemas.units import HOUR_MS, parse_rfc3339
-from streams.broker.side_topics import customer_record_intakes
-from streams.ops.settings import Settings
-from streams.partition.partition import DUE_MAX, Partition
-from streams.partition.row_cache import RowCache
+from streams.partition.partition import DUE_MAX
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Position
 from tests.bank import booked, day, salary
 from tests.fast import Fast
+from tests.partitions import claimed
 from tests.unit.test_partition import record
 
 CROWD = DUE_MAX + 5
@@ -46,27 +42,10 @@ def crowd(store: MemoryStore) -> int:
     return times[names[-1]]
 
 
-def opened(store: MemoryStore, policy: Policy) -> Partition:
-    rules = Rules((), policy)
-    partition = Partition(
-        0,
-        store,
-        TransactionIntake("transactions", "EUR", {}),
-        Engine("transactions"),
-        customer_record_intakes(Settings()),
-        lambda: rules,
-        "alerts",
-        "letters",
-        RowCache(1 << 22),
-    )
-    partition.claim()
-    return partition
-
-
 def test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times() -> None:
     store = MemoryStore()
     last = crowd(store)
-    partition = opened(store, Policy())
+    partition = claimed(store, Rules())
     done = partition.process([record(8, salary(50, PRESENT))], None)
     entries = store.outbox(0, 0, 2 * CROWD)
     raised = [msgspec.json.decode(entry.value or b"") for _, entry in entries]
@@ -89,7 +68,7 @@ def test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_t
 def test_what_is_kept_back_of_a_crowd_is_counted_for_each() -> None:
     store = MemoryStore()
     last = crowd(store)
-    done = opened(store, Policy(dry_run=["churn_risk"])).process([], last + HOUR_MS)
+    done = claimed(store, Rules((), Policy(dry_run=["churn_risk"]))).process([], last + HOUR_MS)
     assert (done.alerts, done.suppressed) == ([], {"dry_run": CROWD})
     assert done.position.clock == day(21), "time itself is left to the records"
     assert parse_rfc3339("2024-03-29T00:00:00Z") <= last < parse_rfc3339("2024-03-29T00:01:00Z")
@@ -99,7 +78,7 @@ def test_a_crowd_does_not_move_stream_time() -> None:
     """A crash between its commits must leave the others due, and what is read again at its time."""
     store = Clocked()
     crowd(store)
-    partition = opened(store, Policy())
+    partition = claimed(store, Rules())
     partition.process([record(8, salary(50, "somebody else"))], day(50))
     assert store.clocks == [day(21), day(50)]
 
@@ -109,7 +88,7 @@ def test_of_a_crowd_whoever_comes_before_they_are_due_is_not_silent() -> None:
     store = MemoryStore()
     crowd(store)
     came = [record(8, booked(25, -5, "purchase", customer=PRESENT)), record(9, salary(50, "somebody else"))]
-    done = opened(store, Policy()).process(came, None)
+    done = claimed(store, Rules()).process(came, None)
     theirs = [(alert.status, alert.raised_at) for alert in done.alerts if alert.customer_id == PRESENT]
     assert theirs == [("raised", "2024-04-02T00:00:00.000Z")]
     assert len(done.alerts) == CROWD

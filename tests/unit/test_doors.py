@@ -24,7 +24,7 @@ DOORS = {
     "streams.partition": "partition row_cache stages poison_breaker",
     "streams.broker": "poller assignment ownership publisher preflight membership published_scan side_topics topics "
     "clients messages rights",
-    "streams.worker": "app churn_models exchange_rates warm_up",
+    "streams.worker": "app bootstrap warm_up",
 }
 """The files of a package that others may import from, by their names."""
 

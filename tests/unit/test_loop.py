@@ -6,22 +6,17 @@ from typing import Any, cast
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from handlers.engine.engine import Engine
-from handlers.engine.rules import Rules
 from handlers.intake.events import Record
-from handlers.intake.transactions import TransactionIntake
 from streams.broker.ownership import Ownership, PolledBatch
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import customer_record_intakes
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
 from streams.ops.settings import Settings
-from streams.partition.partition import Partition
-from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Fenced
 from streams.worker.loop import Loop
 from tests.bank import salary
+from tests.partitions import parts
 
 
 class Refusals:
@@ -37,13 +32,10 @@ class Refusals:
 def test_a_commit_that_is_refused_is_told_as_refused_where_its_partition_is_measured_at_once() -> None:
     settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
     store, health, metrics = MemoryStore(), Health(), Metrics(CollectorRegistry())
-    nothing, refusals, rules = cast(Any, None), Refusals(), Rules
-    intake, engine = TransactionIntake("transactions", "EUR", {}), Engine("transactions")
-    partition = Partition(
-        0, store, intake, engine, customer_record_intakes(settings), rules, "alerts", "letters", RowCache(1 << 20)
-    )
+    nothing, refusals, made = cast(Any, None), Refusals(), parts(store)
+    partition = made.partition(0)
     publisher = Publisher(settings, nothing, store, nothing, health, metrics, nothing, nothing)
-    loop = Loop(Lock(), intake, engine, rules, store, publisher, refusals, metrics)
+    loop = Loop(Lock(), made, publisher, refusals, metrics)
     partition.claim()
     claim = Ownership(partition, partition.reached, partition.reached)
     store.claim(0)  # by somebody else

@@ -14,11 +14,9 @@ from prometheus_client import CollectorRegistry
 from handlers.churn.challenger import BANDS
 from handlers.contact.history import SUPPRESSION_REASONS
 from handlers.contact.rules import in_control
-from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.inputs import INPUTS
-from handlers.intake.transactions import TransactionIntake
 from handlers.offers.counts import Ledger
 from handlers.state.row_table import LEDGER
 from schemas.alert import Kind, Status
@@ -28,17 +26,14 @@ from schemas.outcome import OutcomeKind
 from schemas.policy import CONTACTS_MAX, Cap, Policy
 from streams.broker.ownership import Ownership, PolledBatch
 from streams.broker.publisher import Publisher
-from streams.broker.side_topics import customer_record_intakes
 from streams.ops.health import Health
 from streams.ops.metrics import Metrics
-from streams.ops.settings import Settings
-from streams.partition.partition import Partition
-from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Fenced, Moved, StoreUnavailable
 from streams.worker.loop import Loop
 from tests.bank import booked, day, event, offer, outcome, salary
 from tests.models import by_hand
+from tests.partitions import parts
 
 PUBLISHED_AT = day(400)
 """Kafka's timestamp of every record."""
@@ -51,17 +46,15 @@ class Run:
     """A worker's loop over one partition, and what it has counted."""
 
     def __init__(self, rules: Rules | None = None, store: MemoryStore | None = None) -> None:
-        settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.store = store or MemoryStore()
         self.rules = rules or Rules()
         self.refused: list[type[Exception]] = []
-        intake, engine, nothing = TransactionIntake("transactions", "EUR", {}), Engine("transactions"), cast(Any, None)
-        notes, cache = customer_record_intakes(settings), RowCache(1 << 20)
-        partition = Partition(7, self.store, intake, engine, notes, lambda: self.rules, "alerts", "letters", cache)
-        publisher = Publisher(settings, nothing, self.store, nothing, Health(), self.metrics, nothing, nothing)
-        self._loop = Loop(Lock(), intake, engine, lambda: self.rules, self.store, publisher, self, self.metrics)
+        made, nothing = parts(self.store, lambda: self.rules), cast(Any, None)
+        partition = made.partition(7)
+        publisher = Publisher(made.settings, nothing, self.store, nothing, Health(), self.metrics, nothing, nothing)
+        self._loop = Loop(Lock(), made, publisher, self, self.metrics)
         partition.claim()
         self.claim = Ownership(partition, partition.reached, partition.reached)
         self._sent: Counter[str] = Counter()

@@ -10,14 +10,15 @@ from schemas.units import DAY_MS, HOUR_MS
 from streams.store.memory_store import MemoryStore
 from tests.bank import START, booked, day, offer, salary
 from tests.fast import Fast
-from tests.laws.test_time_laws import partition, records
+from tests.laws.test_time_laws import records
+from tests.partitions import claimed
 
 OFFER = offer(cooldown_days=30)
 
 
 def test_an_offer_that_has_run_out_is_not_sent_and_keeps_no_later_one_back() -> None:
     """The worker was down: it reads a salary when the offer for it is over."""
-    at = partition(MemoryStore(), Rules((OFFER,), Policy(caps=[Cap(1, 60)])))
+    at = claimed(MemoryStore(), Rules((OFFER,), Policy(caps=[Cap(1, 60)])))
     late, next_one = (records([(salary(on), day(on))]) for on in (5, 32))
     missed = at.process(late, None, wall=day(26))
     assert (missed.alerts, dict(missed.suppressed)) == ([], {"expired": 1})
@@ -28,14 +29,14 @@ def test_an_offer_that_has_run_out_is_not_sent_and_keeps_no_later_one_back() -> 
 @pytest.mark.parametrize(("hours", "sent"), [(-1, 1), (0, 0)])
 def test_an_offer_is_over_from_the_moment_on_at_which_it_expires(hours: int, sent: int) -> None:
     over = day(5) + OFFER.valid_days * DAY_MS
-    done = partition(MemoryStore(), Rules((OFFER,))).process(
+    done = claimed(MemoryStore(), Rules((OFFER,))).process(
         records([(salary(5), day(5))]), None, wall=over + hours * HOUR_MS
     )
     assert len(done.alerts) == sent
 
 
 def test_a_silence_whose_alert_is_over_is_recorded_and_neither_sent_nor_taken_back() -> None:
-    at = partition(MemoryStore(), Rules(()))
+    at = claimed(MemoryStore(), Rules(()))
     visits = records([(booked(on, -5, "purchase"), day(on)) for on in (*range(0, 24, 3), 70)])
     done = at.process(visits, None, wall=day(71))
     assert (done.alerts, dict(done.suppressed)) == ([], {"expired": 1})
@@ -66,7 +67,7 @@ def test_a_customer_of_such_a_branch_who_left_is_told_of_once_as_in_order() -> N
 
 
 def test_a_postdated_booking_brings_its_offer_at_once_dated_by_when_it_came() -> None:
-    at = partition(MemoryStore(), Rules((OFFER,)))
+    at = claimed(MemoryStore(), Rules((OFFER,)))
     stamp = START + 40 * DAY_MS
     booking = salary(0) | {"occurred_at": stamp + 20 * HOUR_MS}
     (alert,) = at.process(records([(booked(30, -1, "purchase"), day(30)), (booking, stamp)]), None).alerts

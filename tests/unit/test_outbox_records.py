@@ -19,7 +19,7 @@ def test_an_alert_is_a_cloud_event_in_binary_mode_keyed_by_its_customer() -> Non
     partition.claim()
     partition.process([record(0, salary(0))], None, [], [record(0, event("consent_withdrawn", 1, channel="sms"))])
     (_, raised), (_, retracted) = store.outbox(0, 0, 9)
-    assert (raised.topic, raised.key) == ("alerts", b"ann")
+    assert (raised.topic, raised.key) == ("customer-alerts", b"ann")
     assert raised.headers == [
         ("ce_specversion", b"1.0"),
         ("ce_id", b"3e031b8f-f7a0-50bc-a598-b9f37ef9d5f1"),
@@ -29,7 +29,7 @@ def test_an_alert_is_a_cloud_event_in_binary_mode_keyed_by_its_customer() -> Non
         ("ce_time", b"2024-02-29T12:00:00.000Z"),
         ("content-type", b"application/json"),
     ]
-    assert (retracted.topic, retracted.key) == ("alerts", b"ann")
+    assert (retracted.topic, retracted.key) == ("customer-alerts", b"ann")
     assert retracted.headers == [
         ("ce_specversion", b"1.0"),
         ("ce_id", b"ba5d36a5-c192-5ae4-a71a-bedfeaf4c5c4"),
@@ -67,7 +67,7 @@ def test_a_dead_letter_is_the_record_as_it_came_with_reason_field_rule_and_place
     partition.claim()
     partition.process([Record(41, RECEIVED_AT, key, value)], None)
     ((_, letter),) = store.outbox(3, 0, 9)
-    assert (letter.topic, letter.key, letter.value) == ("letters", key, value)
+    assert (letter.topic, letter.key, letter.value) == ("transactions-dlq", key, value)
     assert letter.headers == [
         ("dlq_reason", reason),
         ("dlq_field", field),
@@ -94,7 +94,7 @@ def test_a_dead_letter_of_another_topic_names_that_topic(topic: str, place: int,
     beside[place] = [Record(7, RECEIVED_AT, b"ann", b"{}")]
     partition.process([], None, *beside)
     ((_, letter),) = store.outbox(0, 0, 9)
-    assert (letter.topic, letter.key, letter.value) == ("letters", b"ann", b"{}")
+    assert (letter.topic, letter.key, letter.value) == ("transactions-dlq", b"ann", b"{}")
     headers = dict(letter.headers)
     assert (headers["dlq_topic"], headers["dlq_offset"], headers["dlq_rule"]) == (topic.encode(), b"7", rule)
     assert headers["dlq_reason"] == b"missing_field"
@@ -108,11 +108,11 @@ def test_the_entries_of_a_batch_are_its_letters_in_their_order_then_its_alerts_i
     done = partition.process([*records, record(4, salary(40, "bob"))], None)
     entries = [(number, entry.topic, entry.key) for number, entry in done.outbox]
     assert entries == [
-        (1, "letters", b"a"),
-        (2, "letters", b"b"),
-        (3, "alerts", b"ann"),
-        (4, "alerts", b"ann"),
-        (5, "alerts", b"bob"),
+        (1, "transactions-dlq", b"a"),
+        (2, "transactions-dlq", b"b"),
+        (3, "customer-alerts", b"ann"),
+        (4, "customer-alerts", b"ann"),
+        (5, "customer-alerts", b"bob"),
     ]
     assert done.outbox == store.outbox(0, 0, 9)
     raised = [json.loads(entry.value or b"")["raised_at"] for _, entry in done.outbox[2:]]

@@ -13,16 +13,15 @@ from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import TransactionIntake
 from handlers.state.codec import VERSION, LayoutError
-from streams.broker.side_topics import customer_record_intakes
-from streams.ops.settings import Settings
 from streams.partition.partition import Partition
 from streams.partition.poison_breaker import PoisonFlood
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Offsets, Position, Store
+from tests import partitions
 from tests.bank import event, offer, outcome, salary
+from tests.partitions import claimed
 
-NOTES = customer_record_intakes(Settings())
 FUTURE = 4_102_444_800_000
 """Kafka timestamp of every record (2100-01-01)."""
 BROKEN = Record(0, 0, b"k", b"not JSON")
@@ -41,11 +40,7 @@ class Overtaken(MemoryStore):
 
 def test_what_is_published_during_a_commit_is_removed_at_rest() -> None:
     store = Overtaken()
-    intake = TransactionIntake("transactions", "EUR", {})
-    store.partition = Partition(
-        0, store, intake, Engine("transactions"), NOTES, Rules, "alerts", "letters", RowCache(1 << 20)
-    )
-    store.partition.claim()
+    store.partition = claimed(store)
     store.partition.process([BROKEN], None)
     assert len(store.outbox(0, 0, 9)) == 1
     store.partition.process([], None)
@@ -57,9 +52,7 @@ RULES = Rules((offer("savings", channel="sms"),))
 
 def opened(store: Store, number: int = 0, cache: RowCache | None = None, share_max: float = 1.0) -> Partition:
     """A partition that offers savings to whoever gets a salary."""
-    intake, engine = TransactionIntake("transactions", "EUR", {}), Engine("transactions")
-    rows = RowCache(1 << 20) if cache is None else cache
-    return Partition(number, store, intake, engine, NOTES, lambda: RULES, "alerts", "letters", rows, share_max)
+    return partitions.opened(store, RULES, number, cache=cache, poison_share_max=share_max)
 
 
 def test_a_row_of_another_version_is_refused_and_nothing_written() -> None:
@@ -161,25 +154,25 @@ def test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory
             offsets[number] += 1
     plain, store = MemoryStore(), MemoryStore()
     cache = RowCache(cache_bytes)
-    expected, partitions = [opened(plain, number) for number in (0, 1)], [opened(store, n, cache) for n in (0, 1)]
-    for one in (*expected, *partitions):
+    expected, owned = [opened(plain, number) for number in (0, 1)], [opened(store, n, cache) for n in (0, 1)]
+    for one in (*expected, *owned):
         one.claim()
     intake, engine = TransactionIntake("transactions", "EUR", {}), Engine("transactions")
     asked: list[list[str]] = []
     for turn, upcoming in zip(polled, [*polled[1:], ([], [])], strict=True):
         tasks = []
         for number, rows in enumerate(store.ahead()):
-            partitions[number].tell_ahead(asked[number], rows)
-        for one, partition, records in zip(expected, partitions, turn, strict=True):
+            owned[number].tell_ahead(asked[number], rows)
+        for one, partition, records in zip(expected, owned, turn, strict=True):
             one.process(records, None)
             (read,) = intake.batches([partition.unread(records)])
             tasks.append(partition.prepare(read, records, None, [[], []]))
             assert cache_bytes < 1 << 20 or turn is polled[0] or not tasks[-1].missing
             partition.supply(tasks[-1], store.load(partition.number, tasks[-1].missing))
-        asked = [partition.ask_ahead(records) for partition, records in zip(partitions, upcoming, strict=True)]
+        asked = [partition.ask_ahead(records) for partition, records in zip(owned, upcoming, strict=True)]
         store.ask_ahead(list(enumerate(asked)))
         outcomes = engine.steps([task.part for task in tasks], RULES)
-        for partition, task, outcome_of_it in zip(partitions, tasks, outcomes, strict=True):
+        for partition, task, outcome_of_it in zip(owned, tasks, outcomes, strict=True):
             if partition.send(task, outcome_of_it).sent:
                 store.answered()
     for number in (0, 1):
