@@ -1,11 +1,11 @@
 """The AsyncAPI 3.0 document: every topic with its key, headers and messages."""
 
-import re
 from typing import Any
 
 import msgspec
 
 from commands.examples import EXAMPLES
+from commands.json_schema import schema_name
 from handlers.intake.inputs import INPUTS, TRANSACTIONS, InputTopic
 from schemas.alert import Alert, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
@@ -94,11 +94,6 @@ def channel_name(topic: InputTopic) -> str:
     """As customerEvents for customer_events."""
     first, *others = topic.name.split("_")
     return first + "".join(map(str.capitalize, others))
-
-
-def schema_name(kind: type[msgspec.Struct]) -> str:
-    """As customer_event for CustomerEvent: the name of its file, and of its examples."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def _input_channel(topic: InputTopic) -> Json:
@@ -194,7 +189,7 @@ def _message(
         message["headers"] = {"type": "object", "required": list(headers), "properties": headers}
     message["bindings"] = {"kafka": {"key": key, "bindingVersion": "0.5.0"}}
     if isinstance(payload, str):
-        message["examples"] = [_example(record) for record in EXAMPLES.get(payload, ())]
+        message["examples"] = [_example(record) for record in EXAMPLES[payload]]
     return message
 
 

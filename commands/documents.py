@@ -8,9 +8,9 @@ import msgspec
 import orjson
 import typer
 
-from commands.asyncapi import asyncapi, schema_name
+from commands.asyncapi import asyncapi
 from commands.console import Failure, out
-from commands.json_schema import schema_of
+from commands.json_schema import schema_name, schema_of
 from commands.metrics_table import metrics_table
 from commands.settings import reference
 from handlers.aggregates.features import FEATURES, Feature, Unit

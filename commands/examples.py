@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from commands.json_schema import schema_name
+from handlers.intake.inputs import SIDE_INPUTS
 from schemas.alert import Alert, Cause, Factors, Model, OfferReference, Reason, RunnerUp, alert_id
 from schemas.audit import AuditRecord
-from schemas.customer_event import CustomerEvent
 from schemas.dead_letter import DeadLetter
 from schemas.offer import Condition, Offer, Texts
-from schemas.outcome import AlertOutcome
 from schemas.policy import Cap, Policy
 from schemas.transaction import Original, Transaction
 from schemas.units import parse_rfc3339
@@ -101,13 +101,5 @@ EXAMPLES: dict[str, tuple[msgspec.Struct, ...]] = {
         ),
     ),
     "policy": (Policy(caps=[Cap(2, 30, "next_best_offer")], quiet_from="21:00", quiet_to="08:00", control_share=0.1),),
-    "alert_outcome": (
-        AlertOutcome(
-            "C-1001", "savings-plan", "accepted", parse_rfc3339("2026-01-05T12:00:00Z"), alert_id=_OFFER.alert_id
-        ),
-    ),
-    "customer_event": (
-        CustomerEvent("ce-1", "C-1001", parse_rfc3339("2026-01-02T10:00:00Z"), "consent_given", channel="mobile"),
-    ),
-}
+} | {schema_name(topic.schema): topic.documented.examples for topic in SIDE_INPUTS}
 """By the name of the record's schema (commands.documents.SCHEMAS)."""

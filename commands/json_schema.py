@@ -8,6 +8,7 @@ msgspec gives the schema; this changes how it is said, not what it allows:
   become Java that does not compile, a list as `[]`, 1.0 as the integer 1 of a Double.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,11 @@ Json = dict[str, Any]
 
 INT32_MAX = 2**31 - 1
 _SIMPLE = {"string", "integer", "number", "boolean"}
+
+
+def schema_name(kind: type[msgspec.Struct]) -> str:
+    """What a record's schema is called: customer_event for CustomerEvent."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def schema_of(kind: type[msgspec.Struct], *, null_is_read: bool) -> Json:

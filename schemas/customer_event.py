@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from schemas.offer import Code, ContactChannel
 from schemas.transaction import ACCOUNT_ID_LENGTH, AMOUNT_LIMIT, CUSTOMER_ID_LENGTH, EVENT_ID_LENGTH, Moment
+from schemas.units import parse_rfc3339
 
 EventKind = Literal["consent_given", "consent_withdrawn", "time_zone", "product_taken", "product_closed"]
 ProductKind = Literal["card", "loan", "deposit", "other"]
@@ -37,3 +38,12 @@ class CustomerEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     amount_minor: Annotated[Minor | None, Meta(description="Of a loan: what was lent, in the base currency.")] = None
     limit_minor: Annotated[Minor | None, Meta(description="Of a card, in the base currency.")] = None
     matures_at: Annotated[Moment | None, Meta(description="Of a deposit.")] = None
+
+
+EXAMPLE = CustomerEvent(
+    event_id="ce-1",
+    customer_id="C-1001",
+    occurred_at=parse_rfc3339("2026-01-02T10:00:00Z"),
+    kind="consent_given",
+    channel="mobile",
+)

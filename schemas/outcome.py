@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from schemas.offer import OfferId
 from schemas.transaction import CUSTOMER_ID_LENGTH, Moment
+from schemas.units import parse_rfc3339
 
 OutcomeKind = Literal["shown", "accepted", "declined", "ignored", "bought"]
 
@@ -31,3 +32,12 @@ class AlertOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
         Annotated[str, Meta(min_length=1, max_length=64)] | None,
         Meta(description="The alert answered. Only `bought` can do without."),
     ] = None
+
+
+EXAMPLE = AlertOutcome(
+    customer_id="C-1001",
+    offer_id="savings-plan",
+    outcome="accepted",
+    occurred_at=parse_rfc3339("2026-01-05T12:00:00Z"),
+    alert_id="81c048a0-aa78-5ae9-ada8-1c0cb5e6e681",
+)

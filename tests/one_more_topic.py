@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from handlers.intake import inputs
 from schemas.transaction import CUSTOMER_ID_LENGTH, Moment
+from schemas.units import DAY_MS, parse_rfc3339, rfc3339
 
 
 # schemas/branch_visit.py
@@ -23,6 +24,9 @@ class BranchVisit(msgspec.Struct, frozen=True):
     about: Literal["advice", "complaint"]
 
 
+EXAMPLE = BranchVisit("C-1001", parse_rfc3339("2026-01-02T10:00:00Z"), "advice")
+
+
 # handlers/intake/inputs.py
 BRANCH_VISITS = inputs.InputTopic(
     name="branch_visits",
@@ -30,7 +34,7 @@ BRANCH_VISITS = inputs.InputTopic(
     schema=BranchVisit,
     effect=inputs.Effect.AFTER_EARLIER,
     read_for="who has been in a branch",
-    documented=inputs.Documented("branchVisit", "A visit", "Who has been in a branch.", "Somebody has been there."),
+    documented=inputs.Documented("branchVisit", "A visit", "Who has been in a branch.", "Somebody has.", (EXAMPLE,)),
     counted="Visits to branches",
     label="about",
     label_says="what they were about",
@@ -45,7 +49,6 @@ from handlers.belief.finding import Decided, Decider, Finding  # noqa: E402
 from handlers.churn import rhythm  # noqa: E402
 from handlers.engine import beliefs, engine  # noqa: E402
 from schemas.alert import Alert, Cause, Reason, alert_id  # noqa: E402
-from schemas.units import DAY_MS, rfc3339  # noqa: E402
 
 
 # handlers/visits/decide.py, or the decider of a belief that is there

@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from handlers.engine.advance import TOLD
+from handlers.engine.by_customer import by_customer
 from handlers.intake.customer_records import CustomerRecord
 from handlers.intake.events import (
     ACCOUNT,
@@ -24,7 +25,7 @@ from handlers.intake.events import (
 )
 from handlers.intake.stream_time import StreamTime
 from handlers.kernel.customer_ids import ACCOUNT_WORDS, distinct, ids_of, names_of
-from handlers.kernel.jit import I8, jit
+from handlers.kernel.jit import I8
 from handlers.kernel.text import words_of
 from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED, PRODUCT
 from handlers.state.codec import VERSION, LayoutError
@@ -179,23 +180,5 @@ class StepInput:
             self.events[event : event + len(batch), CUSTOMER] += customer
         count = len(self.ids)
         self.order, self.event_ends = np.empty(len(self.events), np.int64), np.zeros(count, np.int64)
-        _by_customer(self.events, self.order, self.event_ends)
+        by_customer(self.events, self.order, self.event_ends)
         self.told = np.zeros((TOLD, count), np.int64)
-
-
-@jit
-def _by_customer(events: I8, order: I8, ends: I8) -> None:
-    """Sorts the events by customer, each one's in their order, by counting: `order` has their places, `ends` where in
-    it each customer's end, and is all zeros before."""
-    for e in range(events.shape[0]):
-        ends[events[e, CUSTOMER]] += 1
-    for k in range(1, ends.shape[0]):
-        ends[k] += ends[k - 1]
-    for e in range(events.shape[0] - 1, -1, -1):  # from behind each end: what is put there last comes first
-        customer = events[e, CUSTOMER]
-        ends[customer] -= 1
-        order[ends[customer]] = e
-    for k in range(ends.shape[0] - 1):
-        ends[k] = ends[k + 1]
-    if ends.shape[0] > 0:
-        ends[-1] = events.shape[0]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, get_args, get_type_hints
 
 from handlers.intake.record_rules import violation_of_event, violation_of_outcome
 from handlers.intake.validation import Violation
+from schemas import customer_event, outcome
 from schemas.customer_event import CustomerEvent
 from schemas.outcome import AlertOutcome
 from schemas.transaction import Moment, Transaction
@@ -43,6 +44,8 @@ class Documented(NamedTuple):
     about: str
     received: str
     """What it means that a record has come."""
+    examples: tuple[Any, ...] = ()
+    """Records; those of transactions stand beside the alerts that they lead to (commands/examples.py)."""
 
 
 class InputTopic(NamedTuple):
@@ -106,6 +109,7 @@ OUTCOMES = InputTopic(
         " more. With as many partitions as transactions, by the same partitioner. An outcome takes effect where the"
         " worker comes upon it between the transactions.",
         "A customer has answered an offer, or taken the product unasked.",
+        (outcome.EXAMPLE,),
     ),
     violation=violation_of_outcome,
     counted="Answers to offers",
@@ -124,6 +128,7 @@ CUSTOMER_EVENTS = InputTopic(
         "What the bank knows of a customer beside transactions: consents, time zone, products. With as many partitions"
         " as transactions.",
         "A customer's consents or products have changed.",
+        (customer_event.EXAMPLE,),
     ),
     violation=violation_of_event,
     counted="Changes of consents, time zones and products",

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from handlers.intake.dedup import DuplicateChanges, Piece
 from handlers.state.row_table import LEDGER
 from streams.store.memory_store import MemoryStore
-from streams.store.port import FIELDS, NONE_READ, Changes, Fenced, Moved, Outgoing, Position, Store
+from streams.store.port import FIELDS, NONE_READ, Changes, Fenced, Moved, Offsets, Outgoing, Position, Store
 from tests.contract.conftest import KINDS
 from tests.live import until
 
@@ -288,15 +288,15 @@ def test_event_ids_are_remembered_and_forgotten_with_the_commit(store: Store, pa
 
 def test_the_topics_beside_move_on_with_the_commit_and_stay_where_nothing_came(owner: Owner, partition: int) -> None:
     old, new = owner(), owner()
-    at = old.commit(partition, old.claim(partition), 7, 0, Changes(beside=(3, 2)))
-    assert at.offsets == (7, 3, 2)
+    at = old.commit(partition, old.claim(partition), 7, 0, Changes(beside=Offsets(0, 3, 2)[1:]))
+    assert at.offsets == Offsets(7, 3, 2)
     at = old.commit(partition, at, 8, 0, Changes())
-    at = old.commit(partition, at, 8, 0, Changes(beside=(0, 5)))
+    at = old.commit(partition, at, 8, 0, Changes(beside=Offsets(0, 0, 5)[1:]))
     assert old.read(partition) == at
-    assert new.claim(partition).offsets == (8, 3, 5)
+    assert new.claim(partition).offsets == Offsets(8, 3, 5)
     with pytest.raises(Fenced):
-        old.commit(partition, at, 8, 0, Changes(beside=(4, 0)))
-    assert new.claim(partition).offsets == (8, 3, 5)
+        old.commit(partition, at, 8, 0, Changes(beside=Offsets(0, 4, 0)[1:]))
+    assert new.claim(partition).offsets == Offsets(8, 3, 5)
 
 
 def test_commits_that_are_sent_are_answered_in_their_order_whatever_is_asked_meanwhile(

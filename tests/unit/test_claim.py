@@ -5,7 +5,7 @@ import pytest
 from handlers.intake.events import Record
 from streams.broker.ownership import Ownership
 from streams.store.memory_store import MemoryStore
-from streams.store.port import Offsets
+from streams.store.port import NONE_READ, Offsets
 from tests.partitions import claimed
 
 
@@ -26,7 +26,7 @@ def commits(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
 def sends(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
     """The loop stands there, and what it has sent is on its way to the store."""
     position = claim.partition.position
-    claim.partition.position = position._replace(offset=transactions, beside=(outcomes, 0))
+    claim.partition.position = position._replace(offset=transactions, beside=(outcomes, *NONE_READ[1:]))
 
 
 def record(offset: int, at_ms: int) -> Record:
@@ -39,7 +39,7 @@ def told(claim: Ownership) -> Offsets:
 
 
 def test_all_is_read_once_every_topic_was_read_to_its_end_and_that_is_worked_off(claim: Ownership) -> None:
-    for topic in (1, 2):
+    for topic in range(1, len(claim.ends)):
         claim.reached_end(topic, 0)
     assert not claim.read_all
     claim.heard[0] = 15
@@ -54,17 +54,17 @@ def test_all_is_read_once_every_topic_was_read_to_its_end_and_that_is_worked_off
 
 
 def test_the_group_is_told_the_readers_position_where_only_markers_come_after_the_last_record(claim: Ownership) -> None:
-    assert told(claim) == (10, 0, 0), "never before the first record that Kafka holds"
-    claim.heard[:] = [15, 3, 0]
+    assert told(claim) == Offsets(10, 0, 0), "never before the first record that Kafka holds"
+    claim.heard[:] = Offsets(15, 3, 0)
     claim.reached_end(0, 17)
     claim.reached_end(1, 4)
     claim.reached_end(2, 1)
     commits(claim, 14, 2)
-    assert told(claim) == (14, 2, 1)
+    assert told(claim) == Offsets(14, 2, 1)
     commits(claim, 15, 3)
-    assert told(claim) == (17, 4, 1)
+    assert told(claim) == Offsets(17, 4, 1)
     commits(claim, 18, 3)
-    assert told(claim) == (18, 4, 1)
+    assert told(claim) == Offsets(18, 4, 1)
 
 
 def test_lag_counts_to_the_end_of_the_log_from_what_is_committed_and_ages_by_the_oldest_that_is_not(

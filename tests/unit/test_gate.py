@@ -19,8 +19,8 @@ from tests.servers import fresh_name
 def preflight(broker: EmbeddedBroker, outcomes: int) -> tuple[Preflight, Health]:
     """Before topics of which the one of outcomes has that many partitions, all the others 2."""
     name = fresh_name("preflight")
-    topics = ("transactions", "alerts", "dead_letters", "offers", "outcomes", "customer_events", "audit")
-    given: dict[str, Any] = {f"topic_{topic}": f"{name}-{topic}" for topic in topics}
+    topics = [setting for setting in Settings.model_fields if setting.startswith("topic_")]
+    given: dict[str, Any] = {topic: f"{name}-{topic.removeprefix('topic_')}" for topic in topics}
     given |= {"kafka_bootstrap_servers": broker.bootstrap_servers, "group_id": name}
     settings = Settings(**given, partitions=2, retry_seconds_max=1)
     for topic in wanted_topics(settings):

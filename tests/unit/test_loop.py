@@ -7,6 +7,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from handlers.intake.events import Record
+from handlers.intake.inputs import SIDE_INPUTS
 from streams.broker.ownership import Ownership, PolledBatch
 from streams.broker.publisher import Publisher
 from streams.ops.health import Health
@@ -41,7 +42,7 @@ def test_a_commit_that_is_refused_is_told_as_refused_where_its_partition_is_meas
     store.claim(0)  # by somebody else
     told = salary(0)
     records = [Record(0, 0, told["customer_id"].encode(), msgspec.json.encode(told))]
-    loop.work([PolledBatch(claim, records, [[], []], partition.reached, None, 0, True)], list)
+    loop.work([PolledBatch(claim, records, [[]] * len(SIDE_INPUTS), partition.reached, None, 0, True)], list)
     loop.settle()
     assert refusals.met == [Fenced]
     assert not claim.alive

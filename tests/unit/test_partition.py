@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from handlers.engine.engine import Engine
 from handlers.engine.rules import Rules
 from handlers.intake.events import Record
+from handlers.intake.inputs import SIDE_INPUTS
 from handlers.intake.transactions import TransactionIntake
 from handlers.state.codec import VERSION, LayoutError
 from streams.partition.partition import Partition
@@ -85,12 +86,12 @@ def test_notes_are_committed_with_their_offsets_beside_transactions_and_alone() 
     (raised, retracted) = first.alerts
     assert (raised.status, retracted.status, retracted.supersedes) == ("raised", "retracted", raised.alert_id)
     assert retracted.cause.topic == "customer-events"
-    assert (first.taken, store.claim(0).offsets) == ({("customer_events", ""): 1}, (5, 0, 3))
+    assert (first.taken, store.claim(0).offsets) == ({("customer_events", ""): 1}, Offsets(5, 0, 3))
     partition.claim()
     known = record(0, accepted | {"alert_id": raised.alert_id})
     second = partition.process([], None, [known, record(1, accepted | {"alert_id": "strange"})])
     assert second.taken == {("outcomes", "declined"): 2}
-    assert (second.unmatched, second.position.offsets) == (1, (5, 2, 3))
+    assert (second.unmatched, second.position.offsets) == (1, Offsets(5, 2, 3))
 
 
 def test_a_note_that_breaks_a_rule_is_a_letter_of_its_own_topic_and_does_not_stop_the_partition() -> None:
@@ -112,7 +113,7 @@ def test_a_first_claim_remembers_where_kafka_starts_also_in_topics_that_bring_no
     partition.claim()
     partition.start = Offsets(100, 10, 20)
     assert partition.process([], None, [], [record(20, event("time_zone", 1, time_zone="UTC"))]).sent
-    assert store.claim(0).offsets == (100, 10, 21)
+    assert store.claim(0).offsets == Offsets(100, 10, 21)
 
 
 def test_an_outcome_takes_effect_after_the_transactions_that_were_written_before_it() -> None:
@@ -166,7 +167,7 @@ def test_rows_that_are_asked_for_ahead_change_nothing_however_few_stay_in_memory
         for one, partition, records in zip(expected, owned, turn, strict=True):
             one.process(records, None)
             (read,) = intake.batches([partition.unread(records)])
-            tasks.append(partition.prepare(read, records, None, [[], []]))
+            tasks.append(partition.prepare(read, records, None, [[]] * len(SIDE_INPUTS)))
             assert cache_bytes < 1 << 20 or turn is polled[0] or not tasks[-1].missing
             partition.supply(tasks[-1], store.load(partition.number, tasks[-1].missing))
         asked = [partition.ask_ahead(records) for partition, records in zip(owned, upcoming, strict=True)]
