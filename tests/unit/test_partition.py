@@ -101,7 +101,7 @@ def test_a_note_that_breaks_a_rule_is_a_letter_of_its_own_topic_and_does_not_sto
     for offset in range(0, 3_000, 1_000):
         broken = [record(offset + n, {"customer_id": "ann"}) for n in range(1_000)]
         done = partition.process([], None, broken)
-    assert (done.events, len(done.dead_letters), done.position.offsets) == (0, 1_000, (0, 3_000, 0))
+    assert (done.events, len(done.dead_letters), done.position.offsets) == (0, 1_000, Offsets(0, 3_000, 0))
     letter = done.dead_letters[-1]
     assert (letter.topic, letter.partition, letter.offset) == ("alert-outcomes", 0, 2_999)
     assert len(store.outbox(0, 0, 5_000)) == 3_000
