@@ -116,7 +116,7 @@ class Assignment:
             if self._held.get(claim.number) is claim and isinstance(error, STANDING_STILL):
                 self.lose(claim.number, error)
             elif self._held.get(claim.number) is claim:
-                if claim.proved:
+                if claim.working.proved:
                     self._attempts[claim.number].worked()
                 self._end(claim.number)
                 self._pause([claim.number])

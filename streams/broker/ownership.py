@@ -33,16 +33,11 @@ STANDING_STILL = (LostRecords, PartitionsChanged, PoisonFlood, LayoutError)
 
 
 @dataclass(slots=True, eq=False)
-class Ownership:
-    """A batch carries the claim it was read under; once that is no longer alive, the batch is dropped."""
+class Reading:
+    """How far a partition has been read under an ownership. Written by the thread that polls, read by any."""
 
-    partition: Partition
-    start: Offsets
-    """Of the first records to read."""
     read_to: Offsets
     """After the last records that were handed on to be worked on."""
-    committed: Offsets = field(init=False)
-    """After the last records that the store has said it has; what is on its way there is not among them."""
     heard: list[int] = field(init=False)
     """By topic, after the last record that Kafka has given."""
     ends: list[tuple[int, int] | None] = field(init=False)
@@ -52,9 +47,6 @@ class Ownership:
     """Of each batch of transactions that was handed on: its last offset, and the Kafka timestamp of its first."""
     held_since: tuple[int, float] | None = None
     """Where an open transaction keeps readers from what is behind it, and since when that is known (monotonic)."""
-    alive: bool = True
-    proved: bool = False
-    """The store has done what was asked under this claim."""
     caught_up: bool = False
     """Every transaction in the log has been read."""
     behind_since: float | None = None
@@ -65,19 +57,10 @@ class Ownership:
     """Topics of which so many records wait for transactions that no more are read."""
     high: int = 0
     """Offset after the last transaction that Kafka was lately known to hold."""
-    next_due: int | None = None
-    """When the next customer was lately known to be looked at, epoch ms; None if there is none, or an outage."""
-    outage_ms: int = 0
-    """For how long nothing had come when that was looked at lately, where that is not usual."""
 
     def __post_init__(self) -> None:
-        self.committed = self.start
-        self.heard = list(self.start)
-        self.ends = [None] * len(self.start)
-
-    @property
-    def number(self) -> int:
-        return self.partition.number
+        self.heard = list(self.read_to)
+        self.ends = [None] * len(self.read_to)
 
     def reached_end(self, topic: int, end: int) -> None:
         """Kafka has nothing more to give of the topic (its place in Offsets) up to `end`."""
@@ -89,18 +72,6 @@ class Ownership:
         end = self.ends[0]
         return end[1] if end is not None and end[0] == self.heard[0] else None
 
-    @property
-    def read_all(self) -> bool:
-        """Every topic was read to its end at some time, and what came of it then is worked off."""
-        reached = self.partition.reached
-        return all(end is not None and end[0] <= at for end, at in zip(self.ends, reached, strict=True))
-
-    def acknowledged(self, offsets: Offsets) -> Offsets:
-        """What to tell the group where the loop stands at `offsets`: the position of a reader, for whom markers of
-        transactions are no records. From any thread."""
-        told = zip(offsets, self.partition.start, self.ends, strict=True)
-        return Offsets(*[end[1] if end and end[0] == max(at, start) else max(at, start) for at, start, end in told])
-
     def look_at_end(self, high: int, now: float) -> None:
         """Kafka holds transactions up to `high`: whether more than can be read (time.monotonic)."""
         self.high = max(self.high, high)
@@ -110,23 +81,10 @@ class Ownership:
         elif self.held_since is None or self.held_since[0] != end:
             self.held_since = end, now
 
-    def hand_on(self, records: Sequence[Record]) -> None:
-        """A batch of transactions goes to be worked on."""
-        at = self.committed.transactions
-        waiting = [batch for batch in self.waiting if batch[0] >= at]
+    def hand_on(self, records: Sequence[Record], committed: int) -> None:
+        """A batch of transactions goes to be worked on; those before the offset `committed` have been."""
+        waiting = [batch for batch in self.waiting if batch[0] >= committed]
         self.waiting = (*waiting, (records[-1].offset, records[0].timestamp_ms))
-
-    def lag(self, now_ms: float, now: float) -> tuple[int, float, float]:
-        """Transactions in Kafka that are not committed yet; the age of the oldest, and for how long such have been held
-        back by an open transaction, in seconds. `now` is time.monotonic. From any thread."""
-        at = self.acknowledged(self.committed).transactions
-        since = self.held_since if self.alive else None  # else nothing is read, whoever has written it
-        held = 0.0 if since is None else max(0.0, now - since[1])
-        oldest = next((first for last, first in self.waiting if last >= at), self.seen_ms)
-        behind = max(0, self.high - at)
-        if not behind or (since is not None and at >= since[0]) or not oldest:
-            return behind, held, held
-        return behind, max(held, (now_ms - oldest) / 1_000), held
 
     def polled(self, full: bool, now: float) -> None:
         """A poll brought transactions, as many as one may bring, or fewer, or came to the end (time.monotonic)."""
@@ -136,9 +94,67 @@ class Ownership:
             self.behind_since = now
 
     def behind_seconds(self, now: float) -> float:
-        """For how long more has been waiting in Kafka than a poll takes. From any thread."""
+        """For how long more has been waiting in Kafka than a poll takes."""
         since = self.behind_since
         return 0.0 if since is None else now - since
+
+
+@dataclass(slots=True, eq=False)
+class Working:
+    """How far a partition has been worked off under an ownership. Written by the loop's thread, read by any."""
+
+    committed: Offsets
+    """After the last records that the store has said it has; what is on its way there is not among them."""
+    proved: bool = False
+    """The store has done what was asked under this claim."""
+    next_due: int | None = None
+    """When the next customer was lately known to be looked at, epoch ms; None if there is none, or an outage."""
+    outage_ms: int = 0
+    """For how long nothing had come when that was looked at lately, where that is not usual."""
+
+
+@dataclass(slots=True, eq=False)
+class Ownership:
+    """A batch carries the claim it was read under; once that is no longer alive, the batch is dropped."""
+
+    partition: Partition
+    start: Offsets
+    """Of the first records to read."""
+    reading: Reading = field(init=False)
+    working: Working = field(init=False)
+    alive: bool = True
+    """Set to False once, by whoever ends it, under the loop's lock."""
+
+    def __post_init__(self) -> None:
+        self.reading, self.working = Reading(self.start), Working(self.start)
+
+    @property
+    def number(self) -> int:
+        return self.partition.number
+
+    @property
+    def read_all(self) -> bool:
+        """Every topic was read to its end at some time, and what came of it then is worked off."""
+        reached = self.partition.reached
+        return all(end is not None and end[0] <= at for end, at in zip(self.reading.ends, reached, strict=True))
+
+    def acknowledged(self, offsets: Offsets) -> Offsets:
+        """What to tell the group where the loop stands at `offsets`: the position of a reader, for whom markers of
+        transactions are no records. From any thread."""
+        told = zip(offsets, self.partition.start, self.reading.ends, strict=True)
+        return Offsets(*[end[1] if end and end[0] == max(at, start) else max(at, start) for at, start, end in told])
+
+    def lag(self, now_ms: float, now: float) -> tuple[int, float, float]:
+        """Transactions in Kafka that are not committed yet; the age of the oldest, and for how long such have been held
+        back by an open transaction, in seconds. `now` is time.monotonic. From any thread."""
+        at, reading = self.acknowledged(self.working.committed).transactions, self.reading
+        since = reading.held_since if self.alive else None  # else nothing is read, whoever has written it
+        held = 0.0 if since is None else max(0.0, now - since[1])
+        oldest = next((first for last, first in reading.waiting if last >= at), reading.seen_ms)
+        behind = max(0, reading.high - at)
+        if not behind or (since is not None and at >= since[0]) or not oldest:
+            return behind, held, held
+        return behind, max(held, (now_ms - oldest) / 1_000), held
 
 
 class PolledBatch(NamedTuple):
@@ -208,7 +224,7 @@ def take(
             raise LostRecords(f"{topic}: offsets {at} to {low - 1} have gone from Kafka before they were processed")
         if at > high:
             raise LostRecords(f"{topic}: offsets {high} to {at - 1} were processed, but Kafka ends before them")
-    return Ownership(partition, start, start)
+    return Ownership(partition, start)
 
 
 def _check_count(consumer: Consumer, topic: str, partition: Partition, seconds_max: float) -> None:

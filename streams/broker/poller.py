@@ -113,9 +113,9 @@ class Poller:
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(seconds)
             gauges.held_back_seconds.set(held)
-            gauges.feed_outage_seconds.set(claim.outage_ms / 1_000)
+            gauges.feed_outage_seconds.set(claim.working.outage_ms / 1_000)
             # By the stream's own clock nobody is ever late: it doesn't move while nothing is worked off.
-            due = claim.next_due if self._settings.clock == "wall" else None
+            due = claim.working.next_due if self._settings.clock == "wall" else None
             gauges.due_overdue_seconds.set(0.0 if due is None else max(0.0, time.time() - due / 1_000))
 
     @property
@@ -202,13 +202,13 @@ class Poller:
                 continue  # not ours now; when it is, it will be sought where the store stands
             records = list(map(record_of, messages))
             place = self._topics.index(topic)
-            claim.heard[place] = max(claim.heard[place], records[-1].offset + 1)
+            claim.reading.heard[place] = max(claim.reading.heard[place], records[-1].offset + 1)
             if topic == self._topic:
-                claim.caught_up = False
-                claim.polled(full, time.monotonic())
-                claim.seen_ms = max(claim.seen_ms, *[record.timestamp_ms for record in records])
+                claim.reading.caught_up = False
+                claim.reading.polled(full, time.monotonic())
+                claim.reading.seen_ms = max(claim.reading.seen_ms, *[record.timestamp_ms for record in records])
             else:  # some may have been fetched for a claim before this one
-                read_to = claim.read_to[place]
+                read_to = claim.reading.read_to[place]
                 records = [record for record in records if record.offset >= read_to]
             if records:
                 self._early.setdefault(claim, {}).setdefault(topic, []).extend(records)
@@ -228,21 +228,23 @@ class Poller:
         early, self._early = self._early, {}
         polled_batches = []
         for claim in self._assignment:
-            its, its_now = self.ripe(claim, early.get(claim, {})), now if claim.caught_up else None
+            its, its_now = self.ripe(claim, early.get(claim, {})), now if claim.reading.caught_up else None
             if tick or measure:
                 log = TopicPartition(self._topic, claim.number)
-                claim.look_at_end(self._consumer.get_watermark_offsets(log, cached=True)[1], at)
+                claim.reading.look_at_end(self._consumer.get_watermark_offsets(log, cached=True)[1], at)
             if its or its_now is not None or measure:
                 records, *beside = [its.get(topic, []) for topic in self._topics]
                 if records:
-                    claim.hand_on(records)
-                polled_batches.append(PolledBatch(claim, records, beside, claim.read_to, its_now, wall, measure))
-                claim.read_to = claim.read_to.after(records, *beside)
+                    claim.reading.hand_on(records, claim.working.committed.transactions)
+                polled_batches.append(
+                    PolledBatch(claim, records, beside, claim.reading.read_to, its_now, wall, measure)
+                )
+                claim.reading.read_to = claim.reading.read_to.after(records, *beside)
         return polled_batches
 
     def notice_outages(self) -> None:
         """Says of which partitions the feed has an outage, and no longer of those that are not owned any more."""
-        silent = {claim.number: claim.outage_ms for claim in self._assignment if claim.outage_ms}
+        silent = {claim.number: claim.working.outage_ms for claim in self._assignment if claim.working.outage_ms}
         for number in self._noticed - silent.keys():
             self._health.notice(f"partition {number}", None)
         for number, outage_ms in silent.items():
@@ -258,16 +260,16 @@ class Poller:
         for topic in self._waiting_topics:
             waiting = its.pop(topic, [])
             known = len(waiting)
-            if not claim.caught_up:
-                later = (n for n, record in enumerate(waiting) if record.timestamp_ms > claim.seen_ms)
+            if not claim.reading.caught_up:
+                later = (n for n, record in enumerate(waiting) if record.timestamp_ms > claim.reading.seen_ms)
                 known = next(later, known)
             if waiting[:known]:
                 its[topic] = waiting[:known]
             if waiting[known:]:
                 self._early.setdefault(claim, {})[topic] = waiting[known:]
             full = len(waiting) - known >= self._settings.poll_records_max
-            if full != (topic in claim.on_hold):
-                claim.on_hold ^= {topic}
+            if full != (topic in claim.reading.on_hold):
+                claim.reading.on_hold ^= {topic}
                 self._side_topics.hold(topic, claim.number, full)
         return its
 
@@ -275,10 +277,10 @@ class Poller:
         claim, topic = self._assignment.get(_number(message)), message.topic()
         if error.code() == KafkaError._PARTITION_EOF:
             if claim is not None and topic is not None:
-                claim.reached_end(self._topics.index(topic), message.offset() or 0)
+                claim.reading.reached_end(self._topics.index(topic), message.offset() or 0)
             if claim is not None and topic == self._topic:
-                claim.caught_up = True
-                claim.polled(False, time.monotonic())
+                claim.reading.caught_up = True
+                claim.reading.polled(False, time.monotonic())
         elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
             lost = f"{message.topic()}: the records after those that were processed are no longer in Kafka"
             self._assignment.lose(claim.number, LostRecords(lost))
@@ -298,7 +300,9 @@ class Poller:
         with suppress(KafkaException):  # what is away is told elsewhere
             for claim in self._assignment.unread:
                 log = TopicPartition(self._topic, claim.number)
-                claim.high = max(claim.high, self._consumer.get_watermark_offsets(log, timeout=TICK_SECONDS)[1])
+                claim.reading.high = max(
+                    claim.reading.high, self._consumer.get_watermark_offsets(log, timeout=TICK_SECONDS)[1]
+                )
 
     def _probe(self) -> None:
         """Once Kafka is in trouble an idle consumer would not notice that it is back. Raises GaveUp."""

@@ -255,7 +255,7 @@ class Publisher:
         if not picked:
             return False
         started = time.monotonic()
-        self._behind = all(queue.claim.behind_seconds(started) > BACKLOG_SECONDS for queue, *_ in picked)
+        self._behind = all(queue.claim.reading.behind_seconds(started) > BACKLOG_SECONDS for queue, *_ in picked)
         try:
             self._send(producer, group, picked)
             self._lasted = time.monotonic() - started

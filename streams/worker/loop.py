@@ -164,7 +164,7 @@ class Loop:
         with self._caught(polled.claim):
             self._store.answered()
             if polled.claim.alive:  # else whoever owns the partition now finds what was committed
-                polled.claim.committed = done.position.offsets
+                polled.claim.working.committed = done.position.offsets
                 self._finish(polled, done)
 
     def _finish(self, polled: PolledBatch, done: CommittedBatch) -> None:
@@ -172,7 +172,7 @@ class Loop:
         clock = max(done.position.clock, polled.now or 0)
         offsets = polled.claim.acknowledged(done.position.offsets)
         self._publisher.add(polled.claim, done.outbox, offsets, clock)
-        polled.claim.proved = True
+        polled.claim.working.proved = True
 
     @contextmanager
     def _caught(self, claim: Ownership) -> Iterator[None]:
@@ -234,5 +234,6 @@ class Loop:
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
         claim, next_due = polled.claim, self._store.next_due(number)
-        claim.outage_ms = claim.partition.outage_ms(polled.wall) if claim.caught_up and polled.wall else 0
-        claim.next_due = None if next_due is None or claim.outage_ms else claim.partition.looked_at(next_due)
+        working, caught_up = claim.working, claim.reading.caught_up
+        working.outage_ms = claim.partition.outage_ms(polled.wall) if caught_up and polled.wall else 0
+        working.next_due = None if next_due is None or working.outage_ms else claim.partition.looked_at(next_due)

@@ -137,7 +137,7 @@ MISTAKES = (
         "never-overdue",
         "Nobody is ever overdue, however long nothing is worked off.",
         "streams/broker/poller.py",
-        'due = claim.next_due if self._settings.clock == "wall" else None',
+        'due = claim.working.next_due if self._settings.clock == "wall" else None',
         "due = None",
         "tests/unit/test_river.py::test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_scrape",
     ),

@@ -14,13 +14,13 @@ def claim() -> Ownership:
     """Of a partition whose transactions start at offset 10, and of which nothing was read."""
     partition = claimed(MemoryStore())
     partition.start = Offsets(10, 0, 0)
-    return Ownership(partition, partition.reached, partition.reached)
+    return Ownership(partition, partition.reached)
 
 
 def commits(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
     """The loop stands there, and the store has said that it has it."""
     sends(claim, transactions, outcomes)
-    claim.committed = claim.partition.position.offsets
+    claim.working.committed = claim.partition.position.offsets
 
 
 def sends(claim: Ownership, transactions: int, outcomes: int = 0) -> None:
@@ -39,26 +39,26 @@ def told(claim: Ownership) -> Offsets:
 
 
 def test_all_is_read_once_every_topic_was_read_to_its_end_and_that_is_worked_off(claim: Ownership) -> None:
-    for topic in range(1, len(claim.ends)):
-        claim.reached_end(topic, 0)
+    for topic in range(1, len(claim.reading.ends)):
+        claim.reading.reached_end(topic, 0)
     assert not claim.read_all
-    claim.heard[0] = 15
-    claim.reached_end(0, 17)
+    claim.reading.heard[0] = 15
+    claim.reading.reached_end(0, 17)
     assert not claim.read_all, "it is read, and not yet worked off"
     commits(claim, 14)
     assert not claim.read_all
     commits(claim, 15)
     assert claim.read_all
-    claim.heard[0] = 90
+    claim.reading.heard[0] = 90
     assert claim.read_all, "what comes later is another matter"
 
 
 def test_the_group_is_told_the_readers_position_where_only_markers_come_after_the_last_record(claim: Ownership) -> None:
     assert told(claim) == Offsets(10, 0, 0), "never before the first record that Kafka holds"
-    claim.heard[:] = Offsets(15, 3, 0)
-    claim.reached_end(0, 17)
-    claim.reached_end(1, 4)
-    claim.reached_end(2, 1)
+    claim.reading.heard[:] = Offsets(15, 3, 0)
+    claim.reading.reached_end(0, 17)
+    claim.reading.reached_end(1, 4)
+    claim.reading.reached_end(2, 1)
     commits(claim, 14, 2)
     assert told(claim) == Offsets(14, 2, 1)
     commits(claim, 15, 3)
@@ -70,12 +70,14 @@ def test_the_group_is_told_the_readers_position_where_only_markers_come_after_th
 def test_lag_counts_to_the_end_of_the_log_from_what_is_committed_and_ages_by_the_oldest_that_is_not(
     claim: Ownership,
 ) -> None:
-    claim.look_at_end(15, 0.0)
+    claim.reading.look_at_end(15, 0.0)
     assert claim.lag(50_000, 0.0) == (5, 0, 0), "nobody has seen yet how old they are"
     for first, at_ms in ((10, 20_000), (12, 30_000)):
-        claim.heard[0] = first + 2
-        claim.seen_ms = at_ms
-        claim.hand_on([record(first, at_ms), record(first + 1, at_ms + 500)])
+        claim.reading.heard[0] = first + 2
+        claim.reading.seen_ms = at_ms
+        claim.reading.hand_on(
+            [record(first, at_ms), record(first + 1, at_ms + 500)], claim.working.committed.transactions
+        )
     assert claim.lag(50_000, 0.0) == (5, 30.0, 0)
     sends(claim, 14)
     assert claim.lag(50_000, 0.0) == (5, 30.0, 0), "the store may yet refuse it, or be away"
@@ -83,29 +85,29 @@ def test_lag_counts_to_the_end_of_the_log_from_what_is_committed_and_ages_by_the
     assert claim.lag(50_000, 0.0) == (3, 20.0, 0)
     commits(claim, 14)
     assert claim.lag(50_000, 0.0) == (1, 20.0, 0), "no older than the last that was read"
-    claim.hand_on([record(14, 49_000)])
+    claim.reading.hand_on([record(14, 49_000)], claim.working.committed.transactions)
     assert claim.lag(50_000, 0.0) == (1, 1.0, 0)
     commits(claim, 15)
-    claim.heard[0] = 15
-    claim.reached_end(0, 15)
+    claim.reading.heard[0] = 15
+    claim.reading.reached_end(0, 15)
     assert claim.lag(50_000, 0.0) == (0, 0, 0)
-    assert len(claim.waiting) == 1, "what is committed goes with the next batch"
+    assert len(claim.reading.waiting) == 1, "what is committed goes with the next batch"
 
 
 def test_what_can_not_be_read_is_held_back_since_it_was_seen_at_the_same_place(claim: Ownership) -> None:
-    claim.reached_end(0, 10)
-    claim.look_at_end(10, 100.0)
+    claim.reading.reached_end(0, 10)
+    claim.reading.look_at_end(10, 100.0)
     assert claim.lag(0, 101.0) == (0, 0, 0)
-    claim.look_at_end(210, 102.0)
-    claim.look_at_end(211, 104.0)
+    claim.reading.look_at_end(210, 102.0)
+    claim.reading.look_at_end(211, 104.0)
     assert claim.lag(0, 105.0) == (201, 3.0, 3.0)
-    claim.heard[0] = 12  # the transaction there has ended, a part of what it held is read
-    claim.look_at_end(211, 106.0)
+    claim.reading.heard[0] = 12  # the transaction there has ended, a part of what it held is read
+    claim.reading.look_at_end(211, 106.0)
     assert claim.lag(0, 106.0)[2] == 0
     commits(claim, 12)
-    claim.reached_end(0, 13)
-    claim.look_at_end(211, 107.0)
+    claim.reading.reached_end(0, 13)
+    claim.reading.look_at_end(211, 107.0)
     assert claim.lag(0, 108.0) == (198, 1.0, 1.0)
-    claim.reached_end(0, 211)
-    claim.look_at_end(211, 109.0)
+    claim.reading.reached_end(0, 211)
+    claim.reading.look_at_end(211, 109.0)
     assert claim.lag(0, 110.0) == (0, 0, 0)

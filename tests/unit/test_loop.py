@@ -38,7 +38,7 @@ def test_a_commit_that_is_refused_is_told_as_refused_where_its_partition_is_meas
     publisher = Publisher(settings, nothing, store, nothing, health, metrics, nothing, nothing)
     loop = Loop(Lock(), made, publisher, refusals, metrics)
     partition.claim()
-    claim = Ownership(partition, partition.reached, partition.reached)
+    claim = Ownership(partition, partition.reached)
     store.claim(0)  # by somebody else
     told = salary(0)
     records = [Record(0, 0, told["customer_id"].encode(), msgspec.json.encode(told))]

@@ -56,7 +56,7 @@ class Run:
         publisher = Publisher(made.settings, nothing, self.store, nothing, Health(), self.metrics, nothing, nothing)
         self._loop = Loop(Lock(), made, publisher, self, self.metrics)
         partition.claim()
-        self.claim = Ownership(partition, partition.reached, partition.reached)
+        self.claim = Ownership(partition, partition.reached)
         self._sent: Counter[str] = Counter()
 
     def reclaim(self, claim: Ownership, error: Exception) -> None:
@@ -359,4 +359,4 @@ def test_what_is_measured_of_a_partition_is_what_stands_in_the_store() -> None:
     assert run.value("tracker_due_customers", partition="7") == 2
     assert run.value("tracker_outbox_entries", partition="7") == 3
     assert run.value("tracker_committed_timestamp_seconds", partition="7") == PUBLISHED_AT / 1_000
-    assert run.claim.next_due == run.claim.partition.looked_at(cast(int, run.store.next_due(7)))
+    assert run.claim.working.next_due == run.claim.partition.looked_at(cast(int, run.store.next_due(7)))

@@ -23,7 +23,7 @@ def entry(sequence: int, size: int = 0) -> tuple[int, Outgoing]:
 
 def backlog() -> OutboxQueue:
     partition = SimpleNamespace(number=4, published=None)
-    return OutboxQueue(Ownership(cast(Any, partition), Offsets(), Offsets()))
+    return OutboxQueue(Ownership(cast(Any, partition), Offsets()))
 
 
 def settled(*sequences: int, published: int = 0) -> OutboxQueue:
