@@ -8,9 +8,10 @@ from handlers.aggregates.fold import NEWER_OWN, OWN_DAYS
 from handlers.churn.challenger import CHECK_AT, CHECK_INPUTS, CHECK_LOG_ODDS
 from handlers.churn.run_off import marks_run_off, run_off_mark, runs_off, still_runs_off
 from handlers.churn.schedule import SilenceSchedule, alarms, next_check, number, reaches, see
+from handlers.churn.section import CHURN, DUE, QUIET_UNTIL, RAISED_DUE
 from handlers.kernel.jit import F8, I8, jit
 from handlers.state.day_list import own_days
-from handlers.state.row import DUE, FIRST, LAST_OWN, NEWEST, QUIET_UNTIL, RAISED_DUE, OpenRow
+from handlers.state.row import FIRST, LAST_OWN, NEWEST, OpenRow
 from schemas.units import DAY_MS
 
 GAPS_MIN = 5
@@ -33,7 +34,7 @@ def next_due(s: OpenRow, horizon: int, work: I8) -> int:
 
     `horizon` is the churn model's, in days: the first look then; without one, 0, when the silence is unusual.
     """
-    if s.life[RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
+    if s.sections[CHURN, RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
         return 0
     half = work.shape[0] // 2
     days, counts = work[:half], work[half:]
@@ -54,22 +55,22 @@ def next_due(s: OpenRow, horizon: int, work: I8) -> int:
         return 0
     last = days[n] if horizon == 0 else s.life[LAST_OWN] // DAY_MS
     due = (last + max(quantile, least) + 1) * DAY_MS
-    return int(max(due, s.life[QUIET_UNTIL]))
+    return int(max(due, s.sections[CHURN, QUIET_UNTIL]))
 
 
 @jit
 def after_fold(s: OpenRow, churn: SilenceSchedule, changed: int, at: int, figures: I8, room: I8) -> bool:
     """Keeps DUE right after a transaction at `at` that has changed this of the row (bits of fold.py). Returns whether
     the alert that stood is over: the customer is back."""
-    raised, horizon = s.life[RAISED_DUE], int(churn.weights.horizon)
+    raised, horizon = s.sections[CHURN, RAISED_DUE], int(churn.weights.horizon)
     returned = changed & NEWER_OWN != 0 and raised != 0
     if returned:
-        s.life[RAISED_DUE] = 0
+        s.sections[CHURN, RAISED_DUE] = 0
     if returned or changed & OWN_DAYS != 0:
-        s.life[DUE] = next_due(s, horizon, room)
+        s.sections[CHURN, DUE] = next_due(s, horizon, room)
     if returned and horizon != 0 and _holds(s, churn, raised, at, figures, room):
-        s.life[RAISED_DUE] = raised
-        s.life[DUE] = 0
+        s.sections[CHURN, RAISED_DUE] = raised
+        s.sections[CHURN, DUE] = 0
         return False
     return returned
 
@@ -77,9 +78,9 @@ def after_fold(s: OpenRow, churn: SilenceSchedule, changed: int, at: int, figure
 @jit
 def raise_churn(s: OpenRow) -> None:
     """The due time has passed in silence: the alert stands, and no other is raised within the cooldown."""
-    s.life[RAISED_DUE] = s.life[DUE]
-    s.life[QUIET_UNTIL] = s.life[DUE] + COOLDOWN_DAYS * DAY_MS
-    s.life[DUE] = 0
+    s.sections[CHURN, RAISED_DUE] = s.sections[CHURN, DUE]
+    s.sections[CHURN, QUIET_UNTIL] = s.sections[CHURN, DUE] + COOLDOWN_DAYS * DAY_MS
+    s.sections[CHURN, DUE] = 0
 
 
 @jit
@@ -97,7 +98,7 @@ def alert_on_silence(s: OpenRow, churn: SilenceSchedule, due: int, lost: int, ro
     if churn.weights.horizon > 0:
         now = due - lost
         if now - s.life[LAST_OWN] > (churn.weights.horizon + VALID_DAYS) * DAY_MS:  # of history that came late
-            s.life[DUE] = 0
+            s.sections[CHURN, DUE] = 0
             return False
         if churn.noted:
             note[CHECK_AT] = due
@@ -106,7 +107,7 @@ def alert_on_silence(s: OpenRow, churn: SilenceSchedule, due: int, lost: int, ro
         if alarms(s, churn, now, room):
             return True
         look = next_check(s, churn, now, room)
-        s.life[DUE] = look if look == 0 else look + lost
+        s.sections[CHURN, DUE] = look if look == 0 else look + lost
         return False
     known = s.life[NEWEST] // DAY_MS == s.life[LAST_OWN] // DAY_MS  # the rhythm, still to the day
     if known or lost != 0:
@@ -114,9 +115,9 @@ def alert_on_silence(s: OpenRow, churn: SilenceSchedule, due: int, lost: int, ro
         if own == 0 and not known:
             return True
         if own == 0 or own + lost > due:  # the look was set by a model that has been taken away, or before an outage
-            s.life[DUE] = own if own == 0 else own + lost
+            s.sections[CHURN, DUE] = own if own == 0 else own + lost
             return False
-        s.life[DUE] = own + lost  # where what came late was looked at later
+        s.sections[CHURN, DUE] = own + lost  # where what came late was looked at later
     return True
 
 
@@ -139,13 +140,13 @@ def leaves_in_a_run(
     last, first = s.life[LAST_OWN], s.life[FIRST]
     if before == 0 or last == before or (last + first) // _WEEK_MS == (before + first) // _WEEK_MS:
         return False
-    if s.life[RAISED_DUE] != 0 or last < s.life[QUIET_UNTIL]:
+    if s.sections[CHURN, RAISED_DUE] != 0 or last < s.sections[CHURN, QUIET_UNTIL]:
         return False
     if not runs_off(s, spec, s.life[NEWEST], figures, values, room):
         return False
     see(s, churn, s.life[NEWEST], room)
     keep(churn.inputs, inputs)
-    s.life[RAISED_DUE] = run_off_mark(last)
-    s.life[QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
-    s.life[DUE] = 0
+    s.sections[CHURN, RAISED_DUE] = run_off_mark(last)
+    s.sections[CHURN, QUIET_UNTIL] = (last // DAY_MS + COOLDOWN_DAYS + 1) * DAY_MS
+    s.sections[CHURN, DUE] = 0
     return True

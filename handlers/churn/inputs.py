@@ -10,7 +10,7 @@ import numpy as np
 from handlers.aggregates.evaluate import FEATURE_SPEC, evaluate, sorted_gaps
 from handlers.aggregates.features import FEATURES, Feature, Measure, Unit
 from handlers.kernel.jit import F8, I8, NONE, U8, Mask, jit
-from handlers.state.codec import decode
+from handlers.state.codec import PADDING, LayoutError, decode
 from handlers.state.day_list import own_days
 from handlers.state.row import (
     COUNT,
@@ -24,6 +24,7 @@ from handlers.state.row import (
     OpenRow,
     new_open_row,
 )
+from handlers.state.section_codec import BROKEN
 from schemas.transaction import NO_FLOW_TYPES, TYPES
 from schemas.units import DAY_MS
 
@@ -131,22 +132,26 @@ def fill(s: OpenRow, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I
 
 
 @jit
-def _fill_rows(s: OpenRow, raw: U8, ends: I8, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
+def _fill_rows(s: OpenRow, raw: U8, ends: I8, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> bool:
     start = 0
     for k in range(ends.shape[0]):
-        decode(s, raw, start)
+        if decode(s, raw, start, ends[k], 0) == BROKEN:
+            return False
         fill(s, spec, exact, now, values, out[k], work)
         start = ends[k]
+    return True
 
 
 def inputs_at(rows: Sequence[bytes], now: int) -> F8:
     """The inputs of compact rows in the present layout (upgrade.current) at `now` (epoch ms, not before what they have
-    seen), (rows, inputs)."""
+    seen), (rows, inputs). Raises LayoutError."""
     out = np.empty((len(rows), len(NAMES)))
     s = new_open_row()
-    raw = np.frombuffer(b"".join(rows), np.uint8)
+    raw = np.frombuffer(b"".join([*rows, bytes(PADDING)]), np.uint8)
     ends = np.cumsum([len(row) for row in rows], dtype=np.int64) if rows else np.zeros(0, np.int64)
-    _fill_rows(s, raw, ends, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
+    values = np.empty(len(DECLARED), np.int64)
+    if not _fill_rows(s, raw, ends, DECLARED_SPEC, DECLARED_EXACT, now, values, out, new_room(s)):
+        raise LayoutError("a row is cut short, or a length in it is broken")
     return out
 
 

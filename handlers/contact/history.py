@@ -1,4 +1,4 @@
-"""What has passed between the bank and one customer: the end of the customer's row.
+"""What has passed between the bank and one customer: a section of the customer's row.
 
 Alerts made and how they were answered, what was lately not sent and why, consents, time zone, products. Kept with the
 aggregates in one row, so that whatever a cap counts is committed with the alert that it counts.
@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from handlers.state.codec import LayoutError
 from schemas.alert import Kind
 from schemas.offer import Offer
 from schemas.policy import CONTACTS_MAX, Policy
@@ -31,6 +32,9 @@ SuppressionReason = Literal[
 ]
 SUPPRESSION_REASONS: tuple[SuppressionReason, ...] = get_args(SuppressionReason)
 """Why an alert is not sent; also the label of the metric. The place is stored: add at the end, never reorder."""
+
+CONTACT = 4
+"""The tag of its section."""
 
 SENT, CONTROL, DRY = 0, 1, 2
 """How an alert was made: sent; recorded for a customer of the control group; recorded in a dry run."""
@@ -170,9 +174,12 @@ class ContactHistory(msgspec.Struct, array_like=True):
         return True
 
 
-def history_of(tail: bytes) -> ContactHistory:
-    """The dealings in the end of a row."""
-    return _decoder.decode(tail) if tail else ContactHistory()
+def history_of(section: bytes) -> ContactHistory:
+    """What is in the section, which is empty where there is none. Raises LayoutError."""
+    try:
+        return _decoder.decode(section) if section else ContactHistory()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LayoutError("the contact history in a row is cut short or broken") from error
 
 
 def _needed(contact: Contact, at: int, days: int, policy: Policy, offers: dict[str, Offer]) -> bool:

@@ -7,6 +7,7 @@ from handlers.churn.challenger import CHECK_AT, CHECK_CUSTOMER, CHECK_EVENT
 from handlers.churn.due import after_fold, alert_on_silence, keep, leaves_in_a_run, raise_churn
 from handlers.churn.run_off import run_off
 from handlers.churn.schedule import SilenceSchedule, checked_from
+from handlers.churn.section import CHURN, DUE, RAISED_DUE
 from handlers.engine.findings import (
     FINDING_AT,
     FINDING_AT_EVENT,
@@ -20,9 +21,9 @@ from handlers.engine.findings import (
 )
 from handlers.intake.events import ACCOUNT, AMOUNT, AT, BALANCE, CHANNEL, CLOCK, COUNTS, FLOW, MONEY_IN, TYPE, UNDOES_AT
 from handlers.intake.stream_time import lost_to_outages
-from handlers.kernel.byte_codec import copy_bytes
 from handlers.kernel.jit import I8, NONE, U8, jit
 from handlers.offers.prefilter import MAY_FIT, UNFITTING, Prefilter, prefilter
+from handlers.offers.section import OFFERS, PRODUCT_DUE, TIER
 from handlers.offers.triggers import (
     DEPOSIT_MATURING,
     NOTED,
@@ -34,17 +35,18 @@ from handlers.offers.triggers import (
     watch,
 )
 from handlers.state.codec import decode, encode
-from handlers.state.row import DUE, LAST_OWN, NEWEST, PRODUCT_DUE, RAISED_DUE, ROW_BYTES_MAX, TIER, OpenRow, clear
+from handlers.state.row import LAST_OWN, NEWEST, ROW_BYTES_MAX, OpenRow, clear
+from handlers.state.section_codec import BROKEN, copy_others
 from schemas.units import DAY_MS
 
-DONE, FULL = range(2)
-"""What `advance` stopped for: the end, or no more room."""
+DONE, FULL, UNREADABLE = range(3)
+"""What `advance` stopped for: the end, no more room, or a row that is broken."""
 
 # cursor: where the kernel stands
 CURSOR_CUSTOMER = 0
 CURSOR_NEXT = 1  # place in `order` of the customer's next event
 CURSOR_OPEN = 2  # whether the customer's row is open
-CURSOR_TAIL = 3  # where the customer's contact history starts in `raw`
+CURSOR_SECTIONS = 3  # where the sections of the customer's row start in `raw`
 CURSOR_OUT = 4  # bytes written to the buffer
 CURSOR_FINDINGS = 5  # moments written down
 CURSOR_CHECKS = 6  # looks written down
@@ -53,7 +55,7 @@ CURSOR = 7
 # rows of `told`: what is said of each customer
 DUE_BEFORE, DUE_AFTER = 0, 1  # due times, 0 for never
 ROW_END = 2  # of the new row, in the buffer
-TAIL = 3  # length of the contact history at the row's end
+OTHERS = 3  # length of the sections at the row's end that are not opened
 LATES = 4  # late events
 UNFITTINGS = 5  # moments at which no offer fitted
 UNTIMELIES = 6  # events that came too late to bring a moment
@@ -61,11 +63,17 @@ TOLD = 7
 
 
 @jit
+def _sooner(due: int, other: int) -> int:
+    """The first of two due times, of which 0 is never."""
+    if due == 0 or other == 0:
+        return int(due + other)
+    return int(min(due, other))
+
+
+@jit
 def _earliest(s: OpenRow) -> int:
-    """When the customer must be looked at, 0 for never."""
-    if s.life[DUE] == 0 or s.life[PRODUCT_DUE] == 0:
-        return int(s.life[DUE] + s.life[PRODUCT_DUE])
-    return int(min(s.life[DUE], s.life[PRODUCT_DUE]))
+    """When the customer must be looked at, 0 for never: the first due time of any belief."""
+    return _sooner(s.sections[CHURN, DUE], s.sections[OFFERS, PRODUCT_DUE])
 
 
 @jit
@@ -86,6 +94,7 @@ def advance(
     outages_of: I8,
     wait: int,
     wanted: int,
+    known: int,
     screen: Prefilter,
     tiers: I8,
     churn: SilenceSchedule,
@@ -97,8 +106,8 @@ def advance(
     outages[outages_of[k]]. A due time is looked at `wait` ms after it. What is said of k stands in told[:, k].
 
     What a moment shows is of the row as it was then: at a due time already changed (the alert stands), at an event
-    folded. Contact histories go through unread: they are decided on when all customers have been here, in the order of
-    the stream.
+    folded. Sections of beliefs (`known` has the bits of their tags) are opened; others go through unread, as contact
+    histories: they are decided on when all customers have been here, in the order of the stream.
     """
     horizon = int(churn.weights.horizon)
     while cursor[CURSOR_CUSTOMER] < ends.shape[0]:
@@ -109,10 +118,12 @@ def advance(
             if cursor[CURSOR_OUT] + ROW_BYTES_MAX + ends[k] - start > buffer.shape[0]:
                 return FULL
             if ends[k] > start:
-                cursor[CURSOR_TAIL] = decode(s, raw, start)
+                cursor[CURSOR_SECTIONS] = decode(s, raw, start, ends[k], known)
+                if cursor[CURSOR_SECTIONS] == BROKEN:
+                    return UNREADABLE
             else:
                 clear(s)
-                cursor[CURSOR_TAIL] = start
+                cursor[CURSOR_SECTIONS] = start
             told[DUE_BEFORE, k] = _earliest(s)
             cursor[CURSOR_NEXT] = first_event
             cursor[CURSOR_OPEN] = 1
@@ -130,10 +141,10 @@ def advance(
             due = _earliest(s)
             if due != 0 and due <= clock - wait:
                 before = order[place - 1] if place > first_event else -1
-                is_silence = s.life[DUE] == due
+                is_silence = s.sections[CHURN, DUE] == due
                 if is_silence:
                     if horizon != 0 and due < checked_from(s, churn):
-                        s.life[DUE] = checked_from(s, churn)
+                        s.sections[CHURN, DUE] = checked_from(s, churn)
                         continue
                     note = findings.checks[cursor[CURSOR_CHECKS]]
                     lost = lost_to_outages(outages[outages_of[k]], s.life[LAST_OWN], due)
@@ -145,15 +156,15 @@ def advance(
                     if not silent:
                         continue
                 head[FINDING_CUSTOMER], head[FINDING_EVENT], head[FINDING_CLOCK] = k, before, due
-                head[FINDING_AT_EVENT], head[FINDING_RAISED], head[FINDING_TIER] = 0, 0, s.life[TIER]
+                head[FINDING_AT_EVENT], head[FINDING_RAISED], head[FINDING_TIER] = 0, 0, s.sections[OFFERS, TIER]
                 cursor[CURSOR_FINDINGS] += 1
                 if not is_silence:
                     head[FINDING_BITS], head[FINDING_AT] = DEPOSIT_MATURING, due
                     evaluate(s, spec, due, values, room)
                     product_due_passed(s)
                     continue
-                head[FINDING_BITS], head[FINDING_AT] = SILENT, s.life[DUE]
-                evaluate(s, spec, s.life[DUE], values, room)
+                head[FINDING_BITS], head[FINDING_AT] = SILENT, s.sections[CHURN, DUE]
+                evaluate(s, spec, s.sections[CHURN, DUE], values, room)
                 if horizon != 0:
                     keep(churn.inputs, inputs)
                     run_off(s, due, figures)
@@ -175,7 +186,7 @@ def advance(
                     )
                 cursor[CURSOR_NEXT] = place + 1
                 continue
-            raised = s.life[RAISED_DUE]
+            raised = s.sections[CHURN, RAISED_DUE]
             own_before = s.life[LAST_OWN]
             amount, balance, account = events[event, AMOUNT], events[event, BALANCE], events[event, ACCOUNT:]
             kind, channel, undoes_at = events[event, TYPE], events[event, CHANNEL], events[event, UNDOES_AT]
@@ -193,8 +204,9 @@ def advance(
             if after_fold(s, churn, changed, at, figures, room):
                 bits |= RETURNED
             running = horizon != 0 and leaves_in_a_run(s, churn, spec, own_before, values, inputs, figures, room)
-            if 0 < s.life[DUE] <= clock - wait:  # more of what came late may follow: looked at a day later and more
-                s.life[DUE] = (clock // DAY_MS + 2) * DAY_MS
+            # more of what came late may follow: looked at a day later and more
+            if 0 < s.sections[CHURN, DUE] <= clock - wait:
+                s.sections[CHURN, DUE] = (clock // DAY_MS + 2) * DAY_MS
             cursor[CURSOR_NEXT] = place + 1
             if counts < 0:
                 bits |= REVERSED
@@ -212,14 +224,13 @@ def advance(
                 head[FINDING_AT_EVENT] = 1
                 decided_at = clock if not running and clock < at <= clock + DAY_MS else at  # post-dated: now
                 head[FINDING_CUSTOMER], head[FINDING_EVENT], head[FINDING_AT] = k, event, decided_at
-                head[FINDING_BITS], head[FINDING_RAISED], head[FINDING_TIER] = bits, raised, s.life[TIER]
+                head[FINDING_BITS], head[FINDING_RAISED], head[FINDING_TIER] = bits, raised, s.sections[OFFERS, TIER]
                 head[FINDING_CLOCK] = max(clock, decided_at)
                 cursor[CURSOR_FINDINGS] += 1
         told[DUE_AFTER, k] = _earliest(s)
-        cursor[CURSOR_OUT] = encode(s, buffer, cursor[CURSOR_OUT])
-        told[TAIL, k] = ends[k] - cursor[CURSOR_TAIL]
-        cursor[CURSOR_OUT] = copy_bytes(raw, cursor[CURSOR_TAIL], ends[k], buffer, cursor[CURSOR_OUT])
-        told[ROW_END, k] = cursor[CURSOR_OUT]
+        own_end = encode(s, buffer, cursor[CURSOR_OUT], known)
+        cursor[CURSOR_OUT] = copy_others(raw, cursor[CURSOR_SECTIONS], ends[k], buffer, own_end, known)
+        told[OTHERS, k], told[ROW_END, k] = cursor[CURSOR_OUT] - own_end, cursor[CURSOR_OUT]
         cursor[CURSOR_OPEN] = 0
         cursor[CURSOR_CUSTOMER] = k + 1
     return DONE

@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 from handlers.belief.bits import CHURN_RISK, CUSTOMER_RECORD, RETURNED, REVERSED, RUN_OFF, SILENT
 from handlers.belief.finding import Decider
+from handlers.belief.section import Section
+from handlers.churn import section as churn
 from handlers.churn.decide import ChurnDecider
 from handlers.contact.open_histories import OpenHistories
 from handlers.engine.rules import CompiledRules, Rules
+from handlers.offers import section as offers
 from handlers.offers.decide import OfferDecider
 from handlers.offers.triggers import TRIGGERS
 from schemas.alert import Kind
@@ -35,6 +38,8 @@ class Belief(NamedTuple):
 
     name: str
     """Of its package."""
+    section: Section
+    """What it keeps in a customer's row."""
     kinds: tuple[Kind, ...]
     """Of its alerts: what metrics, caps, kill switch and dry run tell apart."""
     takes: int
@@ -54,14 +59,18 @@ def _offers(step: Deciding) -> Decider:
 
 
 BELIEFS: tuple[Belief, ...] = (
-    Belief("churn", ("churn_risk",), SILENT | RUN_OFF | RETURNED, _churn),
+    Belief("churn", churn.SECTION, ("churn_risk",), SILENT | RUN_OFF | RETURNED, _churn),
     Belief(
         "offers",
+        offers.SECTION,
         ("next_best_offer",),
         reduce(or_, (trigger.bit for trigger in TRIGGERS.values()), RETURNED | REVERSED | CHURN_RISK | CUSTOMER_RECORD),
         _offers,
     ),
 )
+
+KNOWN = sum(1 << belief.section.tag for belief in BELIEFS)
+"""Bits of the tags whose sections the kernel opens."""
 
 
 def deciders(step: Deciding, beliefs: Sequence[Belief] = BELIEFS) -> list[tuple[int, Decider]]:

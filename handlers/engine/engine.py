@@ -23,7 +23,7 @@ from handlers.churn.challenger import (
     Comparison,
     compare,
 )
-from handlers.contact.history import SuppressionReason
+from handlers.contact.history import CONTACT, SuppressionReason
 from handlers.contact.open_histories import OpenHistories
 from handlers.engine.advance import (
     CURSOR,
@@ -35,21 +35,24 @@ from handlers.engine.advance import (
     DUE_AFTER,
     DUE_BEFORE,
     LATES,
+    OTHERS,
     ROW_END,
-    TAIL,
     UNFITTINGS,
+    UNREADABLE,
     UNTIMELIES,
     advance,
 )
-from handlers.engine.beliefs import Deciding, deciders
+from handlers.engine.beliefs import KNOWN, Deciding, deciders
 from handlers.engine.findings import new_findings
 from handlers.engine.order import Pending, decide, findings_of, noted, passed
 from handlers.engine.rules import Rules, compiled
 from handlers.engine.step_input import LEDGER_ID, PartitionInput, StepInput
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import F8, NONE, U8
+from handlers.state.codec import LayoutError
 from handlers.state.row import ROW_BYTES_MAX, new_open_row, new_work
 from handlers.state.row_table import DueTable, RowTable
+from handlers.state.sections import joined, split
 from schemas.alert import Alert
 
 _BUFFER_BYTES = 16 * ROW_BYTES_MAX
@@ -115,10 +118,12 @@ class Engine:
             state = advance(
                 self._row, self._room, self._findings, FEATURE_SPEC, cursor, step_input.raw, step_input.starts,
                 step_input.ends, step_input.order, step_input.event_ends, step_input.events, step_input.clock_ends,
-                step_input.outages, step_input.outages_of, ready.wait, ready.wanted, ready.screen, ready.tiers,
+                step_input.outages, step_input.outages_of, ready.wait, ready.wanted, KNOWN, ready.screen, ready.tiers,
                 ready.watch, self._buffer,
                 step_input.told,
             )  # fmt: skip
+            if state == UNREADABLE:
+                raise LayoutError("a row is cut short, or a length in it is broken")
             first, done = done, int(cursor[CURSOR_CUSTOMER])
             ends[first:done] += sum(map(len, pieces))
             pieces.append(self._buffer[: cursor[CURSOR_OUT]].copy())
@@ -146,22 +151,25 @@ class Engine:
     ) -> None:
         ready, rows = self._compiled, result.rows
         places = {one.customer: one.place for one in findings}
-        tails = step_input.told[TAIL, step_input.row_starts[place] :]
+        others = step_input.told[OTHERS, step_input.row_starts[place] :]
 
-        def cut(customer: str) -> tuple[bytes, bytes]:
-            """The row's figures, and its contact history."""
+        def cut(customer: str) -> tuple[bytes, dict[int, bytes]]:
+            """What the kernel has opened of a row, and the other sections."""
             row = rows.row(places[customer])
-            end = len(row) - int(tails[places[customer]])
-            return row[:end], row[end:]
+            end = len(row) - int(others[places[customer]])
+            return row[:end], split(row[end:])
 
-        def tail(customer: str) -> bytes:
-            return cut(customer)[1]
+        def stored(customer: str) -> bytes:
+            return cut(customer)[1].get(CONTACT, b"")
 
-        histories = OpenHistories(tail, self._rules.policy, self._rules.control_key, ready.offers)
+        histories = OpenHistories(stored, self._rules.policy, self._rules.control_key, ready.offers)
         asked = deciders(Deciding(part.partition, self._rules, ready, histories, part.ledger))
         where = {"topic": self._topic, "partition": part.partition}
         result.alerts = decide(findings, step_input.batches[place], where, asked, part.now)
-        changed = {places[one]: cut(one)[0] + history for one, history in histories.encoded().items()}
+        changed: dict[int, bytes] = {}
+        for one, history in histories.encoded().items():
+            opened, sections = cut(one)
+            changed[places[one]] = opened + joined({**sections, CONTACT: history})
         result.suppressed = histories.suppressed
         for _, decider in asked:
             for name, count in decider.counted().items():

@@ -28,13 +28,14 @@ from handlers.kernel.customer_ids import ACCOUNT_WORDS, distinct, ids_of, names_
 from handlers.kernel.jit import I8
 from handlers.kernel.text import words_of
 from handlers.offers.triggers import CARD, CARD_TENTHS, DEPOSIT, FORGET, LOAN, LOAN_TENTHS, NOTED, PRODUCT
-from handlers.state.codec import VERSION, LayoutError
+from handlers.state.codec import PADDING, VERSION, LayoutError
 from handlers.state.row_table import LEDGER, RowTable
 from schemas.customer_event import CustomerEvent
 from schemas.units import moment_ms
 
 LEDGER_ID = ids_of([LEDGER])
 NO_OUTAGES = StreamTime().outages
+_PADDING = np.zeros(PADDING, np.uint8)
 
 
 class PartitionInput(NamedTuple):
@@ -168,7 +169,7 @@ class StepInput:
             ends.append(part.rows.ends[:-1] + raw_start)
             raw_start += len(part.rows.raw)
         self.ids = np.concatenate([part.rows.ids[:-1] for part in parts])
-        self.raw = np.concatenate([part.rows.raw for part in parts])
+        self.raw = np.concatenate([*(part.rows.raw for part in parts), _PADDING])
         self.starts, self.ends = np.concatenate(starts), np.concatenate(ends)
         if (self.raw[self.starts[self.ends > self.starts]] != VERSION).any():  # the kernel would read whatever is there
             raise LayoutError("a row was not brought to the present layout before the step")

@@ -12,6 +12,7 @@ from handlers.belief.bits import CHURN_RISK
 from handlers.intake.events import UNDOES_AT
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, jit
+from handlers.offers.section import OFFERS, PRODUCT_DUE, TIER
 from handlers.state.day_list import open_days
 from handlers.state.row import (
     ACCOUNT_AT,
@@ -26,8 +27,6 @@ from handlers.state.row import (
     FIRST,
     IN,
     NEWEST,
-    PRODUCT_DUE,
-    TIER,
     TILE,
     TILE_IN,
     TILE_OUT,
@@ -205,8 +204,8 @@ def moved_up(s: OpenRow, at: int, amount: int, tiers: I8) -> bool:
     tier = 1
     while tier <= tiers.shape[0] and money >= tiers[tier - 1]:
         tier += 1
-    before = s.life[TIER]
-    s.life[TIER] = tier
+    before = s.sections[OFFERS, TIER]
+    s.sections[OFFERS, TIER] = tier
     return bool(before != 0 and tier > before and s.life[FIRST] <= at - 90 * DAY_MS)
 
 
@@ -274,7 +273,7 @@ def product_due_passed(s: OpenRow) -> None:
     """The time to look at deposits has come: those are watched no longer."""
     kept = 0
     for k in range(s.size[WATCHES]):
-        if s.watches[k, WATCH_AT] == 0 or s.watches[k, WATCH_AT] > s.life[PRODUCT_DUE]:
+        if s.watches[k, WATCH_AT] == 0 or s.watches[k, WATCH_AT] > s.sections[OFFERS, PRODUCT_DUE]:
             copy(s.watches, kept, k)
             kept += 1
     s.size[WATCHES] = kept
@@ -283,11 +282,11 @@ def product_due_passed(s: OpenRow) -> None:
 
 @jit
 def _look_next(s: OpenRow) -> None:
-    s.life[PRODUCT_DUE] = 0
+    s.sections[OFFERS, PRODUCT_DUE] = 0
     for k in range(s.size[WATCHES]):
         at = s.watches[k, WATCH_AT]
-        if at != 0 and (s.life[PRODUCT_DUE] == 0 or at < s.life[PRODUCT_DUE]):
-            s.life[PRODUCT_DUE] = at
+        if at != 0 and (s.sections[OFFERS, PRODUCT_DUE] == 0 or at < s.sections[OFFERS, PRODUCT_DUE]):
+            s.sections[OFFERS, PRODUCT_DUE] = at
 
 
 @jit

@@ -7,10 +7,11 @@ import numpy as np
 from handlers.aggregates.evaluate import FEATURE_SPEC, evaluate
 from handlers.aggregates.features import FEATURES
 from handlers.aggregates.snapshot import FeatureValues
-from handlers.contact.history import ContactHistory, history_of
+from handlers.churn.section import CHURN, RAISED_DUE
+from handlers.contact.history import CONTACT, ContactHistory, history_of
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.profile.upgrade import current
-from handlers.state.codec import decode
+from handlers.state.codec import PADDING, LayoutError, decode
 from handlers.state.day_list import open_days
 from handlers.state.row import (
     ACCOUNT_AT,
@@ -20,7 +21,6 @@ from handlers.state.row import (
     DAY_MIX,
     DAY_OWN,
     DAYS,
-    RAISED_DUE,
     TILE,
     TILE_COUNT,
     TILE_IN,
@@ -28,6 +28,8 @@ from handlers.state.row import (
     OpenRow,
     new_open_row,
 )
+from handlers.state.section_codec import BROKEN
+from handlers.state.sections import split
 
 
 class ActiveDay(NamedTuple):
@@ -50,9 +52,12 @@ def _opened(row: bytes) -> OpenRow:
 
 
 def _split(row: bytes) -> tuple[OpenRow, bytes]:
+    """The row, opened, and the bytes of its sections."""
     row, s = current(row), new_open_row()
-    end = decode(s, np.frombuffer(row, np.uint8), 0)
-    return s, row[end:]
+    sections = decode(s, np.frombuffer(row + bytes(PADDING), np.uint8), 0, len(row), 1 << CHURN)
+    if sections == BROKEN:
+        raise LayoutError("a row is cut short, or a length in it is broken")
+    return s, row[sections:]
 
 
 def profile(row: bytes, now: int) -> dict[str, int | float | None]:
@@ -75,12 +80,12 @@ def accounts(row: bytes) -> list[tuple[str, int, int]]:
 
 def contact_history(row: bytes) -> ContactHistory:
     """What has passed between the bank and the customer."""
-    return history_of(_split(row)[1])
+    return history_of(split(_split(row)[1]).get(CONTACT, b""))
 
 
 def churn_raised_at(row: bytes) -> int | None:
     """The due time (epoch ms) of the churn alert that stands for the customer, None if none does."""
-    return int(_opened(row).life[RAISED_DUE]) or None
+    return int(_opened(row).sections[CHURN, RAISED_DUE]) or None
 
 
 def active_days(row: bytes) -> list[ActiveDay]:

@@ -1,30 +1,26 @@
 """A row as bytes, as it stands in Redis: varints, newest tile first, empty tiles left out.
 
     version     1 byte
-    life        FIRST, LAST-FIRST, LAST-LAST_OWN, NEWEST-LAST, COUNT, IN, OUT, CHANNELS_SEEN, DUE, RAISED_DUE,
-                QUIET_UNTIL, LOOK, TIER
-    accounts    how many; each: id, balance, NEWEST-at
-    watches     how many; each: the account's id, kind, level, when
-                id = -bytes shared with the id before it, if these are two or more; how many more; these
+    life        FIRST, LAST-FIRST, LAST-LAST_OWN, NEWEST-LAST, COUNT, IN, OUT, CHANNELS_SEEN
+    accounts    how many; each: id (id_codec.py), balance, NEWEST-at
     five, hour  how many; each: steps back from the tile before it (the first: from NEWEST's tile), head, in, out
                 head = count << 2 | has in | has out << 1
-    day         how many; each: see days.py
-    dealings    the rest: what was offered and answered, consents and products (dealings.py); empty for most
+    day         how many; each: see day_list.py
+    sections    the rest: what beliefs keep, and the contact history (section_codec.py)
 
-Every number is a varint (varint.py), but the version, id bytes, and what days.py says. upgrade.py brings a row of an
-older version up to this one.
+Every number is a varint (byte_codec.py), but the version, id bytes, and what day_list.py and section_codec.py say.
+profile/upgrade.py brings a row of an older version up to this one.
 """
 
-import numpy as np
-
 from handlers.kernel.byte_codec import copy_bytes, get, put
-from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, U8, jit
 from handlers.state.day_list import put_days, skim_days
+from handlers.state.id_codec import get_id, put_id
 from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
     ACCOUNTS,
+    ACCOUNTS_MAX,
     COUNT,
     FIRST,
     FIVE_KEPT,
@@ -40,19 +36,20 @@ from handlers.state.row import (
     TILE_COUNT,
     TILE_IN,
     TILE_OUT,
-    WATCH_AT,
-    WATCH_KIND,
-    WATCHES,
     OpenRow,
     clear,
 )
+from handlers.state.section_codec import BROKEN, get_sections, put_sections
 from schemas.units import DAY_MS, HOUR_MS
 
-VERSION = 2
+VERSION = 3
+
+PADDING = 256
+"""So many bytes must there be behind the last row of an array."""
 
 
 class LayoutError(ValueError):
-    """The bytes are not a row of a version that this program knows."""
+    """The bytes are not a row of a version that this program knows, or are cut short or broken."""
 
 
 @jit
@@ -76,8 +73,10 @@ def _put_tiles(to: U8, at: int, tiles: I8, n: int, newest: int, kept: int) -> in
 
 
 @jit
-def _get_tiles(row: U8, at: int, tiles: I8, newest: int) -> tuple[int, int]:
+def _get_tiles(row: U8, at: int, end: int, tiles: I8, newest: int) -> tuple[int, int]:
     n, at = get(row, at)
+    if at > end or n < 0 or n > tiles.shape[0]:
+        return 0, BROKEN
     tile = newest
     for k in range(n - 1, -1, -1):
         step, at = get(row, at)
@@ -91,53 +90,15 @@ def _get_tiles(row: U8, at: int, tiles: I8, newest: int) -> tuple[int, int]:
             tiles[k, TILE_IN], at = get(row, at)
         if head & 2:
             tiles[k, TILE_OUT], at = get(row, at)
+        if at > end:
+            return 0, BROKEN
     return n, at
 
 
 @jit
-def _put_id(to: U8, at: int, entries: I8, k: int) -> int:
-    """Of entry k, by what it shares with the one before."""
-    words = entries[k]
-    last = ACCOUNT_WORDS - 1
-    while last >= 0 and words[last] == 0:
-        last -= 1
-    length = 8 * (last + 1)
-    while length > 0 and (words[last] >> (((length - 1) & 7) << 3)) & 255 == 0:
-        length -= 1
-    shared = 0
-    if k > 0:
-        before = entries[k - 1]
-        while shared < length and ((words[shared >> 3] ^ before[shared >> 3]) >> ((shared & 7) << 3)) & 255 == 0:
-            shared += 1
-    if shared > 1:  # else it would not be shorter
-        at = put(to, at, -shared)
-    else:
-        shared = 0
-    at = put(to, at, length - shared)
-    for b in range(shared, length):
-        to[at + b - shared] = (words[b >> 3] >> ((b & 7) << 3)) & 255
-    return at + length - shared
-
-
-@jit
-def _get_id(row: U8, at: int, entries: I8, k: int) -> int:
-    words = entries[k]
-    words[:ACCOUNT_WORDS] = 0
-    length, at = get(row, at)
-    shared = 0
-    if length < 0:
-        shared = -length
-        length, at = get(row, at)
-        for b in range(shared):
-            words[b >> 3] |= entries[k - 1, b >> 3] & (np.int64(255) << ((b & 7) << 3))
-    for b in range(shared, shared + length):
-        words[b >> 3] |= np.int64(row[at + b - shared]) << ((b & 7) << 3)
-    return at + length
-
-
-@jit
-def encode(s: OpenRow, to: U8, at: int) -> int:
-    """Writes the row from place `at`; returns the place after it. `to` has ROW_BYTES_MAX left."""
+def encode(s: OpenRow, to: U8, at: int, known: int) -> int:
+    """Writes the row from place `at`; returns the place after it. `to` has ROW_BYTES_MAX left. `known` has the bits of
+    the tags of beliefs' sections."""
     to[at] = VERSION
     life = s.life
     at = put(to, at + 1, life[FIRST])
@@ -149,22 +110,22 @@ def encode(s: OpenRow, to: U8, at: int) -> int:
     at = put(to, at, s.size[ACCOUNTS])
     for k in range(s.size[ACCOUNTS]):
         account = s.accounts[k]
-        at = _put_id(to, at, s.accounts, k)
+        at = put_id(to, at, s.accounts, k)
         at = put(to, at, account[ACCOUNT_BALANCE])
         at = put(to, at, life[NEWEST] - account[ACCOUNT_AT])
-    at = put(to, at, s.size[WATCHES])
-    for k in range(s.size[WATCHES]):
-        at = _put_id(to, at, s.watches, k)
-        for field in range(WATCH_KIND, WATCH_AT + 1):
-            at = put(to, at, s.watches[k, field])
     at = _put_tiles(to, at, s.five, s.size[FIVES], life[NEWEST] // FIVE_MS, FIVE_KEPT)
     at = _put_tiles(to, at, s.hour, s.size[HOURS], life[NEWEST] // HOUR_MS, HOUR_KEPT)
-    return put_days(s, to, at, life[NEWEST] // DAY_MS)
+    at = put_days(s, to, at, life[NEWEST] // DAY_MS)
+    return put_sections(s, to, at, known)
 
 
 @jit
-def decode(s: OpenRow, row: U8, at: int) -> int:
-    """Opens the row that starts at place `at`; returns where its dealings start. It is of this version."""
+def decode(s: OpenRow, row: U8, at: int, end: int, known: int) -> int:
+    """Opens row[at:end], of this version; returns where its sections start. `known` as for encode.
+
+    BROKEN where it is cut short, or a length or a number of things cannot be; of such a row up to PADDING bytes behind
+    `end` are looked at.
+    """
     clear(s)
     start = at
     life = s.life
@@ -176,20 +137,26 @@ def decode(s: OpenRow, row: U8, at: int) -> int:
     life[NEWEST] += life[LAST]
     for k in range(COUNT, LIFE_FIELDS):
         life[k], at = get(row, at)
-    s.size[ACCOUNTS], at = get(row, at)
-    for k in range(s.size[ACCOUNTS]):
+    n, at = get(row, at)
+    if at > end or n < 0 or n > ACCOUNTS_MAX:
+        return BROKEN
+    for k in range(n):
         account = s.accounts[k]
-        at = _get_id(row, at, s.accounts, k)
+        at = get_id(row, at, s.accounts, k)
+        if at == BROKEN or at > end:
+            return BROKEN
         account[ACCOUNT_BALANCE], at = get(row, at)
         since, at = get(row, at)
         account[ACCOUNT_AT] = life[NEWEST] - since
-    s.size[WATCHES], at = get(row, at)
-    for k in range(s.size[WATCHES]):
-        at = _get_id(row, at, s.watches, k)
-        for field in range(WATCH_KIND, WATCH_AT + 1):
-            s.watches[k, field], at = get(row, at)
-    s.size[FIVES], at = _get_tiles(row, at, s.five, life[NEWEST] // FIVE_MS)
-    s.size[HOURS], at = _get_tiles(row, at, s.hour, life[NEWEST] // HOUR_MS)
-    end = skim_days(s, row, at, start, life[NEWEST] // DAY_MS)
-    copy_bytes(row, start, end, s.stored, 0)
-    return end
+    s.size[ACCOUNTS] = n
+    s.size[FIVES], at = _get_tiles(row, at, end, s.five, life[NEWEST] // FIVE_MS)
+    if at == BROKEN:
+        return BROKEN
+    s.size[HOURS], at = _get_tiles(row, at, end, s.hour, life[NEWEST] // HOUR_MS)
+    if at == BROKEN:
+        return BROKEN
+    at = skim_days(s, row, at, end, start, life[NEWEST] // DAY_MS)
+    if at == BROKEN or at - start > s.stored.shape[0] or not get_sections(s, row, at, end, known):
+        return BROKEN
+    copy_bytes(row, start, at, s.stored, 0)
+    return at

@@ -61,10 +61,12 @@ def own_days(s: OpenRow, days: I8) -> int:
 
 
 @jit
-def skim_days(s: OpenRow, row: U8, at: int, start: int, newest: int) -> int:
+def skim_days(s: OpenRow, row: U8, at: int, end: int, start: int, newest: int) -> int:
     """Finds the days in `row` from place `at` on: whether the customer was active, and where each is in s.stored, which
-    has what `row` has from `start` on. Returns the place after them."""
+    has what `row` has from `start` on. Returns the place after them, -1 where they cannot be within `end`."""
     n, at = get(row, at)
+    if at > end or n < 0 or n > s.day.shape[0]:
+        return -1
     tile = newest
     for k in range(n - 1, -1, -1):
         step = np.int64(row[at])
@@ -74,6 +76,8 @@ def skim_days(s: OpenRow, row: U8, at: int, start: int, newest: int) -> int:
             back, at = get(row, at)
         if length == _LENGTH_MAX:
             length, at = get(row, at)
+        if length < 1 or length > end - at:
+            return -1
         tile -= back
         day = s.day[k]
         day[TILE] = tile
@@ -83,6 +87,26 @@ def skim_days(s: OpenRow, row: U8, at: int, start: int, newest: int) -> int:
         at += length
         day[DAY_END] = at - start
     s.size[DAYS] = n
+    return at
+
+
+@jit
+def skip_days(row: U8, at: int, end: int) -> int:
+    """The place after the days that stand in `row` from place `at` on, -1 where they cannot be within `end`."""
+    n, at = get(row, at)
+    if at > end or n < 0:
+        return -1
+    for _ in range(n):
+        step = int(row[at])
+        at += 1
+        length = step & _LENGTH_MAX
+        if step >> 5 == _BACK_MAX:
+            _, at = get(row, at)
+        if length == _LENGTH_MAX:
+            length, at = get(row, at)
+        if length < 1 or length > end - at:
+            return -1
+        at += length
     return at
 
 

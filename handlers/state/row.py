@@ -22,7 +22,7 @@ DAY_KEPT = 180
 ACCOUNTS_MAX = 64
 WATCHES_MAX = 8
 
-# life: figures of the whole life, and the state of decisions. Times are epoch ms, 0 is none.
+# life: figures of the whole life. Times are epoch ms, 0 is none.
 FIRST = 0  # earliest transaction
 LAST = 1  # latest transaction
 LAST_OWN = 2  # latest transaction that the customer made
@@ -31,12 +31,7 @@ COUNT = 4
 IN = 5
 OUT = 6
 CHANNELS_SEEN = 7  # bit by place in CHANNELS, and ACCOUNTS_LOST
-DUE = 8  # when to look at the customer again
-RAISED_DUE = 9  # due time of the churn alert that stands
-QUIET_UNTIL = 10  # no churn alert before
-PRODUCT_DUE = 11  # when a deposit is to be looked at
-TIER = 12  # place among the tiers, from 1; 0 is not known
-LIFE_FIELDS = 13
+LIFE_FIELDS = 8
 
 ACCOUNTS_LOST = 1 << 12
 """In CHANNELS_SEEN: the customer has had more than ACCOUNTS_MAX accounts, and not all balances are known."""
@@ -77,6 +72,10 @@ WATCH_LEVEL = ACCOUNT_WORDS + 1  # balance at which a card is near its limit, a 
 WATCH_AT = ACCOUNT_WORDS + 2  # when to look at a deposit
 WATCH_FIELDS = ACCOUNT_WORDS + 3
 
+# numbers of beliefs' sections, by tag (belief/section.py)
+SECTIONS_MAX = 16
+SECTION_NUMBERS_MAX = 8
+
 # places in size
 FIVES = 0
 HOURS = 1
@@ -86,8 +85,8 @@ WATCHES = 4
 SIZES = 5
 
 ROW_BYTES_MAX = 56_000
-"""No row is longer, dealings not counted: 12 + 168 tiles of at most 33 bytes, 180 days of at most 240, 64 accounts, 8
-watches."""
+"""No row is longer, but for sections that are not opened: 12 + 168 tiles of at most 33 bytes, 180 days of at most 240,
+64 accounts, 8 watches, 15 sections of 8 numbers."""
 
 MINOR_LIMIT = 1 << 62
 """Sums stop here instead of overflowing."""
@@ -102,6 +101,8 @@ class OpenRow(NamedTuple):
     day: I8
     accounts: I8
     watches: I8
+    sections: I8
+    """(SECTIONS_MAX, SECTION_NUMBERS_MAX)."""
     size: I8
     stored: NDArray[np.uint8]
     """The row's bytes as they were read, for days that are not opened."""
@@ -117,6 +118,7 @@ def new_open_row() -> OpenRow:
         np.zeros((DAY_KEPT + spare, DAY_FIELDS), np.int64),
         np.zeros((ACCOUNTS_MAX + 1, ACCOUNT_FIELDS), np.int64),
         np.zeros((WATCHES_MAX + 1, WATCH_FIELDS), np.int64),
+        np.zeros((SECTIONS_MAX, SECTION_NUMBERS_MAX), np.int64),
         np.zeros(SIZES, np.int64),
         np.zeros(ROW_BYTES_MAX, np.uint8),
     )
@@ -126,6 +128,7 @@ def new_open_row() -> OpenRow:
 def clear(s: OpenRow) -> None:
     """Makes the row empty."""
     s.life[:] = 0
+    s.sections[:] = 0
     s.size[:] = 0
 
 

@@ -172,7 +172,10 @@ local function read_days(byte, number, tile, place)
   return days
 end
 
--- What stands behind the days, the customer's dealings, is not looked at.
+-- Numbers of beliefs that stood among the lifetime figures, by version; later ones have them in sections.
+local FIGURES_OF_BELIEFS = { 3, 5 }
+
+-- What stands behind the days, the sections, is not looked at.
 local function opened(row)
   local version = row:byte(1)
   local byte, number, skip_id, place = reader(row)
@@ -183,7 +186,7 @@ local function opened(row)
   local newest = last + number()
   s.life = { number(), number(), number() }
   s.accounts_lost = floor(number() / ROW.accounts_lost) % 2 == 1
-  for _ = 2, version == 1 and 4 or ROW.life_after_sums do number() end
+  for _ = 1, FIGURES_OF_BELIEFS[version] or 0 do number() end
   s.balances = {}
   for k = 1, number() do
     skip_id()
@@ -192,7 +195,7 @@ local function opened(row)
   end
   if version == 1 then
     for _ = 1, 2 * number() do number() end
-  else
+  elseif version == 2 then
     for _ = 1, number() do
       skip_id()
       for _ = 1, 3 do number() end
@@ -356,7 +359,7 @@ local function profile(keys, args)
   if not wanted then return redis.error_reply('ERR tracker_profile: no such feature, see docs/features.md') end
   local row = redis.call('GET', keys[1])
   if not row then return false end
-  if row:byte(1) ~= 1 and row:byte(1) ~= ROW.version then
+  if row:byte(1) > ROW.version then
     return redis.error_reply('ERR tracker_profile: the row has a later layout version than ' .. ROW.version)
   end
   local s, answer = opened(row), {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from handlers.aggregates.features import FEATURES, Measure
 from handlers.state.codec import VERSION
-from handlers.state.row import ACCOUNTS_LOST, CHANNEL_COUNT, DAY_KEPT, LIFE_FIELDS, MINOR_LIMIT, OUT
+from handlers.state.row import ACCOUNTS_LOST, CHANNEL_COUNT, DAY_KEPT, MINOR_LIMIT
 
 _TEMPLATE = Path(__file__).with_name("profile.lua").read_text("utf-8")
 _ROW = {
@@ -14,7 +14,6 @@ _ROW = {
     "types_1": 15,
     "accounts_lost": ACCOUNTS_LOST,
     "days_kept": DAY_KEPT,
-    "life_after_sums": LIFE_FIELDS - OUT - 1,
     "minor_limit": MINOR_LIMIT,
 }
 

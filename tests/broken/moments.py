@@ -15,8 +15,8 @@ MISTAKES = (
         "earliest",
         "A deposit is not looked at while a silence is due later.",
         "handlers/engine/advance.py",
-        "return int(min(s.life[DUE], s.life[PRODUCT_DUE]))",
-        "return int(s.life[DUE])",
+        "return int(min(due, other))",
+        "return int(due)",
         "tests/unit/test_run_off.py::test_a_deposit_is_looked_at_before_a_silence_that_is_due_later",
     ),
     Mistake(

@@ -65,8 +65,8 @@ MISTAKES = (
         "history-flaps",
         "History that comes late is judged booking by booking.",
         "handlers/engine/advance.py",
-        "            if 0 < s.life[DUE] <= clock - wait:",
-        "            if s.life[DUE] < 0:",
+        "            if 0 < s.sections[CHURN, DUE] <= clock - wait:",
+        "            if s.sections[CHURN, DUE] < 0:",
         "tests/unit/test_of_the_past.py::test_a_branch_whose_history_comes_late_is_judged_by_where_its_customers_stand",
     ),
     Mistake(

@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from handlers.aggregates.features import FEATURES
-from handlers.contact.history import ContactHistory
+from handlers.contact.history import CONTACT, ContactHistory
+from handlers.engine.beliefs import BELIEFS, KNOWN
 from handlers.profile.customer import profile
 from handlers.state import codec
 from handlers.state.row import (
@@ -37,6 +38,7 @@ from handlers.state.row import (
     MIX_FIELDS,
     NEWEST,
     ROW_BYTES_MAX,
+    SECTION_NUMBERS_MAX,
     TILE,
     TILE_COUNT,
     TILE_IN,
@@ -46,11 +48,15 @@ from handlers.state.row import (
     OpenRow,
     new_open_row,
 )
+from handlers.state.sections import joined
 from schemas.units import DAY_MS, HOUR_MS
 from streams.store.port import Changes, Position
 from streams.store.profile_library import EDITION, supersedes
 from streams.store.redis_store import RedisStore, redis_client
 from streams.store.routing import OneServer
+from tests.bank import day
+from tests.unit.test_compatibility import ROW_1
+from tests.unit.test_sections import ROW_2
 
 START = 1_700_000_000_000
 EXACT = 2**53
@@ -117,12 +123,14 @@ def drawn(chance: random.Random) -> tuple[bytes, int]:
         name = bytes(chance.choice(b"AZ09-/") for _ in range(chance.choice((1, 9, 40))))
         watch[:ACCOUNT_BALANCE] = np.frombuffer(name.ljust(8 * ACCOUNT_BALANCE, b"\0"), np.int64)
         watch[ACCOUNT_BALANCE:] = chance.choice((-2, -3, -4)), amount(chance), newest + chance.randrange(DAY_MS)
+    for belief in BELIEFS:
+        s.sections[belief.section.tag] = [amount(chance) for _ in range(SECTION_NUMBERS_MAX)]
     fill_tiles(chance, s, FIVES, newest // FIVE_MS, FIVE_KEPT)
     fill_tiles(chance, s, HOURS, newest // HOUR_MS, HOUR_KEPT)
     fill_tiles(chance, s, DAYS, newest // DAY_MS, DAY_KEPT)
     buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
-    dealings = chance.choice((b"", ContactHistory(consents={1: newest}).encoded()))
-    return buffer[: codec.encode(s, buffer, 0)].tobytes() + dealings, newest
+    history = chance.choice((b"", ContactHistory(consents={1: newest}).encoded()))
+    return buffer[: codec.encode(s, buffer, 0, KNOWN)].tobytes() + joined({CONTACT: history}), newest
 
 
 def served(flat: list[str | None]) -> dict[str, int | float | None]:
@@ -148,6 +156,16 @@ def test_every_feature_of_every_row_is_what_the_handlers_compute(
             assert "-0" not in flat
 
 
+@pytest.mark.parametrize("row", [ROW_1, ROW_2], ids=["layout 1", "layout 2"])
+def test_rows_of_layouts_before_are_read_as_the_handlers_read_them(
+    store: RedisStore, reader: redis.Redis, partition: int, row: bytes
+) -> None:
+    store.commit(partition, store.claim(partition), 1, 0, Changes({"ann": row}))
+    for later in (24, 41, 100):
+        flat = reader.fcall_ro("tracker_profile", 1, f"{{{partition}}}:c:ann", day(later))
+        assert served(flat) == profile(row, day(later))
+
+
 def test_whole_numbers_are_right_up_to_two_to_the_53rd(store: RedisStore, reader: redis.Redis, partition: int) -> None:
     rows = {}
     for name, value in {"top": EXACT, "bottom": -EXACT, "odd": EXACT - 1, "zero": 0}.items():
@@ -157,7 +175,7 @@ def test_whole_numbers_are_right_up_to_two_to_the_53rd(store: RedisStore, reader
         s.accounts[0] = 1
         s.accounts[0, ACCOUNT_BALANCE] = value
         buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
-        rows[name] = buffer[: codec.encode(s, buffer, 0)].tobytes()
+        rows[name] = buffer[: codec.encode(s, buffer, 0, KNOWN)].tobytes()
     store.commit(partition, store.claim(partition), 1, 0, Changes(rows))
     for name, row in rows.items():
         flat = reader.fcall_ro("tracker_profile", 1, f"{{{partition}}}:c:{name}", START, "balance", "in_life")

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from handlers.churn.section import CHURN, DUE
+from handlers.engine.beliefs import KNOWN
 from handlers.profile.upgrade import current
 from handlers.state.codec import VERSION, decode
-from handlers.state.row import DUE, new_open_row
+from handlers.state.row import new_open_row
 from streams.store.port import Changes
 from tests.faults.audit import Figures
 from tests.faults.killing import sliced
@@ -82,8 +84,9 @@ def _customers(number: int) -> list[str]:
 
 def _due(row: bytes) -> int | None:
     scratch = new_open_row()
-    decode(scratch, np.frombuffer(current(row), np.uint8), 0)
-    return int(scratch.life[DUE]) or None
+    row = current(row)
+    decode(scratch, np.frombuffer(row, np.uint8), 0, len(row), KNOWN)
+    return int(scratch.sections[CHURN, DUE]) or None
 
 
 ROWS = (

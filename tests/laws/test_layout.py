@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.engine.beliefs import BELIEFS, KNOWN
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.state.codec import decode, encode
 from handlers.state.day_codec import open_day
@@ -39,6 +40,7 @@ from handlers.state.row import (
     MIX_FIELDS,
     NEWEST,
     ROW_BYTES_MAX,
+    SECTION_NUMBERS_MAX,
     TILE,
     TILE_COUNT,
     TILE_FIELDS,
@@ -73,6 +75,8 @@ class Tile(NamedTuple):
 moments = st.integers(1, 4_102_444_800_000)
 counts = st.one_of(st.integers(-3, 3), st.integers(-(10**6), 10**6))
 sums = st.one_of(st.just(0), st.integers(-MINOR_LIMIT, MINOR_LIMIT), st.integers(-200, 200))
+kept = st.one_of(st.just(0), moments, sums)
+"""Of a section: as many as a newer program may have."""
 balances = st.integers(-AMOUNT_LIMIT, AMOUNT_LIMIT)
 ranges = st.tuples(balances, balances).map(lambda pair: (min(pair), max(pair)))
 mixes = st.dictionaries(st.integers(0, MIX_FIELDS - 1), counts.filter(bool))
@@ -102,6 +106,10 @@ def opened_rows(draw: st.DrawFn) -> OpenRow:
     s.life[FIRST], s.life[LAST], s.life[NEWEST] = sorted(draw(st.tuples(moments, moments, moments)))
     s.life[LAST_OWN] = draw(st.one_of(st.just(0), moments))
     s.life[COUNT:] = draw(st.lists(sums, min_size=LIFE_FIELDS - COUNT, max_size=LIFE_FIELDS - COUNT))
+    for belief in BELIEFS:
+        s.sections[belief.section.tag] = draw(
+            st.lists(kept, min_size=SECTION_NUMBERS_MAX, max_size=SECTION_NUMBERS_MAX)
+        )
     words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=8 * ACCOUNT_WORDS)
     for place, name in enumerate(draw(st.lists(words, max_size=ACCOUNTS_MAX, unique=True))):
         account = np.frombuffer(name.encode().ljust(8 * ACCOUNT_WORDS, b"\0"), np.int64)
@@ -139,14 +147,14 @@ _TILES = ((FIVES, "five", FIVE_KEPT, FIVE_MS), (HOURS, "hour", HOUR_KEPT, HOUR_M
 
 def _written(s: OpenRow) -> bytes:
     buffer = np.zeros(ROW_BYTES_MAX, np.uint8)
-    return buffer[: encode(s, buffer, 0)].tobytes()
+    return buffer[: encode(s, buffer, 0, KNOWN)].tobytes()
 
 
 def _opened(row: bytes) -> OpenRow:
     s = new_open_row()
     for field in s:
         field[:] = 77  # what another customer's row left behind
-    decode(s, np.frombuffer(row, np.uint8), 0)
+    assert decode(s, np.frombuffer(row, np.uint8), 0, len(row), KNOWN) > 0
     return s
 
 
@@ -155,7 +163,7 @@ def _contents(s: OpenRow) -> list[list[object]]:
     days = np.delete(s.day[: s.size[DAYS]], [DAY_STATE, DAY_START, DAY_END], axis=1)
     short = (s.five[: s.size[FIVES], :TILE_FIELDS], s.hour[: s.size[HOURS], :TILE_FIELDS])
     accounts, watches = s.accounts[: s.size[ACCOUNTS]], s.watches[: s.size[WATCHES]]
-    return [part.tolist() for part in (s.life, s.size, accounts, watches, *short, days)]
+    return [part.tolist() for part in (s.life, s.sections, s.size, accounts, watches, *short, days)]
 
 
 @settings(max_examples=80)
@@ -205,4 +213,4 @@ def test_the_fullest_row_has_room() -> None:
     s.day[:, DAY_MIX:] = 10**9
     s.size[:] = FIVE_KEPT, HOUR_KEPT, DAY_KEPT, ACCOUNTS_MAX, WATCHES_MAX
     buffer = np.zeros(10 * ROW_BYTES_MAX, np.uint8)
-    assert 20_000 < encode(s, buffer, 0) <= ROW_BYTES_MAX
+    assert 20_000 < encode(s, buffer, 0, KNOWN) <= ROW_BYTES_MAX

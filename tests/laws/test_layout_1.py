@@ -6,8 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.contact.history import history_of, sent_churn
+from handlers.churn.section import CHURN, QUIET_UNTIL, RAISED_DUE
+from handlers.contact.history import CONTACT, history_of, sent_churn
+from handlers.engine.beliefs import KNOWN
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
+from handlers.offers.section import OFFERS
 from handlers.profile.upgrade import current
 from handlers.state.codec import decode
 from handlers.state.day_list import open_days
@@ -31,9 +34,6 @@ from handlers.state.row import (
     LAST,
     LAST_OWN,
     NEWEST,
-    PRODUCT_DUE,
-    RAISED_DUE,
-    TIER,
     TILE,
     TILE_COUNT,
     TILE_IN,
@@ -42,6 +42,7 @@ from handlers.state.row import (
     OpenRow,
     new_open_row,
 )
+from handlers.state.sections import split
 from schemas.units import DAY_MS, HOUR_MS
 from tests.laws.test_layout import _contents, opened_rows
 from tests.unit.test_numbers import varint
@@ -71,7 +72,11 @@ def layout_1(s: OpenRow, cooling: dict[int, int]) -> bytes:
     """The row in layout 1, which knew neither deposits, tiers nor watched products."""
     life = s.life.tolist()
     numbers = [life[FIRST], life[LAST] - life[FIRST], life[LAST] - life[LAST_OWN], life[NEWEST] - life[LAST]]
-    parts = [b"\1", *map(varint, numbers + life[COUNT:PRODUCT_DUE]), varint(s.size[ACCOUNTS])]
+    parts = [
+        b"\1",
+        *map(varint, numbers + life[COUNT:] + s.sections[CHURN, : QUIET_UNTIL + 1].tolist()),
+        varint(s.size[ACCOUNTS]),
+    ]
     for account in s.accounts[: s.size[ACCOUNTS]]:
         name = account[:ACCOUNT_WORDS].tobytes().rstrip(b"\0")
         parts += [varint(len(name)), name, varint(account[ACCOUNT_BALANCE]), varint(life[NEWEST] - account[ACCOUNT_AT])]
@@ -113,12 +118,13 @@ def _day_1(day: np.ndarray) -> list[bytes]:
 @settings(max_examples=15)
 @given(opened_rows(), cooldowns)
 def test_a_row_of_layout_1_says_the_same_in_the_present_one(s: OpenRow, cooling: dict[int, int]) -> None:
-    s.life[[PRODUCT_DUE, TIER]] = s.size[WATCHES] = 0
+    s.sections[OFFERS] = s.sections[CHURN, QUIET_UNTIL + 1 :] = s.size[WATCHES] = 0
     found, row = new_open_row(), current(layout_1(s, cooling))
-    tail = row[decode(found, np.frombuffer(row, np.uint8), 0) :]
+    sections = split(row[decode(found, np.frombuffer(row, np.uint8), 0, len(row), KNOWN) :])
+    history = history_of(sections.get(CONTACT, b""))
     open_days(found)
     assert _contents(found) == _contents(s)
-    raised = int(s.life[RAISED_DUE])
-    assert history_of(tail).cooling == cooling
-    assert history_of(tail).contacts == ([sent_churn(raised)] if raised else [])
+    raised = int(s.sections[CHURN, RAISED_DUE])
+    assert history.cooling == cooling
+    assert history.contacts == ([sent_churn(raised)] if raised else [])
     assert current(row) == row

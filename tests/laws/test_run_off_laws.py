@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from handlers.aggregates.evaluate import FEATURE_SPEC
 from handlers.aggregates.features import FEATURES
 from handlers.churn.run_off import FIGURES, GROUPS, marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
+from handlers.engine.beliefs import KNOWN
 from handlers.state.codec import decode
 from handlers.state.row import OpenRow, new_open_row, new_work
 from tests import oracle
@@ -44,7 +45,8 @@ laters = st.one_of(st.just(0), st.integers(0, 3 * oracle.DAY), st.integers(0, 10
 def opened(stream: list[Transaction]) -> OpenRow:
     """The row that comes of it."""
     s = new_open_row()
-    decode(s, np.frombuffer(Fast(offers=()).feed(stream).rows["C1"], np.uint8), 0)
+    row = Fast(offers=()).feed(stream).rows["C1"]
+    decode(s, np.frombuffer(row, np.uint8), 0, len(row), KNOWN)
     return s
 
 

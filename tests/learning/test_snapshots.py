@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 from handlers.churn.inputs import DECLARED, NAMES, inputs_of
+from handlers.engine.beliefs import KNOWN
 from handlers.profile.customer import profile
 from handlers.state.codec import decode
 from handlers.state.row import new_open_row
@@ -38,7 +39,7 @@ def test_a_training_row_is_byte_for_byte_the_live_rows_figures(lines: list[bytes
             shown = [np.nan if (v := figures[feature.name]) is None else float(v) for feature in DECLARED]
             assert inputs[: len(DECLARED)].tobytes() == np.array(shown).tobytes()
             opened = new_open_row()
-            decode(opened, np.frombuffer(row, np.uint8), 0)
+            decode(opened, np.frombuffer(row, np.uint8), 0, len(row), KNOWN)
             assert inputs.tobytes() == inputs_of(opened, cutoff).tobytes()
 
 

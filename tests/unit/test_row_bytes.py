@@ -28,12 +28,10 @@ def numbers(*values: int) -> bytes:
 def test_the_row_of_one_salary() -> None:
     assert row([booked(0, 500, "A1", 700)]) == b"".join(
         (
-            b"\2",
+            b"\3",
             numbers(START, 0, 0, 0),  # first; last, last own and newest at the same moment
             numbers(1, 500, 0, 1 << 7),  # count, in, out; the channel is the eighth
-            numbers(0, 0, 0, 0, 0),  # never due, no alert, no cooldown, no deposit, no tier
             numbers(1, 2) + b"A1" + numbers(700, 0),  # one account of two bytes, as new as the row
-            numbers(0),  # nothing is watched
             numbers(1, 0, 1 << 2 | 1, 500),  # a tile of five minutes: the newest; one transaction, money in
             numbers(1, 0, 1 << 2 | 1, 500),  # and of an hour
             # a day: the newest, of seven bytes: money in, more; the largest as much, the balance, a pair
@@ -51,13 +49,12 @@ def test_times_and_tiles_stand_relative_to_the_newest() -> None:
     ]
     assert row(stream) == b"".join(
         (
-            b"\2",
+            b"\3",
             # last is 25 h 7 min after the first; the last of the customer's own 7 minutes before it
             numbers(START, 25 * HOUR_MS + 7 * MINUTE_MS, 7 * MINUTE_MS, 0),
             # what the bank books by is no channel that the customer uses
             numbers(3, 500, 3, 1 << 7),
-            numbers(0, 0, 0, 0, 0),
-            numbers(0, 0),
+            numbers(0),  # no account
             # newest first: minute 5 with money out; a tile back, minute 0 with neither; the first has left the hour
             numbers(2, 0, 1 << 2 | 2, 3, 1, 1 << 2),
             # two in the newest hour; 25 hours back the first
@@ -90,7 +87,7 @@ def test_accounts_stand_in_the_order_of_their_ids_by_what_they_share(accounts: t
         [booked(0, 0, first, 10), booked(0, 0, second, 20)],
         [booked(0, 0, second, 20), booked(0, 0, first, 10)],
     ):
-        assert numbers(2) + written + numbers(0) in row(stream)
+        assert numbers(2) + written in row(stream)
 
 
 def test_a_day_far_back_and_one_of_many_bytes_are_told_in_numbers_of_their_own() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handlers.churn.run_off import BEFORE, FIGURES, GROUPS, INCOME, LATELY, SINCE, run_off, stopped
+from handlers.engine.beliefs import KNOWN
 from handlers.profile.customer import profile
 from handlers.state.codec import decode
 from handlers.state.row import new_open_row
@@ -19,7 +20,8 @@ def figures(salaries: list[int], now: int) -> list[list[int]]:
     """Of salaries on those days, on another."""
     bank = Fast(offers=()).feed([paid(number, kind="salary", amount_minor=200_000) for number in salaries])
     s, out = new_open_row(), np.zeros((GROUPS, FIGURES), np.int64)
-    decode(s, np.frombuffer(bank.rows["ann"], np.uint8), 0)
+    row = bank.rows["ann"]
+    decode(s, np.frombuffer(row, np.uint8), 0, len(row), KNOWN)
     run_off(s, day(now), out)
     found: list[list[int]] = out.tolist()
     return found
