@@ -22,6 +22,7 @@ from commands import (
     topics,
     train,
     verify,
+    webhooks,
     worker,
 )
 from commands.console import Commands
@@ -51,6 +52,7 @@ run.command("demo", rich_help_panel=SEE)(demo.demo)
 run.command("worker", rich_help_panel=RUN)(worker.worker)
 run.command("serve", rich_help_panel=RUN)(serve.serve)
 run.add_typer(keys.app, name="keys", rich_help_panel=RUN)
+run.add_typer(webhooks.app, name="webhooks", rich_help_panel=RUN)
 run.command("settings", rich_help_panel=RUN)(settings.settings)
 run.add_typer(topics.app, name="topics", rich_help_panel=RUN)
 run.add_typer(offers.app, name="offers", rich_help_panel=RUN)

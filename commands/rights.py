@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from commands.console import Failure
 from handlers.intake.inputs import CUSTOMER_EVENTS, OUTCOMES
 from streams.broker.rights import MissingRights, Right, Rights
-from streams.broker.topics import letters_group, offers_changelog, reader_group, topics_read
+from streams.broker.topics import (
+    letters_group,
+    offers_changelog,
+    reader_group,
+    topics_read,
+    webhook_group,
+    webhook_letters_group,
+)
 from streams.ops.settings import Settings
 
 
@@ -77,6 +84,23 @@ def serving(settings: Settings) -> list[Right]:
     ]
 
 
+def webhooks(settings: Settings, endpoint: str) -> list[Right]:
+    """`tracker webhooks run`, for each endpoint."""
+    return [
+        Right("Read", "topic", settings.topic_alerts),
+        Right("Write", "topic", settings.topic_webhook_letters),
+        Right("Read", "group", webhook_group(settings, endpoint)),
+    ]
+
+
+def replaying_webhooks(settings: Settings, endpoint: str) -> list[Right]:
+    """`tracker webhooks replay`."""
+    return [
+        Right("Read", "topic", settings.topic_webhook_letters),
+        Right("Read", "group", webhook_letters_group(settings, endpoint)),
+    ]
+
+
 def comparing_topics(settings: Settings) -> list[Right]:
     """`tracker topics create` where all topics are there."""
     return [
@@ -93,5 +117,5 @@ def making_topics(settings: Settings) -> list[Right]:
 
 def all_topics(settings: Settings) -> list[str]:
     """Every topic, the one that Faust keeps its table of offers in included."""
-    outbound = settings.topic_alerts, settings.topic_dead_letters, settings.topic_audit
-    return [*topics_read(settings), *outbound, settings.topic_offers, offers_changelog(settings)]
+    written = settings.topic_alerts, settings.topic_dead_letters, settings.topic_webhook_letters, settings.topic_audit
+    return [*topics_read(settings), *written, settings.topic_offers, offers_changelog(settings)]

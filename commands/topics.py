@@ -117,6 +117,7 @@ def wanted_topics(settings: Settings) -> list[Topic]:
         *(Topic(settings.topic_of(one), settings.partitions, large if one.large else {}) for one in INPUTS),
         Topic(settings.topic_alerts, settings.partitions, {}),
         Topic(settings.topic_dead_letters, settings.partitions, large),
+        Topic(settings.topic_webhook_letters, 1, {}),
         Topic(settings.topic_audit, 1, {}),
         Topic(settings.topic_offers, 1, compacted),
         Topic(offers_changelog(settings), 1, compacted),

@@ -57,6 +57,7 @@ class Bank:
             "topic_outcomes": f"{name}-outcomes",
             "topic_customer_events": f"{name}-customer-events",
             "topic_audit": f"{name}-audit",
+            "topic_webhook_letters": f"{name}-webhook-dlq",
             "session_timeout_ms": 6_000,
             "web_port": 0,
             "churn_model": OWN_RHYTHM,  # it needs a few days only, and these tests are not about who leaves

@@ -123,6 +123,7 @@ class Stage:
             "topic_outcomes": f"{name}-outcomes",
             "topic_customer_events": f"{name}-customer-events",
             "topic_audit": f"{name}-audit",
+            "topic_webhook_letters": f"{name}-webhook-dlq",
             "base_currency": "EUR",
             "clock": "stream",
             "web_port": 0,

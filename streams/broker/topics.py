@@ -34,6 +34,16 @@ def letters_group(settings: Settings) -> str:
     return f"{settings.group_id}-dead-letters"
 
 
+def webhook_group(settings: Settings, endpoint: str) -> str:
+    """Whose offsets say which alerts an endpoint of webhooks has taken."""
+    return f"{settings.group_id}-webhook-{endpoint}"
+
+
+def webhook_letters_group(settings: Settings, endpoint: str) -> str:
+    """Whose offsets say which of an endpoint's dead letters have been sent again."""
+    return f"{webhook_group(settings, endpoint)}-dead-letters"
+
+
 def offers_changelog(settings: Settings) -> str:
     """The compacted topic in which Faust keeps the offers that were accepted, for every worker to read."""
     return f"{faust_id(settings)}-offers-changelog"

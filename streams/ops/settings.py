@@ -223,6 +223,9 @@ class Settings(BaseSettings):
         __annotations__[_topic.setting] = TopicName
         vars()[_topic.setting] = _read(_topic)
     del _topic
+    topic_webhook_letters: TopicName = Field(
+        default="webhook-dead-letters", description="written: alerts that an endpoint of webhooks did not take"
+    )
     topic_audit: TopicName = Field(default="tracker-audit", description="written: who looked at whom or changed what")
     partitions: int = Field(default=8, ge=1, le=1024, description="of topics that `topics create` makes")
     replication_factor: int = Field(default=1, ge=1, le=7, description="of topics that `topics create` makes")
@@ -407,6 +410,7 @@ class Settings(BaseSettings):
         "topic_alerts",
         "topic_dead_letters",
         "topic_offers",
+        "topic_webhook_letters",
         "topic_audit",
         *(topic.setting for topic in SIDE_INPUTS),
     )

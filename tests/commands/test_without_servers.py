@@ -17,6 +17,7 @@ COMMANDS = (
     "demo", "worker", "topics", "topics create", "offers", "offers check", "offers publish", "offers switch",
     "customer", "alerts", "publish", "convert", "convert berka", "convert cdnow", "simulate", "verify", "replay",
     "dead-letters", "dead-letters list", "dead-letters replay", "documents", "settings",
+    "webhooks", "webhooks run", "webhooks check", "webhooks secret", "webhooks replay",
 )  # fmt: skip
 CDNOW = BERKA.parent / "cdnow" / "CDNOW_sample.txt"
 

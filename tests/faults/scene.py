@@ -73,6 +73,7 @@ class Scene:
             "topic_outcomes": f"{name}-outcomes",
             "topic_customer_events": f"{name}-customer-events",
             "topic_audit": f"{name}-audit",
+            "topic_webhook_letters": f"{name}-webhook-dlq",
             "partitions": partitions,
             "clock": "stream",
             "session_timeout_ms": SESSION_MS,

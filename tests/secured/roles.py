@@ -21,6 +21,7 @@ from streams.ops.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 MARKETING_GROUP = "marketing"
+ENDPOINT = "crm"
 KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactional id": ResourceType.TRANSACTIONAL_ID}
 
 
@@ -42,6 +43,8 @@ def roles(settings: Settings) -> dict[str, list[Right]]:
         "tracker dead-letters list": rights.listing_letters(settings),
         "tracker dead-letters replay": rights.replaying_letters(settings),
         "tracker serve": rights.serving(settings),
+        "tracker webhooks run": rights.webhooks(settings, ENDPOINT),
+        "tracker webhooks replay": rights.replaying_webhooks(settings, ENDPOINT),
         "tracker verify": rights.verifying(settings),
         "tracker train, backtest": rights.learning(settings),
     }
