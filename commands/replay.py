@@ -16,6 +16,7 @@ from commands.offers import SHIPPED, catalogue
 from commands.remarks import remark, remark_refused
 from commands.state import intake, rules
 from handlers.churn.challenger import Bands, Comparison
+from handlers.intake.inputs import SIDE_INPUTS
 from learning.came_true import TENTHS, CameTrue
 from learning.order import by_time
 from learning.refusals import Refusals
@@ -31,7 +32,7 @@ def replay(
         Path,
         typer.Argument(
             help="JSON Lines (compressed too) or Parquet: a transaction in each line, or a record of the topic that its"
-            " field `record` names (alert-outcomes, customer-events); - is standard input."
+            f" field `record` names ({', '.join(topic.topic for topic in SIDE_INPUTS)}); - is standard input."
         ),
     ],
     alerts: Annotated[Path, typer.Option(help="File for the alerts, JSON Lines.")],

@@ -27,6 +27,7 @@ from commands.kafka import ANSWER_SECONDS_MAX, admin
 from commands.offers import publish_offers
 from commands.state import store
 from commands.topics import make_topics, wanted_topics
+from handlers.intake.inputs import INPUTS
 from streams.broker.topics import faust_id
 from streams.ops.settings import Settings, load_settings, variable
 from streams.store.redis_store import RedisStore, redis_client
@@ -116,12 +117,10 @@ class Stage:
             "redis_url": redis_url,
             "partitions": partitions,
             "group_id": name,
-            "topic_transactions": f"{name}-transactions",
+            **{topic.setting: f"{name}-{topic.name.replace('_', '-')}" for topic in INPUTS},
             "topic_alerts": f"{name}-alerts",
             "topic_dead_letters": f"{name}-dead-letters",
             "topic_offers": f"{name}-offers",
-            "topic_outcomes": f"{name}-outcomes",
-            "topic_customer_events": f"{name}-customer-events",
             "topic_audit": f"{name}-audit",
             "topic_webhook_letters": f"{name}-webhook-dlq",
             "base_currency": "EUR",
