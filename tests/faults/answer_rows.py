@@ -41,8 +41,8 @@ def answers(seed: Seed) -> Figures:
         scene.start()
         scene.rest()
         read = scene.read()
-        seed.happened("outcomes", read.outcomes)
-        seed.happened("customer events", read.customer_events)
+        seed.happened("outcomes", read[1])
+        seed.happened("customer events", read[2])
         return scene.audit(seed.notes.append).plus(seed.kept(len(offers) > 0, "offers were made"))
 
 
