@@ -12,8 +12,6 @@ from streams.store.port import Changes, Position
 from streams.store.resp import change
 
 _HEADS = [b"\r\n$%d\r\n" % length for length in range(4_096)]
-
-
 _BESIDE = (b"%d" % len(SIDE_INPUTS), *(topic.name.encode() for topic in SIDE_INPUTS))
 """How many topics are read beside the transactions, and the fields of a position that are theirs."""
 
@@ -63,13 +61,13 @@ def commit(partition: int, at: Position, new: Position, changes: Changes) -> byt
     keys += [seen + b"%d" % segment for segment in forgotten]
     keep = changes.published + 1 if changes.published else 0
     counts = (len(changes.outbox), len(leaving), len(pieces), len(forgotten))
-    numbers = [*_BESIDE, *(b"%d" % number for number in (*at.numbers, *new.numbers[1:], keep, *counts))]
+    numbers = [b"%d" % number for number in (*at.numbers, *new.numbers[1:], keep, *counts)]
     others = list(map(msgspec.msgpack.encode, changes.outbox)) + leaving
     for piece in pieces:
         others += (b"%d" % piece.start, piece.data)
     first = (b"FCALL", b"tracker_commit_3", b"%d" % (len(keys) + len(rows)), *keys)
-    parts = len(first) + 2 * len(rows) + len(numbers) + len(others) + 2 * (len(due) - len(leaving))
-    rest = change(prefix + b"c:", rows, _bulks(numbers), _bulks(others), due)
+    parts = len(first) + 2 * len(rows) + len(_BESIDE) + len(numbers) + len(others) + 2 * (len(due) - len(leaving))
+    rest = change(prefix + b"c:", rows, _NAMED + _bulks(numbers), _bulks(others), due)
     return b"".join([b"*%d" % parts, _bulks(first), rest, b"\r\n"])
 
 
@@ -80,3 +78,6 @@ def _bulks(parts: Iterable[bytes]) -> bytes:
         length = len(part)
         pieces += (_HEADS[length] if length < len(_HEADS) else b"\r\n$%d\r\n" % length, part)
     return b"".join(pieces)
+
+
+_NAMED = _bulks(_BESIDE)

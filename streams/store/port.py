@@ -85,8 +85,7 @@ class Position(NamedTuple):
     @property
     def numbers(self) -> list[int]:
         """In the order of FIELDS."""
-        *own, beside = self
-        return [*own, *beside]
+        return [*self[:-1], *self.beside]
 
     @property
     def offsets(self) -> Offsets:
