@@ -152,7 +152,9 @@ class Ownership:
         held = 0.0 if since is None else max(0.0, now - since[1])
         oldest = next((first for last, first in reading.waiting if last >= at), reading.seen_ms)
         behind = max(0, reading.high - at)
-        if not behind or (since is not None and at >= since[0]) or not oldest:
+        if not behind:  # also where what was held back has been read, and the end not been looked at since
+            return 0, 0.0, 0.0
+        if (since is not None and at >= since[0]) or not oldest:
             return behind, held, held
         return behind, max(held, (now_ms - oldest) / 1_000), held
 

@@ -108,6 +108,8 @@ def test_what_can_not_be_read_is_held_back_since_it_was_seen_at_the_same_place(c
     claim.reading.reached_end(0, 13)
     claim.reading.look_at_end(211, 107.0)
     assert claim.lag(0, 108.0) == (198, 1.0, 1.0)
+    commits(claim, 211)
+    assert claim.lag(0, 108.5) == (0, 0, 0), "before the end is looked at again"
     claim.reading.reached_end(0, 211)
     claim.reading.look_at_end(211, 109.0)
     assert claim.lag(0, 110.0) == (0, 0, 0)
