@@ -16,7 +16,8 @@ from math import ceil, isclose
 from statistics import pstdev
 from typing import Any
 
-from handlers.aggregates.features import FEATURES, Feature, Measure
+from handlers.aggregates.columns import Operator
+from handlers.aggregates.features import FEATURES, Feature
 from schemas.transaction import CHANNELS, TYPES
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,8 +28,6 @@ KEPT_DAYS = 180
 PAYING = ("withdrawal", "transfer_out", "card_payment", "bill_payment", "fee", "insurance_premium", "purchase")
 """Types by which the customer pays."""
 ACCOUNTS_MAX = 64
-TILE_OF_WINDOW = {1: 5 * MINUTE, 24: HOUR, 168: HOUR, 720: DAY, 2160: DAY, 4320: DAY}
-"""The length of the tiles that a window of so many hours is made of."""
 
 Value = int | float | None
 
@@ -98,18 +97,17 @@ def event_of(transaction: Mapping[str, Any]) -> Event:
     )
 
 
-def features(events: Sequence[Event], now: int) -> dict[str, Value]:
+def features(events: Sequence[Event], now: int, declared: Sequence[Feature] = FEATURES) -> dict[str, Value]:
     """Every feature by name, None where missing. `events` in stream order. Raises ValueError outside of the domain."""
     if any(not event.effective_at <= event.at <= now for event in events):
         raise ValueError(
             "the model is defined at moments not before any event, and for no reversal before its original"
         )
-    return {feature.name: _value(feature, events, now) for feature in FEATURES}
+    return {feature.name: _value(feature, events, now) for feature in declared}
 
 
 def differences(found: Mapping[str, Value], expected: Mapping[str, Value]) -> dict[str, tuple[Value, Value]]:
     """Features that differ, as found and as expected. Integers and what is missing must be equal, doubles to 1e-12."""
-    assert list(found) == [feature.name for feature in FEATURES]
     assert set(found) == set(expected)
     return {name: (found[name], value) for name, value in expected.items() if not _same(found[name], value)}
 
@@ -140,74 +138,81 @@ def _day(moment: int) -> date:
     return (EPOCH + timedelta(milliseconds=moment)).date()
 
 
-def _within(moment: int, now: int, hours: int, hours_before_now: int = 0) -> bool:
-    """Whether a moment is in the window of so many hours; by `hours_before_now`, in the one that ended before that."""
-    if hours == 0:
-        return True
-    tile = TILE_OF_WINDOW[hours]
-    end = (now // tile + 1) * tile - hours_before_now * HOUR
-    return end - hours * HOUR <= moment < end
+def _within(moment: int, now: int, hours: int, tile: int) -> bool:
+    """Whether a moment is in the window of so many hours, 0 for all, that ends with the tile of `now`."""
+    end = (now // tile + 1) * tile
+    return hours == 0 or end - hours * HOUR <= moment < end
 
 
 def _value(feature: Feature, events: Sequence[Event], now: int) -> Value:
-    hours = feature.window_hours
-    window = [event for event in events if _within(event.effective_at, now, hours)]
-    match feature.measure:
-        case Measure.COUNT | Measure.IN | Measure.OUT | Measure.NET:
-            return _flow(feature.measure, window)
-        case Measure.LARGEST_CREDIT:
+    hours, column = feature.window_hours, feature.column.name
+    window = [event for event in events if _within(event.effective_at, now, hours, _tile(feature))]
+    match feature.operator, column:
+        case Operator.SUM, _:
+            return _sum(column, window)
+        case Operator.SHARE, _:
+            count = _sum("count", window)
+            return float(Fraction(_sum(column, window), count)) if count > 0 else None
+        case Operator.RATIO, _:
+            return _ratio(feature, events, now)
+        case Operator.MAX, "credit":
             credits_: dict[date, list[int]] = {}
             for event in window:
                 credits_.setdefault(_day(event.effective_at), []).append(event.money_in)
             left = (min(max(of_day), sum(of_day)) for of_day in credits_.values())
             return max((largest for largest in left if largest > 0), default=None)
-        case Measure.ACTIVE_DAYS:
+        case ((Operator.MIN | Operator.MAX), "balance"):
+            balances = [e.balance for e in events if e.balance is not None and _within(e.at, now, hours, DAY)]
+            return (min if feature.operator is Operator.MIN else max)(balances, default=None)
+        case Operator.DAYS_POSITIVE, "own":
             return len(_active_days(window))
-        case Measure.CHANNEL_SHARE:
-            return _share([event for event in window if event.channel == CHANNELS[feature.part]], window)
-        case Measure.TYPE_SHARE:
-            return _share([event for event in window if event.type == TYPES[feature.part]], window)
-        case Measure.BALANCE_LOW | Measure.BALANCE_HIGH:
-            balances = [e.balance for e in events if e.balance is not None and _within(e.at, now, hours)]
-            return (min if feature.measure == Measure.BALANCE_LOW else max)(balances, default=None)
-        case Measure.TREND_COUNT | Measure.TREND_IN | Measure.TREND_OUT:
-            return _trend(feature.measure, events, now)
-        case Measure.GAP_MEAN | Measure.GAP_SD | Measure.GAP_Q90:
-            return _gap_figure(feature.measure, events)
-        case Measure.BALANCE:
-            held = accounts(events)
-            return sum(max(balance, 0) for balance, _ in held.values()) if held else None
-        case Measure.DEBT:
-            held = accounts(events)
-            return sum(max(-balance, 0) for balance, _ in held.values()) if held else None
-        case Measure.ACCOUNTS:
+        case ((Operator.GAP_MEAN | Operator.GAP_SD | Operator.GAP_Q90), "own"):
+            return _gap_figure(feature.operator, hours // 24, events)
+        case Operator.LAST, "accounts":
             return len(accounts(events))
+        case Operator.LAST, ("balance" | "debt"):
+            sign = 1 if column == "balance" else -1
+            held = accounts(events)
+            return sum(max(sign * balance, 0) for balance, _ in held.values()) if held else None
         case _:
-            return _lifetime_figure(feature.measure, events, now)
+            return _lifetime_figure(feature, events, now)
 
 
-def _flow(measure: Measure, events: Iterable[Event]) -> int:
-    if measure in (Measure.COUNT, Measure.TREND_COUNT):
-        return sum(event.sign for event in events)
-    if measure in (Measure.IN, Measure.TREND_IN):
-        return sum(event.money_in for event in events)
-    if measure in (Measure.OUT, Measure.TREND_OUT):
-        return sum(event.money_out for event in events)
-    return sum(event.money_in - event.money_out for event in events)
+def _tile(feature: Feature) -> int:
+    """The length of the tiles that the feature's window is made of."""
+    if feature.operator is Operator.SUM and feature.column.name in ("count", "in", "out", "net"):
+        return 5 * MINUTE if feature.window_hours == 1 else HOUR if feature.window_hours <= 168 else DAY
+    return DAY
 
 
-def _share(part: Sequence[Event], whole: Sequence[Event]) -> Value:
-    count = _flow(Measure.COUNT, whole)
-    return float(Fraction(_flow(Measure.COUNT, part), count)) if count > 0 else None
+def _sum(column: str, events: Iterable[Event]) -> int:
+    match column.partition("_"):
+        case "count", _, _:
+            return sum(event.sign for event in events)
+        case "in", _, _:
+            return sum(event.money_in for event in events)
+        case "out", _, _:
+            return sum(event.money_out for event in events)
+        case "net", _, _:
+            return sum(event.money_in - event.money_out for event in events)
+        case "channel", _, name:
+            return sum(event.sign for event in events if event.channel == name)
+        case "type", _, name:
+            return sum(event.sign for event in events if event.type == name)
+    raise NotImplementedError(f"the model does not know {column}")
 
 
-def _trend(measure: Measure, events: Sequence[Event], now: int) -> Value:
-    recent = _flow(measure, [event for event in events if _within(event.effective_at, now, 720)])
-    before = sum(
-        _flow(measure, [event for event in events if _within(event.effective_at, now, 720, hours_before)])
-        for hours_before in (720, 1440)
-    )
-    return float(Fraction(recent, 30) / Fraction(before, 60)) if before > 0 else None
+def _ratio(feature: Feature, events: Sequence[Event], now: int) -> Value:
+    """Per day of the window, over per day of the days before it."""
+    hours, both = feature.window_hours, feature.window_hours + feature.before_hours
+    recent = [event for event in events if _within(event.effective_at, now, hours, DAY)]
+    before = [
+        event
+        for event in events
+        if _within(event.effective_at, now, both, DAY) and not _within(event.effective_at, now, hours, DAY)
+    ]
+    base = Fraction(_sum(feature.column.name, before), feature.before_hours)
+    return float(Fraction(_sum(feature.column.name, recent), hours) / base) if base > 0 else None
 
 
 def _active_days(events: Iterable[Event]) -> list[date]:
@@ -224,10 +229,10 @@ def _own_moments(events: Iterable[Event]) -> list[int]:
     return [event.at for event in events if event.own and event.undoes_at is None]
 
 
-def _gaps(events: Sequence[Event]) -> list[int]:
-    """Days between active days that follow each other, in the 180 days that end with the last own transaction's.
+def _gaps(events: Sequence[Event], window: int) -> list[int]:
+    """Days between active days that follow each other, in so many days that end with the last own transaction's.
 
-    A day that is 180 or more behind the newest event of any kind is forgotten, so the 180 days may be cut short by
+    A day that is 180 or more behind the newest event of any kind is forgotten, so the days may be cut short by
     what the bank booked after the customer fell silent.
     """
     moments = _own_moments(events)
@@ -235,33 +240,33 @@ def _gaps(events: Sequence[Event]) -> list[int]:
         return []
     last = _day(max(moments))
     newest = _day(max(event.at for event in events))
-    days = [day for day in _active_days(events) if newest - timedelta(days=KEPT_DAYS) < day <= last]
+    first = max(newest - timedelta(days=KEPT_DAYS), last - timedelta(days=window))
+    days = [day for day in _active_days(events) if first < day <= last]
     return [(later - earlier).days for earlier, later in pairwise(days)]
 
 
-def _gap_figure(measure: Measure, events: Sequence[Event]) -> Value:
-    gaps = sorted(_gaps(events))
+def _gap_figure(operator: Operator, window: int, events: Sequence[Event]) -> Value:
+    gaps = sorted(_gaps(events, window))
     if not gaps:
         return None
-    if measure == Measure.GAP_MEAN:
+    if operator is Operator.GAP_MEAN:
         return float(Fraction(sum(gaps), len(gaps)))
-    if measure == Measure.GAP_SD:
+    if operator is Operator.GAP_SD:
         return pstdev(gaps)
     return gaps[ceil(Fraction(9, 10) * len(gaps)) - 1]
 
 
-def _lifetime_figure(measure: Measure, events: Sequence[Event], now: int) -> Value:
-    own = _own_moments(events)
+def _lifetime_figure(feature: Feature, events: Sequence[Event], now: int) -> Value:
     ordinary = [event.at for event in events if event.undoes_at is None and event.booked]
-    if measure == Measure.RECENCY:
-        return (now - max(own)) / DAY if own else None
-    if measure == Measure.SILENCE:
-        return (_day(now) - _day(max(own))).days if own else None
-    if not ordinary:
-        return None
-    tenure = Fraction(now - min(ordinary), DAY)
-    if measure == Measure.TENURE:
-        return float(tenure)
-    if measure == Measure.FREQUENCY:
-        return float(_flow(Measure.COUNT, events) / max(tenure, Fraction(30)) * 30)
-    raise NotImplementedError(f"the model does not know {measure!r}")
+    moment = min(ordinary, default=None) if feature.column.name == "first" else max(_own_moments(events), default=None)
+    match feature.operator, feature.column.name:
+        case Operator.SINCE, ("first" | "last_own"):
+            return None if moment is None else (now - moment) / DAY
+        case Operator.DAYS_SINCE, ("first" | "last_own"):
+            return None if moment is None else (_day(now) - _day(moment)).days
+        case Operator.RATE, "count":
+            if not ordinary:
+                return None
+            tenure = Fraction(now - min(ordinary), DAY)
+            return float(_sum("count", events) / max(tenure, Fraction(30)) * 30)
+    raise NotImplementedError(f"the model does not know {feature.operator!r} of {feature.column.name}")

@@ -4,8 +4,9 @@ from handlers.aggregates.features import NOT_OWN
 from handlers.intake.events import MONEY_IN, MONEY_OUT, NO_FLOW
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, NONE, jit
-from handlers.state.day_codec import MIX_DAYS, open_day
+from handlers.state.day_codec import open_day
 from handlers.state.day_list import day_at
+from handlers.state.retention import DAY_KEPT, FIVE_KEPT, HOUR_KEPT, MIX_DAYS
 from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -17,17 +18,14 @@ from handlers.state.row import (
     COUNT,
     DAY_HAS_BALANCE,
     DAY_HIGH,
-    DAY_KEPT,
     DAY_LARGEST,
     DAY_LOW,
     DAY_MIX,
     DAY_OWN,
     DAYS,
     FIRST,
-    FIVE_KEPT,
     FIVE_MS,
     FIVES,
-    HOUR_KEPT,
     HOURS,
     IN,
     LAST,

@@ -5,6 +5,7 @@ cooldown.
 """
 
 from handlers.aggregates.fold import NEWER_OWN, OWN_DAYS
+from handlers.aggregates.spec import Spec
 from handlers.churn.challenger import CHECK_AT, CHECK_INPUTS, CHECK_LOG_ODDS
 from handlers.churn.run_off import marks_run_off, run_off_mark, runs_off, still_runs_off
 from handlers.churn.schedule import SilenceSchedule, alarms, next_check, number, reaches, see
@@ -133,7 +134,7 @@ def _holds(s: OpenRow, churn: SilenceSchedule, raised: int, at: int, figures: I8
 
 @jit
 def leaves_in_a_run(
-    s: OpenRow, churn: SilenceSchedule, spec: I8, before: int, values: I8, inputs: F8, figures: I8, room: I8
+    s: OpenRow, churn: SilenceSchedule, spec: Spec, before: int, values: I8, inputs: F8, figures: I8, room: I8
 ) -> bool:
     """Whether an active customer runs off and this is to be said: asked at the first own transaction of each of the
     customer's weeks. `before` is the own transaction before this one. Changes the row: the alert stands."""

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handlers.aggregates.evaluate import FEATURE_SPEC, evaluate, sorted_gaps
-from handlers.aggregates.features import FEATURES, Feature, Measure, Unit
+from handlers.aggregates import columns
+from handlers.aggregates.columns import Operator
+from handlers.aggregates.evaluate import evaluate, sorted_gaps
+from handlers.aggregates.features import DAYS_7, FEATURES, Feature, Unit
+from handlers.aggregates.spec import Spec, new_work, spec_of
 from handlers.kernel.jit import F8, I8, NONE, U8, Mask, jit
 from handlers.state.codec import PADDING, LayoutError, decode
 from handlers.state.day_list import own_days
@@ -25,7 +28,7 @@ from handlers.state.row import (
     new_open_row,
 )
 from handlers.state.section_codec import BROKEN
-from schemas.transaction import NO_FLOW_TYPES, TYPES
+from schemas.transaction import NO_FLOW_TYPES
 from schemas.units import DAY_MS
 
 RHYTHM: tuple[tuple[str, Unit, str], ...] = (
@@ -52,9 +55,12 @@ _RHYTHMS = len(RHYTHM)
 def _wanted(feature: Feature) -> bool:
     """Hours tell nothing about leaving; recency, tenure and silence are told by the rhythm figures to the day. Types of
     what comes back are not the customer's doing, and no bank's history of before has them."""
-    if feature.measure == Measure.TYPE_SHARE and TYPES[feature.part] in NO_FLOW_TYPES:
+    column = feature.column
+    if column.kind == "type" and column.member in NO_FLOW_TYPES:
         return False
-    return not 0 < feature.window_hours < 168 and feature.measure not in (Measure.TENURE, Measure.SILENCE, Measure.DEBT)
+    if feature.operator is Operator.DAYS_SINCE or column in (columns.FIRST, columns.DEBT):
+        return False
+    return not 0 < feature.window_hours < DAYS_7
 
 
 DECLARED: tuple[Feature, ...] = tuple(feature for feature in FEATURES if _wanted(feature))
@@ -67,7 +73,7 @@ UNITS: tuple[Unit, ...] = (*(feature.unit for feature in DECLARED), *(unit for _
 
 _RECENCY = NAMES.index("recency_days")
 
-DECLARED_SPEC = FEATURE_SPEC[[FEATURES.index(feature) for feature in DECLARED]]
+DECLARED_SPEC = spec_of(DECLARED)
 DECLARED_EXACT = np.array([feature.exact for feature in DECLARED], np.int64)
 
 
@@ -118,9 +124,9 @@ def rhythm(s: OpenRow, now: int, out: F8, work: I8) -> None:
 
 
 @jit
-def fill(s: OpenRow, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
+def fill(s: OpenRow, spec: Spec, exact: I8, now: int, values: I8, out: F8, work: I8) -> None:
     """Writes every input of the open row at `now` into `out`, (inputs,). `values` is room for the declared ones."""
-    declared = spec.shape[0]
+    declared = spec.lines.shape[0]
     evaluate(s, spec, now, values, work)
     doubles = values.view(np.float64)
     for f in range(declared):
@@ -132,7 +138,7 @@ def fill(s: OpenRow, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I
 
 
 @jit
-def _fill_rows(s: OpenRow, raw: U8, ends: I8, spec: I8, exact: I8, now: int, values: I8, out: F8, work: I8) -> bool:
+def _fill_rows(s: OpenRow, raw: U8, ends: I8, spec: Spec, exact: I8, now: int, values: I8, out: F8, work: I8) -> bool:
     start = 0
     for k in range(ends.shape[0]):
         if decode(s, raw, start, ends[k], 0) == BROKEN:
@@ -150,7 +156,7 @@ def inputs_at(rows: Sequence[bytes], now: int) -> F8:
     raw = np.frombuffer(b"".join([*rows, bytes(PADDING)]), np.uint8)
     ends = np.cumsum([len(row) for row in rows], dtype=np.int64) if rows else np.zeros(0, np.int64)
     values = np.empty(len(DECLARED), np.int64)
-    if not _fill_rows(s, raw, ends, DECLARED_SPEC, DECLARED_EXACT, now, values, out, new_room(s)):
+    if not _fill_rows(s, raw, ends, DECLARED_SPEC, DECLARED_EXACT, now, values, out, new_work()):
         raise LayoutError("a row is cut short, or a length in it is broken")
     return out
 
@@ -162,13 +168,8 @@ def asked_about(inputs: F8, horizon_days: float) -> Mask:
     return asked
 
 
-def new_room(s: OpenRow) -> I8:
-    """Room for the days and gaps of one customer."""
-    return np.zeros(2 * s.day.shape[0], np.int64)
-
-
 def inputs_of(s: OpenRow, now: int) -> F8:
     """The inputs of one open row at `now`, (inputs,)."""
     out = np.empty(len(NAMES))
-    fill(s, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_room(s))
+    fill(s, DECLARED_SPEC, DECLARED_EXACT, now, np.empty(len(DECLARED), np.int64), out, new_work())
     return out

@@ -9,6 +9,7 @@ import numpy as np
 
 from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.features import INDEX
+from handlers.aggregates.spec import Spec
 from handlers.kernel.jit import I8, NONE, jit
 from handlers.state.day_codec import open_day
 from handlers.state.row import CHANNEL_COUNT, DAY_MIX, DAYS, MIX_FIELDS, TILE, OpenRow
@@ -78,7 +79,7 @@ def stopped(figures: I8, group: int) -> bool:
 
 
 @jit
-def runs_off(s: OpenRow, spec: I8, now: int, out: I8, values: I8, room: I8) -> bool:
+def runs_off(s: OpenRow, spec: Spec, now: int, out: I8, values: I8, room: I8) -> bool:
     """Whether the customer runs off at `now`, by figures that are written as `run_off` does.
 
     `spec`, `values` and `room` are of all the features, as for evaluate; only where something has stopped are

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handlers.aggregates.spec import Spec
 from handlers.churn.design_matrix import COLUMNS, logit
 from handlers.churn.forest import no_forest
 from handlers.churn.inputs import DECLARED, DECLARED_EXACT, DECLARED_SPEC, NAMES, fill
@@ -27,7 +28,7 @@ class SilenceSchedule(NamedTuple):
     """Log odds from which a silent customer is at risk."""
     hold_above: float
     """Log odds under which an alert is taken back from a customer who has come back."""
-    spec: I8
+    spec: Spec
     exact: I8
     values: I8
     inputs: F8

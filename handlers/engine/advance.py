@@ -2,6 +2,7 @@
 
 from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.fold import LATE, fold, made_by_customer
+from handlers.aggregates.spec import Spec
 from handlers.belief.bits import RETURNED, REVERSED, RUN_OFF, SILENT
 from handlers.churn.challenger import CHECK_AT, CHECK_CUSTOMER, CHECK_EVENT
 from handlers.churn.due import after_fold, alert_on_silence, keep, leaves_in_a_run, raise_churn
@@ -81,7 +82,7 @@ def advance(
     s: OpenRow,
     room: I8,
     findings: Findings,
-    spec: I8,
+    spec: Spec,
     cursor: I8,
     raw: U8,
     starts: I8,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from handlers.aggregates.evaluate import FEATURE_SPEC
+from handlers.aggregates.spec import FEATURE_SPEC, new_work
 from handlers.churn.challenger import (
     CHECK_AT,
     CHECK_CUSTOMER,
@@ -50,7 +50,7 @@ from handlers.engine.step_input import LEDGER_ID, PartitionInput, StepInput
 from handlers.kernel.customer_ids import names_of
 from handlers.kernel.jit import F8, NONE, U8
 from handlers.state.codec import LayoutError
-from handlers.state.row import ROW_BYTES_MAX, new_open_row, new_work
+from handlers.state.row import ROW_BYTES_MAX, new_open_row
 from handlers.state.row_table import DueTable, RowTable
 from handlers.state.sections import joined, split
 from schemas.alert import Alert

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from handlers.aggregates.features import Feature, Measure, Unit
+from handlers.aggregates.columns import Operator
+from handlers.aggregates.features import Feature, Unit
 from schemas.money import money
 from schemas.offer import Condition, Texts
-from schemas.transaction import CHANNELS, TYPES
 
 
 class _Habit(NamedTuple):
@@ -42,11 +42,13 @@ _TYPES_ZH = {
     "insurance_premium": "保费支出",
     "remittance": "汇款",
     "purchase": "购物",
+    "refund": "退款",
+    "returned_payment": "退回的付款",
+    "own_transfer": "本人账户间转账",
 }
 _ALREADY = ("at_most", "below")
 """Operators under which too much is what keeps an offer back."""
 _WORDS = {"at_least": "at least", "at_most": "at most", "above": "more than", "below": "less than"}
-_IN_90_DAYS, _IN_90_DAYS_ZH = "of the transactions in 90 days", "90天交易的"
 
 
 def told(
@@ -61,8 +63,8 @@ def told(
         return own
     if value is None:
         return Texts(f"{feature.meaning} is not known")
-    if feature.measure in (Measure.CHANNEL_SHARE, Measure.TYPE_SHARE) and limit is not None:
-        return _of_a_habit(_habit(feature), one.operator, value, limit, holds)
+    if feature.operator is Operator.SHARE and limit is not None:
+        return _of_a_habit(_habit(feature), feature.window_hours // 24, one.operator, value, limit, holds)
     figure, bound = amount(feature.unit, value, currency), amount(feature.unit, limit, currency)
     if holds:
         return Texts(f"{feature.meaning}: {figure}, {_WORDS[one.operator]} {bound}")
@@ -81,28 +83,28 @@ def amount(unit: Unit, value: float | None, currency: str) -> str:
 
 
 def _habit(feature: Feature) -> _Habit:
-    if feature.measure is Measure.CHANNEL_SHARE:
-        return _BY_CHANNEL[CHANNELS[feature.part]]
-    name = TYPES[feature.part]
+    name = feature.column.member
+    if feature.column.kind == "channel":
+        return _BY_CHANNEL[name]
     plural = {"salary": "salaries"}.get(name, f"{name.replace('_', ' ')}s")
     plural = {"interest": "interest", "transfer_in": "transfers in", "transfer_out": "transfers out"}.get(name, plural)
     plural = "other transactions" if name == "other" else plural
     return _Habit(f"has {plural}", f"has no {plural}", f"有{_TYPES_ZH[name]}")
 
 
-def _of_a_habit(habit: _Habit, operator: str, value: float, limit: float, holds: bool) -> Texts:
-    share = f"{value:.0%} {_IN_90_DAYS}"
+def _of_a_habit(habit: _Habit, days: int, operator: str, value: float, limit: float, holds: bool) -> Texts:
+    share, share_zh = f"{value:.0%} of the transactions in {days} days", f"占{days}天交易的{value:.0%}"
     too_much = operator in _ALREADY
     if value <= 0:
         asked = "" if holds else f"; {_WORDS[operator]} {limit:.0%} is asked for"
         return Texts(_capital(habit.does_not) + asked, f"尚未{habit.zh}" if habit.zh[0] != "有" else f"没{habit.zh}")
     if holds:
-        return Texts(f"{_capital(habit.does)}: {share}", f"{habit.zh}，占{_IN_90_DAYS_ZH}{value:.0%}")
+        return Texts(f"{_capital(habit.does)}: {share}", f"{habit.zh}，{share_zh}")
     if too_much:
-        return Texts(f"Already {habit.does}: {share}", f"已经{habit.zh}，占{_IN_90_DAYS_ZH}{value:.0%}")
+        return Texts(f"Already {habit.does}: {share}", f"已经{habit.zh}，{share_zh}")
     return Texts(
         f"{_capital(habit.does)}, but for {share} only; {_WORDS[operator]} {limit:.0%} is asked for",
-        f"{habit.zh}，但只占{_IN_90_DAYS_ZH}{value:.0%}",
+        f"{habit.zh}，但只{share_zh}",
     )
 
 

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handlers.aggregates.evaluate import FEATURE_SPEC, evaluate
+from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.features import FEATURES
 from handlers.aggregates.snapshot import FeatureValues
+from handlers.aggregates.spec import FEATURE_SPEC, new_work
 from handlers.churn.section import CHURN, RAISED_DUE
 from handlers.contact.history import CONTACT, ContactHistory, history_of
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
@@ -64,7 +65,7 @@ def profile(row: bytes, now: int) -> dict[str, int | float | None]:
     """Every feature of a compact row at `now` (epoch ms) by name; None where missing. Raises LayoutError."""
     s = _opened(row)
     values = np.empty(len(FEATURES), np.int64)
-    evaluate(s, FEATURE_SPEC, now, values, np.empty(2 * s.day.shape[0], np.int64))
+    evaluate(s, FEATURE_SPEC, now, values, new_work())
     return FeatureValues(values).by_name()
 
 

@@ -16,6 +16,7 @@ from handlers.kernel.byte_codec import copy_bytes, get, put
 from handlers.kernel.jit import I8, U8, jit
 from handlers.state.day_list import put_days, skim_days
 from handlers.state.id_codec import get_id, put_id
+from handlers.state.retention import FIVE_KEPT, HOUR_KEPT
 from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -23,10 +24,8 @@ from handlers.state.row import (
     ACCOUNTS_MAX,
     COUNT,
     FIRST,
-    FIVE_KEPT,
     FIVE_MS,
     FIVES,
-    HOUR_KEPT,
     HOURS,
     LAST,
     LAST_OWN,

@@ -19,6 +19,7 @@ import numpy as np
 
 from handlers.kernel.byte_codec import get, get_fixed, put, put_fixed, width, width_of
 from handlers.kernel.jit import I8, U8, jit
+from handlers.state.retention import BALANCE_DAYS, MIX_DAYS
 from handlers.state.row import (
     CHANGED,
     CHANNEL_COUNT,
@@ -43,8 +44,6 @@ from handlers.state.row import (
 
 PAIRS_MAX = 4
 _TOLD, _ONE_NOT_OWN, _TOLD_NONE_OWN, _BOTH_TOLD = 3, 4, 5, 6
-MIX_DAYS = 90
-_BALANCE_DAYS = 30
 
 
 @jit
@@ -112,7 +111,7 @@ def stays_as_stored(state: int, head: int, more: int, age: int, length: int) -> 
     window can see at that age. Of numbers only: handing on a row's arrays would cost more than looking."""
     if state == CHANGED:
         return False
-    if age < _BALANCE_DAYS:
+    if age < BALANCE_DAYS:
         return True
     if head >= 128:
         return not (more & 0x3C or (age >= MIX_DAYS and more & 0xC3))
@@ -132,7 +131,7 @@ def put_day(day: I8, age: int, to: U8, at: int) -> int:
         if day[DAY_LARGEST] != 0:
             largest = 1 if day[DAY_LARGEST] == day[TILE_IN] else max(2, width_of(day[DAY_LARGEST]))
         mix = _mix_kind(day)
-    if age < _BALANCE_DAYS and day[DAY_HAS_BALANCE] != 0:
+    if age < BALANCE_DAYS and day[DAY_HAS_BALANCE] != 0:
         low = max(1, width_of(day[DAY_LOW]))
     span = width_of(day[DAY_HIGH] - day[DAY_LOW]) if low != 0 else 0
     if own == 0:

@@ -10,11 +10,11 @@ import numpy as np
 from handlers.kernel.byte_codec import copy_bytes, get, put
 from handlers.kernel.jit import I8, U8, jit
 from handlers.state.day_codec import open_day, own_as_stored, put_day, stays_as_stored
+from handlers.state.retention import DAY_KEPT
 from handlers.state.row import (
     CHANGED,
     CLOSED,
     DAY_END,
-    DAY_KEPT,
     DAY_OWN,
     DAY_START,
     DAY_STATE,

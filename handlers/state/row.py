@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.kernel.jit import I8, jit
+from handlers.state.retention import DAY_KEPT, FIVE_KEPT, HOUR_KEPT
 from schemas.transaction import CHANNELS, TYPES
 from schemas.units import MINUTE_MS
 
 FIVE_MS = 5 * MINUTE_MS
 
-FIVE_KEPT = 12
-HOUR_KEPT = 168
-DAY_KEPT = 180
 ACCOUNTS_MAX = 64
 WATCHES_MAX = 8
 
@@ -185,8 +183,3 @@ def tile_at(tiles: I8, size: I8, which: int, tile: int, oldest: int) -> int:
     tiles[place, TILE] = tile
     size[which] = n + 1
     return int(place)
-
-
-def new_work() -> I8:
-    """Room for the days and gaps of one customer."""
-    return np.zeros(2 * (DAY_KEPT + 2), np.int64)

@@ -15,13 +15,12 @@ Keys: {p}:c:<customer_id>, the compact row (handlers/state/codec.py), read with 
 Numbers are Lua's doubles, exact up to 2^53 (90 million million of a currency with cents); sums beyond that are rounded.
 Below it every answer equals handlers/aggregates/evaluate.py to the last bit.
 
-The table FEATURES and the numbers in ROW and MEASURE come from the Python declarations; they are put in where the
-line PARAMETERS stands, when the library is loaded (streams/store/profile_library.py).
+FEATURES, ROW and the lengths of tiles come from the Python declarations; they are put in where the line PARAMETERS
+stands, when the library is loaded (streams/store/profile_library.py). A feature is an operator over a column of tiles
+(handlers/aggregates/columns.py): of those of a day numbers are columns too, counts by channel and then by type.
 ]]
 
 -- PARAMETERS
-
-local FIVE_MS, HOUR_MS, DAY_MS = 300000, 3600000, 86400000
 
 -- While a library is loaded Redis offers it nothing of Lua's own: no math, no ipairs. Inside a call all is there.
 local function floor(x) return x - x % 1 end
@@ -70,33 +69,31 @@ local function read_tiles(number, tile)
   for k = 1, number() do
     tile = tile - number()
     local head = number()
-    local t = { at = tile, floor(head / 4), 0, 0 }
-    if head % 2 == 1 then t[2] = number() end
-    if floor(head / 2) % 2 == 1 then t[3] = number() end
+    local t = { at = tile, count = floor(head / 4), ['in'] = 0, out = 0 }
+    if head % 2 == 1 then t['in'] = number() end
+    if floor(head / 2) % 2 == 1 then t.out = number() end
     tiles[k] = t
   end
   return tiles
 end
 
--- Counts by channel, then by type, from place 0.
-local function read_list(number, entries)
-  local mix = {}
+-- Counts by channel, then by type, from place 0, into the day.
+local function read_list(day, number, entries)
   for _ = 1, entries do
     local entry = number()
-    mix[entry % 32] = floor(entry / 32)
+    day[entry % 32] = floor(entry / 32)
   end
-  return mix
 end
 
-local function read_pairs(byte, count)
-  local mix = {}
-  for _ = 1, count do
-    local pair = byte()
-    local channel, kind = floor(pair / 32), ROW.channels + pair % 32
-    mix[channel] = (mix[channel] or 0) + 1
-    mix[kind] = (mix[kind] or 0) + 1
-  end
-  return mix
+local function count_pair(day, channel, kind)
+  day[channel] = (day[channel] or 0) + 1
+  day[ROW.channels + kind] = (day[ROW.channels + kind] or 0) + 1
+end
+
+-- The largest credit is no more than what is left of the day's.
+local function set_credit(day, largest)
+  local credit = min(largest, day['in'])
+  if credit > 0 then day.credit = credit end
 end
 
 -- Days of version 1.
@@ -106,22 +103,21 @@ local function read_days_1(byte, number, tile)
     tile = tile - number()
     local flags = byte()
     local function has(bit) return floor(flags / bit) % 2 == 1 end
-    local day = { at = tile, number(), 0, 0 }
-    if has(1) then day[2] = number() end
-    if has(2) then day[3] = number() end
-    day.own = has(4) and number() or day[1]
-    day.largest = has(8) and (has(16) and day[2] or number()) or 0
+    local day = { at = tile, count = number(), ['in'] = 0, out = 0 }
+    if has(1) then day['in'] = number() end
+    if has(2) then day.out = number() end
+    day.own = has(4) and number() or day.count
+    set_credit(day, has(8) and (has(16) and day['in'] or number()) or 0)
     if has(32) then
       day.low = number()
       day.high = day.low + number()
     end
-    day.mix = {}
     if has(64) then
       local head = byte()
       if head < 128 then
-        day.mix = { [floor(head / ROW.types_1)] = 1, [ROW.channels + head % ROW.types_1] = 1 }
+        count_pair(day, floor(head / ROW.types_1), head % ROW.types_1)
       else
-        day.mix = read_list(number, head - 128)
+        read_list(day, number, head - 128)
       end
     end
     days[k] = day
@@ -154,19 +150,26 @@ local function read_days(byte, number, tile, place)
     local more = head >= 128 and byte() or 0
     local function two(from, scale) return floor(from / scale) % 4 end
     local counts = floor(head / 16) % 8
-    local day = { at = tile, counts < 3 and counts + 1 or counts == 4 and 1 or number(), 0, 0 }
-    day.own = counts <= 3 and day[1] or counts == 6 and number() or 0
-    day[2] = fixed(head % 4)
-    day[3] = fixed(two(head, 4))
+    local day = { at = tile, count = counts < 3 and counts + 1 or counts == 4 and 1 or number() }
+    day.own = counts <= 3 and day.count or counts == 6 and number() or 0
+    day['in'] = fixed(head % 4)
+    day.out = fixed(two(head, 4))
     local largest, low = more % 4, two(more, 4)
-    day.largest = largest == 1 and day[2] or fixed(largest)
+    set_credit(day, largest == 1 and day['in'] or fixed(largest))
     if low > 0 then
       day.low = fixed(low)
       day.high = day.low + fixed(two(more, 16))
     end
     local mix = two(more, 64)
     if head < 128 and place() < after then mix = 1 end
-    day.mix = mix == 0 and {} or mix == 1 and read_pairs(byte, day[1]) or read_list(number, number())
+    if mix == 1 then
+      for _ = 1, day.count do
+        local pair = byte()
+        count_pair(day, floor(pair / 32), pair % 32)
+      end
+    elseif mix == 2 then
+      read_list(day, number, number())
+    end
     days[k] = day
   end
   return days
@@ -179,12 +182,13 @@ local FIGURES_OF_BELIEFS = { 3, 5 }
 local function opened(row)
   local version = row:byte(1)
   local byte, number, skip_id, place = reader(row)
-  local s = {}
-  s.first = number()
-  local last = s.first + number()
-  s.last_own = last - number()
+  local s, life = {}, {}
+  life.first = number()
+  local last = life.first + number()
+  life.last_own = last - number()
   local newest = last + number()
-  s.life = { number(), number(), number() }
+  life.count, life['in'], life.out = number(), number(), number()
+  s.life = life
   s.accounts_lost = floor(number() / ROW.accounts_lost) % 2 == 1
   for _ = 1, FIGURES_OF_BELIEFS[version] or 0 do number() end
   s.balances = {}
@@ -207,65 +211,27 @@ local function opened(row)
   return s
 end
 
--- Of one column over the tiles first..last.
-local function sum(tiles, first, last, value)
-  local total = 0
-  for _, tile in ipairs(tiles) do
-    if tile.at < first then break end
-    if tile.at <= last then total = add(total, value(tile)) end
+-- Combines a column of `count` tiles; the newest of them is `back` tiles before that of `now`. nil when none has it.
+local function over(s, f, column, back, count, now, combine, value)
+  local last = floor(now / f.length) - back
+  for _, tile in ipairs(s[f.tiles]) do
+    if tile.at <= last - count then break end
+    local found = tile[column]
+    if found and tile.at <= last then value = value and combine(value, found) or found end
   end
-  return total
+  return value
 end
 
-local COLUMN = {}
-for column = 1, 3 do COLUMN[column] = function(tile) return tile[column] end end
-
-local function flow(s, column, hours, now)
-  if hours == 0 then return s.life[column] end
-  if hours == 1 then
-    local last = floor(now / FIVE_MS)
-    return sum(s.five, last - 11, last, COLUMN[column])
-  end
-  if hours <= 168 then
-    local last = floor(now / HOUR_MS)
-    return sum(s.hour, last - hours + 1, last, COLUMN[column])
-  end
-  local last = floor(now / DAY_MS)
-  return sum(s.day, last - floor(hours / 24) + 1, last, COLUMN[column])
+local function sum(s, f, column, now)
+  if not f.tiles then return s.life[column] end
+  return over(s, f, column, 0, f.window, now, add, 0)
 end
 
--- The best of what `value` gives for the days of the window; nil when it gives nothing.
-local function extreme(s, hours, now, value, better)
-  local last = floor(now / DAY_MS)
-  local first, best = last - floor(hours / 24) + 1, nil
+-- Between days on which the column is positive, among those of the window that ends with the last, ascending.
+local function sorted_gaps(s, f)
+  local gaps, later, last = {}, nil, floor(s.life.last_own / DAY_MS)
   for _, day in ipairs(s.day) do
-    if day.at >= first and day.at <= last then
-      local found = value(day)
-      if found then best = best and better(best, found) or found end
-    end
-  end
-  return best
-end
-
-local function share(s, place, now)
-  local last = floor(now / DAY_MS)
-  local total = sum(s.day, last - 89, last, COLUMN[1])
-  if total <= 0 then return nil end
-  return sum(s.day, last - 89, last, function(day) return day.mix[place] or 0 end) / total
-end
-
-local function trend(s, column, now)
-  local last = floor(now / DAY_MS)
-  local before = sum(s.day, last - 89, last - 30, COLUMN[column])
-  if before <= 0 then return nil end
-  return (sum(s.day, last - 29, last, COLUMN[column]) / 30) / (before / 60)
-end
-
--- Between active days among the 180 that end with the last, ascending.
-local function sorted_gaps(s)
-  local gaps, later, last = {}, nil, floor(s.last_own / DAY_MS)
-  for _, day in ipairs(s.day) do
-    if day.own > 0 and day.at > last - ROW.days_kept and day.at <= last then
+    if day[f.column] > 0 and day.at > last - f.window and day.at <= last then
       if later then gaps[#gaps + 1] = later - day.at end
       later = day.at
     end
@@ -280,62 +246,59 @@ local function mean(values)
   return total / #values
 end
 
--- What each measure is: function of the opened row, the feature and now; nil where missing.
+local function count_positive(n, value) return value > 0 and n + 1 or n end
+
+-- By a feature's operator: function of the opened row, the feature and now; nil where missing.
 local compute = {}
-local FLOWS = { 'COUNT', 'IN', 'OUT' }
-for column = 1, 3 do
-  compute[MEASURE[FLOWS[column]]] = function(s, f, now) return flow(s, column, f.hours, now) end
-  compute[MEASURE['TREND_' .. FLOWS[column]]] = function(s, _, now) return trend(s, column, now) end
+function compute.sum(s, f, now)
+  if f.column == 'net' then return add(sum(s, f, 'in', now), -sum(s, f, 'out', now)) end
+  return sum(s, f, f.column, now)
 end
-compute[MEASURE.NET] = function(s, f, now) return add(flow(s, 2, f.hours, now), -flow(s, 3, f.hours, now)) end
-compute[MEASURE.LARGEST_CREDIT] = function(s, f, now)
-  local function largest(day) return min(day.largest, day[2]) end
-  return extreme(s, f.hours, now, function(day) return largest(day) > 0 and largest(day) end, max)
+function compute.max(s, f, now) return over(s, f, f.column, 0, f.window, now, max) end
+function compute.min(s, f, now) return over(s, f, f.column, 0, f.window, now, min) end
+function compute.days_positive(s, f, now) return over(s, f, f.column, 0, f.window, now, count_positive, 0) end
+function compute.share(s, f, now)
+  local total = sum(s, f, 'count', now)
+  return total > 0 and sum(s, f, f.column, now) / total or nil
 end
-compute[MEASURE.BALANCE_LOW] = function(s, f, now)
-  return extreme(s, f.hours, now, function(day) return day.low end, min)
+function compute.ratio(s, f, now)
+  local before = over(s, f, f.column, f.window, f.before, now, add, 0)
+  return before > 0 and (sum(s, f, f.column, now) / f.window) / (before / f.before) or nil
 end
-compute[MEASURE.BALANCE_HIGH] = function(s, f, now)
-  return extreme(s, f.hours, now, function(day) return day.high end, max)
-end
-compute[MEASURE.ACTIVE_DAYS] = function(s, f, now)
-  local function active(day) return day.own > 0 and 1 end
-  return extreme(s, f.hours, now, active, function(a, b) return a + b end) or 0
-end
-compute[MEASURE.CHANNEL_SHARE] = function(s, f, now) return share(s, f.part, now) end
-compute[MEASURE.TYPE_SHARE] = function(s, f, now) return share(s, ROW.channels + f.part, now) end
-compute[MEASURE.GAP_MEAN] = function(s)
-  local gaps = sorted_gaps(s)
+function compute.gap_mean(s, f)
+  local gaps = sorted_gaps(s, f)
   return #gaps > 0 and mean(gaps) or nil
 end
-compute[MEASURE.GAP_SD] = function(s)
-  local gaps = sorted_gaps(s)
+function compute.gap_sd(s, f)
+  local gaps = sorted_gaps(s, f)
   if #gaps == 0 then return nil end
   local middle, squares = mean(gaps), {}
   for k, gap in ipairs(gaps) do squares[k] = (gap - middle) * (gap - middle) end
   return math.sqrt(mean(squares))
 end
-compute[MEASURE.GAP_Q90] = function(s)
-  local gaps = sorted_gaps(s)
+function compute.gap_q90(s, f)
+  local gaps = sorted_gaps(s, f)
   return gaps[floor((9 * #gaps + 9) / 10)]
 end
-compute[MEASURE.RECENCY] = function(s, _, now) return s.last_own ~= 0 and (now - s.last_own) / DAY_MS or nil end
-compute[MEASURE.SILENCE] = function(s, _, now)
-  return s.last_own ~= 0 and floor(now / DAY_MS) - floor(s.last_own / DAY_MS) or nil
+function compute.since(s, f, now)
+  local moment = s.life[f.column]
+  return moment ~= 0 and max(now - moment, 0) / DAY_MS or nil
 end
-compute[MEASURE.TENURE] = function(s, _, now) return s.first ~= 0 and (now - s.first) / DAY_MS or nil end
-compute[MEASURE.FREQUENCY] = function(s, _, now)
-  if s.first == 0 then return nil end
-  return s.life[1] / max((now - s.first) / DAY_MS, 30) * 30
+function compute.days_since(s, f, now)
+  local moment = s.life[f.column]
+  return moment ~= 0 and max(floor(now / DAY_MS) - floor(moment / DAY_MS), 0) or nil
 end
-local function balances(s, sign)
-  local total = 0
+function compute.rate(s, f, now)
+  local first = s.life.first
+  return first ~= 0 and s.life[f.column] / max((now - first) / DAY_MS, 30) * 30 or nil
+end
+function compute.last(s, f)
+  if s.accounts_lost then return nil end
+  if f.column == 'accounts' then return #s.balances end
+  local sign, total = f.column == 'debt' and -1 or 1, 0
   for _, balance in ipairs(s.balances) do total = add(total, max(sign * balance, 0)) end
-  return #s.balances > 0 and not s.accounts_lost and total or nil
+  return #s.balances > 0 and total or nil
 end
-compute[MEASURE.BALANCE] = function(s) return balances(s, 1) end
-compute[MEASURE.DEBT] = function(s) return balances(s, -1) end
-compute[MEASURE.ACCOUNTS] = function(s) return not s.accounts_lost and #s.balances or nil end
 
 local function places(args)
   local wanted = {}
@@ -365,7 +328,7 @@ local function profile(keys, args)
   local s, answer = opened(row), {}
   for i, place in ipairs(wanted) do
     local feature = FEATURES[place]
-    local value = compute[feature.measure](s, feature, now)
+    local value = compute[feature.operator](s, feature, now)
     answer[2 * i - 1] = feature.name
     answer[2 * i] = value and string.format(feature.exact and '%.0f' or '%.17g', value) or false
   end

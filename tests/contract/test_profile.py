@@ -1,17 +1,20 @@
 """tracker_profile, as any Redis client calls it, says what handlers.aggregates.evaluate says, to the last bit."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
 import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from handlers.aggregates.features import FEATURES
+from handlers.aggregates.features import FEATURES, Feature
 from handlers.contact.history import CONTACT, ContactHistory
 from handlers.engine.beliefs import BELIEFS, KNOWN
 from handlers.profile.customer import profile
 from handlers.state import codec
+from handlers.state.retention import DAY_KEPT, FIVE_KEPT, HOUR_KEPT
 from handlers.state.row import (
     ACCOUNT_AT,
     ACCOUNT_BALANCE,
@@ -20,17 +23,14 @@ from handlers.state.row import (
     COUNT,
     DAY_HAS_BALANCE,
     DAY_HIGH,
-    DAY_KEPT,
     DAY_LARGEST,
     DAY_LOW,
     DAY_MIX,
     DAY_OWN,
     DAYS,
     FIRST,
-    FIVE_KEPT,
     FIVE_MS,
     FIVES,
-    HOUR_KEPT,
     HOURS,
     LAST,
     LAST_OWN,
@@ -51,10 +51,11 @@ from handlers.state.row import (
 from handlers.state.sections import joined
 from schemas.units import DAY_MS, HOUR_MS
 from streams.store.port import Changes, Position
-from streams.store.profile_library import EDITION, supersedes
+from streams.store.profile_library import EDITION, profile_library, supersedes
 from streams.store.redis_store import RedisStore, redis_client
 from streams.store.routing import OneServer
 from tests.bank import day
+from tests.drawn_features import Declaration, answered, computed, declarations
 from tests.unit.test_compatibility import ROW_1
 from tests.unit.test_sections import ROW_2
 
@@ -133,8 +134,8 @@ def drawn(chance: random.Random) -> tuple[bytes, int]:
     return buffer[: codec.encode(s, buffer, 0, KNOWN)].tobytes() + joined({CONTACT: history}), newest
 
 
-def served(flat: list[str | None]) -> dict[str, int | float | None]:
-    exact = {feature.name: feature.exact for feature in FEATURES}
+def served(flat: list[str | None], features: Sequence[Feature] = FEATURES) -> dict[str, int | float | None]:
+    exact = {feature.name: feature.exact for feature in features}
     values: dict[str, int | float | None] = {}
     for name, text in zip(flat[::2], flat[1::2], strict=True):
         assert name is not None
@@ -164,6 +165,34 @@ def test_rows_of_layouts_before_are_read_as_the_handlers_read_them(
     for later in (24, 41, 100):
         flat = reader.fcall_ro("tracker_profile", 1, f"{{{partition}}}:c:ann", day(later))
         assert served(flat) == profile(row, day(later))
+
+
+@pytest.fixture
+def of_drawn_features(reader: redis.Redis) -> Iterator[Callable[[Sequence[Feature]], str]]:
+    """Loads the library with other features beside the worker's own; gives its function's name."""
+
+    def load(features: Sequence[Feature]) -> str:
+        text = profile_library(features).decode().replace("tracker_profile", "drawn_profile")
+        reader.function_load(text, replace=True)
+        return "drawn_profile"
+
+    yield load
+    reader.function_delete("drawn_profile")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(declarations, min_size=10, max_size=60), st.integers(0, 2**32), st.integers(0, 200 * DAY_MS))
+def test_every_feature_that_can_be_declared_is_what_the_handlers_compute(
+    reader: redis.Redis,
+    of_drawn_features: Callable[[Sequence[Feature]], str],
+    drawn_lines: list[Declaration],
+    seed: int,
+    later: int,
+) -> None:
+    features, (row, newest) = answered(drawn_lines), drawn(random.Random(seed))
+    reader.set("drawn", row)
+    flat = reader.fcall_ro(of_drawn_features(features), 1, "drawn", newest + later)
+    assert served(flat, features) == computed(features, row, newest + later)
 
 
 def test_whole_numbers_are_right_up_to_two_to_the_53rd(store: RedisStore, reader: redis.Redis, partition: int) -> None:

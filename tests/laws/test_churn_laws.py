@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.aggregates.spec import new_work
 from handlers.churn.design_matrix import logit
-from handlers.churn.inputs import inputs_at, new_room
+from handlers.churn.inputs import inputs_at
 from handlers.churn.model import ChurnModel, Scorer
 from handlers.churn.schedule import next_check, schedule_of
 from handlers.engine.beliefs import KNOWN
@@ -91,7 +92,7 @@ def test_the_next_look_is_the_day_on_which_a_daily_scan_finds_the_band(model: Ch
         days = [today + k * DAY_MS for k in range(HORIZON + 1)]
         reached = [float(scorer.logits(inputs_at([row], at))[0]) >= logit(band) for at in days]
         decode(s, np.frombuffer(row, np.uint8), 0, len(row), KNOWN)
-        due = next_check(s, watch, today, new_room(s))
+        due = next_check(s, watch, today, new_work())
         if due == 0:
             assert today // DAY_MS - s.life[LAST_OWN] // DAY_MS >= HORIZON
             continue

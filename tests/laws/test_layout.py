@@ -11,6 +11,7 @@ from handlers.kernel.customer_ids import ACCOUNT_WORDS
 from handlers.state.codec import decode, encode
 from handlers.state.day_codec import open_day
 from handlers.state.day_list import open_days
+from handlers.state.retention import DAY_KEPT, FIVE_KEPT, HOUR_KEPT
 from handlers.state.row import (
     ACCOUNTS,
     ACCOUNTS_MAX,
@@ -19,7 +20,6 @@ from handlers.state.row import (
     DAY_END,
     DAY_HAS_BALANCE,
     DAY_HIGH,
-    DAY_KEPT,
     DAY_LARGEST,
     DAY_LOW,
     DAY_MIX,
@@ -28,10 +28,8 @@ from handlers.state.row import (
     DAY_STATE,
     DAYS,
     FIRST,
-    FIVE_KEPT,
     FIVE_MS,
     FIVES,
-    HOUR_KEPT,
     HOURS,
     LAST,
     LAST_OWN,

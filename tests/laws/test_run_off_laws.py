@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.aggregates.evaluate import FEATURE_SPEC
 from handlers.aggregates.features import FEATURES
+from handlers.aggregates.spec import FEATURE_SPEC, new_work
 from handlers.churn.run_off import FIGURES, GROUPS, marks_run_off, run_off, run_off_mark, runs_off, still_runs_off
 from handlers.engine.beliefs import KNOWN
 from handlers.state.codec import decode
-from handlers.state.row import OpenRow, new_open_row, new_work
+from handlers.state.row import OpenRow, new_open_row
 from tests import oracle
 from tests.fast import Fast
 from tests.streams_of_events import START, Step, Transaction, newest_moment, spelled

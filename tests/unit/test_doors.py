@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 DOORS = {
     "handlers.kernel": "jit byte_codec text hashing customer_ids",
-    "handlers.state": "row codec day_codec day_list row_table row_arena sections section_codec",
+    "handlers.state": "retention row codec day_codec day_list row_table row_arena sections section_codec",
     "handlers.intake": "inputs lines events transactions stream_time customer_records dedup exchange validation",
-    "handlers.aggregates": "features fold evaluate snapshot",
+    "handlers.aggregates": "columns features spec fold evaluate snapshot",
     "handlers.contact": "history rules quiet_hours open_histories",
     "handlers.belief": "bits finding section",
     "handlers.churn": "due schedule run_off inputs challenger model alerts decide section drift warm_up",

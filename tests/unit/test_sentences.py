@@ -2,8 +2,12 @@
 
 import pytest
 
+from handlers.aggregates.columns import BY_CHANNEL, Operator
+from handlers.aggregates.features import DAYS_30, FEATURES, Feature
 from handlers.offers.catalog import read_catalog
+from handlers.offers.sentences import told
 from schemas.offer import Condition, Offer, Texts
+from schemas.transaction import CHANNELS
 from tests.bank import booked, offer, salary
 from tests.fast import Fast
 
@@ -72,6 +76,21 @@ def test_why_one_fits() -> None:
         ("Banks by mobile phone: 50% of the transactions in 90 days.", "使用手机银行，占90天交易的50%。")
     ]
     assert reasons(Condition("count_90d", "at_least", value=2), BILL) == [("Transactions in 90d: 2, at least 2.", None)]
+
+
+@pytest.mark.parametrize("holds", [True, False])
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_there_are_words_for_every_figure_that_a_condition_may_name(feature: Feature, holds: bool) -> None:
+    for value in (None, 0.0, 0.25):
+        for operator in ("at_least", "below"):
+            said = told(feature, Condition(feature.name, operator, value=0.5), value, 0.5, "EUR", holds=holds)
+            assert said.en
+
+
+def test_a_share_is_said_with_the_days_that_it_is_of() -> None:
+    lately = Feature("share_lately", Operator.SHARE, BY_CHANNEL[CHANNELS.index("card")], DAYS_30, "Share by card")
+    said = told(lately, Condition("share_lately", "at_least", value=0.2), 0.25, 0.2, "EUR", holds=True)
+    assert said == Texts("Pays by card: 25% of the transactions in 30 days", "用卡支付，占30天交易的25%")
 
 
 def test_the_banks_own_words_come_first() -> None:
