@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from handlers.aggregates.columns import COLUMNS, Column, Operator
+from handlers.aggregates.columns import COLUMNS, OF_LIFE, Column, Operator
 from handlers.aggregates.evaluate import evaluate
-from handlers.aggregates.features import Feature, UnanswerableFeature
+from handlers.aggregates.features import LIFE, Feature, UnanswerableFeature
 from handlers.aggregates.spec import new_work, spec_of
 from handlers.kernel.jit import NONE
 from handlers.state.codec import decode
@@ -18,7 +18,12 @@ from handlers.state.row import new_open_row
 Value = int | float | None
 
 _EDGES = (0, 1, 2, 23, 24, 25, 100, 167, 168, 169, 192, 696, 720, 744, 2136, 2160, 2184, 4296, 4320, 4344)
-_windows = st.one_of(st.sampled_from(_EDGES), st.integers(-1, 5_000), st.integers(1, 200).map(lambda days: 24 * days))
+_windows = st.one_of(st.sampled_from(_EDGES), st.integers(-1, 5_000))
+_pairs = [(operator, column) for column in COLUMNS for operator in column.operators]
+_answered_pairs = st.one_of(
+    st.sampled_from([pair for pair in _pairs if not pair[1].kind]),
+    st.sampled_from([pair for pair in _pairs if pair[1].kind]),
+)
 
 
 class Declaration(NamedTuple):
@@ -34,23 +39,21 @@ class Declaration(NamedTuple):
         return Feature(name, self.operator, self.column, self.window_hours, "", self.before_hours)
 
 
-def _likely(column: Column) -> st.SearchStrategy[Declaration]:
-    """Declarations of the column that are answered more often than not."""
-    days = st.integers(1, column.days + 1 if column.days else 1)
-    windows = st.one_of(days.map(lambda count: 24 * count), st.integers(1, 200), st.just(0))
-    return st.sampled_from(column.operators).flatmap(
-        lambda operator: st.builds(
-            Declaration,
-            st.just(operator),
-            st.just(column),
-            windows if column.days else st.just(0),
-            days.map(lambda count: 24 * count) if operator is Operator.RATIO else st.just(0),
-        )
-    )
+def _likely(pair: tuple[Operator, Column], days: int, before: int, hours: int) -> Declaration:
+    """One that is answered more often than not: by days that the row keeps of the column, or one more; or by hours."""
+    operator, column = pair
+    if operator in OF_LIFE:
+        return Declaration(operator, column, LIFE, 0)
+    if operator is Operator.RATIO:
+        window = 1 + days % column.days
+        return Declaration(operator, column, 24 * window, 24 * (before % (column.days + 2 - window)))
+    if operator is Operator.SUM and hours:
+        return Declaration(operator, column, hours - 1, 0)
+    return Declaration(operator, column, 24 * (1 + days % (column.days + 1)), 0)
 
 
 declarations = st.one_of(
-    st.sampled_from(COLUMNS).flatmap(_likely),
+    st.builds(_likely, _answered_pairs, st.integers(0, 180), st.integers(0, 180), st.integers(0, 200)),
     st.builds(Declaration, st.sampled_from(Operator), st.sampled_from(COLUMNS), _windows, st.just(0) | _windows),
 )
 

@@ -33,7 +33,7 @@ def folded(stream: list[Transaction]) -> bytes:
     return Fast(offers=()).feed(stream).rows["C1"]
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(histories(), drawn, later_by)
 def test_a_feature_that_is_not_refused_equals_the_slow_model(
     stream: list[Transaction], declared: list[Declaration], later: int
@@ -43,7 +43,7 @@ def test_a_feature_that_is_not_refused_equals_the_slow_model(
     assert oracle.differences(computed(features, folded(stream), now), expected) == {}
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=1_000)
 @given(declarations)
 def test_what_the_row_keeps_is_not_refused_and_all_else_is(declared: Declaration) -> None:
     operator, column, hours, before = declared
