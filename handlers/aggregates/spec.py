@@ -32,7 +32,7 @@ MONEY, OWED, NUMBER = range(3)
 """What LAST is of: balances that are not in debt, those that are, accounts."""
 
 DAYS_ROOM = DAY_KEPT + 2
-"""Room to work in begins with so many places for days and gaps; the cells follow."""
+"""Room to work in begins with so many places for days and gaps; the cells follow, or as many counts of gaps."""
 
 _IN_RING = {
     (columns.COUNT, Operator.SUM): 0,
@@ -148,5 +148,5 @@ FEATURE_SPEC = spec_of(FEATURES)
 
 
 def new_work(spec: Spec = FEATURE_SPEC) -> I8:
-    """Room to compute these features of one customer."""
-    return np.zeros(DAYS_ROOM + spec.cells, np.int64)
+    """Room for the days of one customer, and then for the cells of these features or for as much again."""
+    return np.zeros(DAYS_ROOM + max(spec.cells, DAYS_ROOM), np.int64)

@@ -5,7 +5,7 @@ cooldown.
 """
 
 from handlers.aggregates.fold import NEWER_OWN, OWN_DAYS
-from handlers.aggregates.spec import Spec
+from handlers.aggregates.spec import DAYS_ROOM, Spec
 from handlers.churn.challenger import CHECK_AT, CHECK_INPUTS, CHECK_LOG_ODDS
 from handlers.churn.run_off import marks_run_off, run_off_mark, runs_off, still_runs_off
 from handlers.churn.schedule import SilenceSchedule, alarms, next_check, number, reaches, see
@@ -37,8 +37,7 @@ def next_due(s: OpenRow, horizon: int, work: I8) -> int:
     """
     if s.sections[CHURN, RAISED_DUE] != 0 or s.life[LAST_OWN] == 0:
         return 0
-    half = work.shape[0] // 2
-    days, counts = work[:half], work[half:]
+    days, counts = work[:DAYS_ROOM], work[DAYS_ROOM : 2 * DAYS_ROOM]
     n = own_days(s, days) - 1
     tenths, least = (QUANTILE_TENTHS, SILENCE_DAYS_MIN) if horizon == 0 else (CHECK_TENTHS, CHECK_DAYS_MIN)
     quantile = horizon // CHECKS_A_HORIZON
