@@ -12,7 +12,7 @@ from handlers.aggregates.evaluate import evaluate
 from handlers.aggregates.features import LIFE, Feature, UnanswerableFeature
 from handlers.aggregates.spec import new_work, spec_of
 from handlers.kernel.jit import NONE
-from handlers.state.codec import decode
+from handlers.state.codec import PADDING, decode
 from handlers.state.row import new_open_row
 
 Value = int | float | None
@@ -70,7 +70,7 @@ def answered(drawn: Sequence[Declaration]) -> list[Feature]:
 def computed(features: Sequence[Feature], row: bytes, now: int) -> Mapping[str, Value]:
     """What evaluate makes of these features of a row in the present layout, by name."""
     spec, s, values = spec_of(features), new_open_row(), np.empty(len(features), np.int64)
-    decode(s, np.frombuffer(row, np.uint8), 0)
+    decode(s, np.frombuffer(row + bytes(PADDING), np.uint8), 0, len(row), 0)
     evaluate(s, spec, now, values, new_work(spec))
     found: dict[str, Value] = {}
     for feature, exact, double in zip(features, values.tolist(), values.view(np.float64).tolist(), strict=True):
