@@ -6,7 +6,6 @@ import orjson
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from handlers.aggregates.features import FEATURES
 from handlers.profile.customer import active_days
 from schemas.transaction import CHANNELS, CUSTOMER_ID_LENGTH
 from schemas.units import DAY_MS
@@ -14,13 +13,13 @@ from serving.access import Person
 from serving.alert_log import Filter
 from serving.alert_pages import pictures
 from serving.api import SeeCustomers, audited, looked_up
+from serving.figures import FLOWS, OTHERS
 from serving.guard import Tokened, allowed, parts_of
 from serving.picture import picture
 from serving.problems import Problem
 from serving.rendering import page, speech_of
 
 ALERTS_SHOWN = 12
-FLOWS = ("count", "in", "out", "net")
 WINDOWS = ("24h", "7d", "30d", "90d", "180d", "life")
 
 router = APIRouter()
@@ -54,11 +53,7 @@ async def customer(request: Request, person: SeeCustomers, sealed_id: str) -> Re
     shown = picture(customer_id, known.row, known.now)
     figures = shown["features"]
     assert isinstance(figures, dict)
-    others = [
-        (feature.name, feature.meaning, figures[feature.name])
-        for feature in FEATURES
-        if feature.name.rpartition("_")[0] not in FLOWS and not feature.name.startswith("share_")
-    ]
+    others = [(feature.name, feature.meaning, figures[feature.name]) for feature in OTHERS]
     shares = [(name, figures[f"share_channel_{name}_90d"] or 0) for name in CHANNELS]
     log = parts.feed.alerts
     alerts = log.newest(Filter(customer_id=customer_id), ALERTS_SHOWN)

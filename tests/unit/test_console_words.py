@@ -6,12 +6,14 @@ from string import Formatter
 
 import pytest
 
-from handlers.aggregates.features import FEATURES
+from handlers.aggregates.columns import COLUMNS, OF_LIFE, Operator
+from handlers.aggregates.features import HOURS_24, LIFE, Feature
 from handlers.contact.history import SUPPRESSION_REASONS
 from schemas.offer import CONTACT_CHANNELS
 from schemas.transaction import CHANNELS
 from serving.chinese import CHINESE, ENGLISH
-from serving.customer_pages import FLOWS, WINDOWS
+from serving.customer_pages import WINDOWS
+from serving.figures import OTHERS, chinese_figure
 from serving.picture import STATES
 from serving.speech import Speech, language_of
 
@@ -29,12 +31,28 @@ def texts() -> set[str]:
     said |= {f"rule.{rule}" for rule in SUPPRESSION_REASONS} | {f"switch.{to}" for to in ("on", "off", "dry-run")}
     said |= {*CHANNELS, *CONTACT_CHANNELS, *STATES, *WINDOWS, "control group", "dry run", "expired"}
     said |= {"eligibility", "applicability", "suitability", "priority"}
-    others = (f for f in FEATURES if f.name.rpartition("_")[0] not in FLOWS and not f.name.startswith("share_"))
-    return said | {feature.meaning for feature in others} | {"No longer at risk"}
+    return said | {feature.meaning for feature in OTHERS} | {"No longer at risk"}
 
 
 def test_every_text_has_its_chinese() -> None:
     assert texts() - set(CHINESE) == set()
+
+
+def test_whatever_is_declared_as_a_feature_has_its_chinese() -> None:
+    declared = [
+        Feature(
+            "x",
+            operator,
+            column,
+            LIFE if operator in OF_LIFE else HOURS_24,
+            "X",
+            HOURS_24 * (operator is Operator.RATIO),
+        )
+        for column in COLUMNS
+        for operator in column.operators
+    ]
+    words = {chinese_figure(feature, CHINESE) for feature in declared}
+    assert len(words) == len(declared), "no two are called the same"
 
 
 def test_nothing_else_is_translated() -> None:
