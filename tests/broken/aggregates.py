@@ -61,11 +61,11 @@ MISTAKES = (
     ),
     Mistake(
         "reversal-moment",
-        "The reversal of a debit is a large credit.",
+        "A credit that stands again after its reversal is a large credit a second time.",
         "handlers/engine/advance.py",
         "if undoes_at == NONE:\n                if at > clock",
         "if True:\n                if at > clock",
-        "tests/unit/test_small_print.py::test_a_debit_that_is_taken_back_is_no_credit",
+        "tests/unit/test_small_print.py::test_a_credit_that_stands_again_is_no_second_large_credit",
     ),
     Mistake(
         "reversal-largest",

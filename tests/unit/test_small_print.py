@@ -62,13 +62,36 @@ def test_an_offer_has_the_same_id_in_any_partition() -> None:
 
 def test_a_debit_that_is_taken_back_is_no_credit() -> None:
     """It brings back money, but is neither a large credit nor the largest."""
-    first, debit = booked(0, 100, "deposit"), booked(1, -5_000, "withdrawal")
+    first, debit = booked(0, 4_000, "deposit"), booked(1, -5_000, "withdrawal")
     back = {name: debit[name] for name in ("event_id", "occurred_at")}
     undone = debit | {"event_id": "undo", "amount_minor": 5_000, "occurred_at": day(2), "reversal_of": back}
-    run = Fast(offers=(offer(when=("large_credit",)),)).feed([first, debit, undone])
+    same_day = [
+        booked(1, 2_500, kind) for kind in ("deposit", "transfer_in", "salary")
+    ]  # no day's largest is above its sum
+    run = Fast(offers=(offer(when=("large_credit",)),)).feed([first, debit, *same_day, undone])
     assert run.alerts == []
     found = profile(run.rows["ann"], day(2))
-    assert (found["largest_credit_30d"], found["in_30d"], found["out_30d"]) == (100, 100, 0)
+    assert (found["largest_credit_30d"], found["in_30d"], found["out_30d"]) == (4_000, 11_500, 0)
+
+
+def test_a_credit_that_stands_again_is_no_second_large_credit() -> None:
+    """What was reversed and is there again is told of as what it was: its trigger has long been judged."""
+    usual, large = booked(0, 100, "deposit"), booked(40, 500_000, "deposit")
+    undone = large | {
+        "event_id": "undo",
+        "amount_minor": -500_000,
+        "occurred_at": day(41),
+        "reversal_of": {name: large[name] for name in ("event_id", "occurred_at")},
+    }
+    again = undone | {
+        "event_id": "redo",
+        "amount_minor": 500_000,
+        "occurred_at": day(42),
+        "reversal_of": {name: undone[name] for name in ("event_id", "occurred_at")},
+    }
+    run = Fast(offers=(offer(when=("large_credit",)),)).feed([usual, large, undone, again])
+    assert [alert.status for alert in run.alerts] == ["raised", "retracted"]
+    assert profile(run.rows["ann"], day(43))["in_30d"] == 500_000
 
 
 def test_what_is_taken_back_leaves_the_shares_of_types_and_channels() -> None:
