@@ -11,7 +11,7 @@ MISTAKES = (
         "handlers/intake/transactions.py",
         "np.minimum(columns.events[:, AT], arrived)",
         "columns.events[:, AT].copy()",
-        f"{_LAWS}::test_one_record_of_any_date_changes_no_other_customers_alerts",
+        "tests/unit/test_of_the_past.py::test_a_postdated_booking_brings_its_offer_at_once_dated_by_when_it_came",
     ),
     Mistake(
         "one-record-leaps",
@@ -27,7 +27,7 @@ MISTAKES = (
         "handlers/engine/advance.py",
         "if due != 0 and due <= clock - wait:",
         "if due != 0 and due <= clock:",
-        f"{_LAWS}::test_in_what_order_records_come_that_are_late_by_less_than_the_wait_changes_no_alert",
+        "tests/unit/test_of_the_past.py::test_a_silence_waits_for_what_is_a_little_late",
     ),
     Mistake(
         "late-brings-nothing",

@@ -86,3 +86,17 @@ def test_a_level_is_crossed_by_the_balance_that_is_the_accounts_newest_however_l
     assert [alert.cause.event_id for alert in run.alerts] == [used(5, 0)["event_id"]]
     run.feed([used(9, -10_000), used(8, -95_000)])
     assert len(run.alerts) == 1, "older than what is known of the account"
+
+
+@pytest.mark.parametrize(("others_minutes", "alerts"), [(30, []), (90, ["churn_risk", "churn_risk"])])
+def test_a_silence_waits_for_what_is_a_little_late(others_minutes: int, alerts: list[str]) -> None:
+    """Ten minutes before the silence is one, the customer comes; it is known when others are further. Within the hour
+    nothing is said; after it the alert is raised, and taken back."""
+    visits = [booked(on, -5, "purchase") for on in range(0, 24, 3)]
+    run = Fast(offers=(), settle_hours=1)
+    run.feed(visits)
+    due = run.due["ann"]
+    other = booked(30, -1, "purchase", customer="bob") | {"occurred_at": due + others_minutes * 60_000}
+    late = booked(31, -5, "purchase") | {"occurred_at": due - 600_000}
+    run.feed([other, late])
+    assert [alert.kind for alert in run.alerts] == alerts
