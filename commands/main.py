@@ -16,6 +16,7 @@ from commands import (
     models,
     offers,
     publish,
+    repartition,
     replay,
     serve,
     settings,
@@ -70,6 +71,7 @@ run.command("backtest-offers", rich_help_panel=LEARN)(backtest_offers.backtest_o
 run.add_typer(models.app, name="models", rich_help_panel=LEARN)
 
 run.command("verify", rich_help_panel=CHECK)(verify.verify)
+run.command("repartition", rich_help_panel=CHECK)(repartition.repartition)
 run.command("replay", rich_help_panel=CHECK)(replay.replay)
 run.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CHECK)
 run.command("documents", rich_help_panel=CHECK)(documents.documents)

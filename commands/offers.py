@@ -94,6 +94,12 @@ def publish_offers(settings: Settings, found: Catalogue) -> list[str]:
     return withdrawn
 
 
+def standing_offers(settings: Settings) -> Catalogue:
+    """The offers and the policy that every worker uses: what in the topic is not good is left out."""
+    found = {key.encode(): value for key, value in _standing(settings).items()}
+    return catalogue_of({key: value for key, value in found.items() if record_mistake(key, value) is None})
+
+
 def _standing(settings: Settings) -> dict[str, bytes]:
     """What the topic holds, by key."""
     standing: dict[str, bytes] = {}

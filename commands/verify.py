@@ -15,12 +15,14 @@ from handlers.engine.rules import Rules
 from handlers.intake.events import Record
 from handlers.intake.transactions import TransactionIntake
 from handlers.profile.customer import accounts, profile
+from serving.partitioner import partition_of
 from streams.broker.messages import record_of
 from streams.broker.topics import topics_read
 from streams.ops.settings import Settings
+from streams.partition.repartition import Before, Move, moves_of
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
-from streams.store.port import Position
+from streams.store.port import Offsets, Position
 from streams.store.redis_store import RedisStore
 from streams.worker.bootstrap import bootstrap
 
@@ -42,7 +44,6 @@ class Difference(NamedTuple):
 class Checked(NamedTuple):
     """What was compared in one partition."""
 
-    events: int
     customers: int
     figures: int
     differences: list[Difference]
@@ -65,22 +66,21 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="Differences as 
         numbers = partitions(reader, settings.topic_transactions)
         standing = {number: stands for number in numbers if (stands := state.read(number)) is not None}
         with progress("recomputing", sum(sum(found.offsets) for found in standing.values())) as bar:
+            again = _Again(reader, reading, settings, bar)
+            for before in moves_of(state):
+                again.grow(before)
             for number in standing:
-                results.append(_check(number, state, reader, reading, settings, bar))
+                results.append(_check(number, state, again))
                 _tell(results[-1].differences, as_json)
     finally:
         reader.close()
-    events, customers, figures = (
-        (sum(column) for column in list(zip(*results, strict=True))[:3]) if results else (0, 0, 0)
-    )
+    customers, figures = (sum(column) for column in list(zip(*results, strict=True))[:2]) if results else (0, 0)
     found = sum(len(result.differences) for result in results)
-    words = (
-        f"{found:,} differences in {figures:,} figures of {customers:,} customers, recomputed from {events:,} events"
-    )
+    compared = f"{figures:,} figures of {customers:,} customers, recomputed from {again.events:,} events"
     if as_json:
-        print_json({"differences": found, "figures": figures, "customers": customers, "events": events})
+        print_json({"differences": found, "figures": figures, "customers": customers, "events": again.events})
     else:
-        out.print(words, style="red" if found else "green")
+        out.print(f"{found:,} differences in {compared}", style="red" if found else "green")
     if found:
         raise typer.Exit(1)
 
@@ -97,26 +97,51 @@ def _tell(differences: list[Difference], as_json: bool) -> None:
             )
 
 
-def _check(
-    number: int, state: RedisStore, reader: Consumer, reading: TransactionIntake, settings: Settings, bar: Bar
-) -> Checked:
+class _Again:
+    """What the topics come to, recomputed in memory."""
+
+    def __init__(self, reader: Consumer, reading: TransactionIntake, settings: Settings, bar: Bar) -> None:
+        self._reader, self._reading, self._settings, self._bar = reader, reading, settings, bar
+        self._moved: MemoryStore | None = None
+        """Of all partitions, where their number has grown: else one after the other is enough."""
+        self.events = 0
+
+    def grow(self, before: Before) -> None:
+        """All partitions that there were up to where they stood when their number grew, and then what `tracker
+        repartition` made of them."""
+        self._moved = store = self._moved or MemoryStore()
+        for number, offsets in enumerate(before.offsets):
+            self._run(store, number, Offsets(*offsets))
+        owned = {number: store.claim(number) for number in range(before.partitions)}
+        Move(store, len(before.offsets), owned, partition_of).whole()
+
+    def run(self, number: int, to: Offsets) -> MemoryStore:
+        """One partition up to there."""
+        store = self._moved or MemoryStore()
+        self._run(store, number, to)
+        return store
+
+    def _run(self, store: MemoryStore, number: int, to: Offsets) -> None:
+        everything = self._settings.model_copy(update={"poison_share_max": 1.0})
+        parts = bootstrap(everything, Rules, store=store, intake=self._reading, cache=RowCache(CACHE_BYTES))
+        partition = parts.partition(number)
+        start = partition.claim().offsets
+        transactions, *others = [
+            _batches(self._reader, topic, number, at, end, self._bar)
+            for topic, at, end in zip(topics_read(self._settings), start, to, strict=True)
+        ]
+        for batch in transactions:
+            self.events += partition.process(batch, None).events
+        for place, batches in enumerate(others):
+            for batch in batches:
+                partition.process([], None, *[[]] * place, batch)
+
+
+def _check(number: int, state: RedisStore, again: _Again) -> Checked:
     position, served = _snapshot(number, state)
-    again = MemoryStore()
-    everything = settings.model_copy(update={"poison_share_max": 1.0})
-    partition = bootstrap(everything, Rules, store=again, intake=reading, cache=RowCache(CACHE_BYTES)).partition(number)
-    partition.claim()
-    events = 0
-    transactions, *others = [
-        _batches(reader, topic, number, end, bar)
-        for topic, end in zip(topics_read(settings), position.offsets, strict=True)
-    ]
-    for batch in transactions:
-        events += partition.process(batch, None).events
-    for place, batches in enumerate(others):
-        for batch in batches:
-            partition.process([], None, *[[]] * place, batch)
-    customers = sorted({*served, *again.customers(number)})
-    recomputed = dict(zip(customers, again.load(number, customers), strict=True))
+    store = again.run(number, position.offsets)
+    customers = sorted({*served, *store.customers(number)})
+    recomputed = dict(zip(customers, store.load(number, customers), strict=True))
     differences: list[Difference] = []
     figures = 0
     for customer_id in customers:
@@ -128,7 +153,7 @@ def _check(
             for name in {**mine, **theirs}
             if theirs.get(name) != mine.get(name)
         ]
-    return Checked(events, len(customers), figures, differences)
+    return Checked(len(customers), figures, differences)
 
 
 def _snapshot(number: int, state: RedisStore) -> tuple[Position, dict[str, bytes | None]]:
@@ -142,10 +167,10 @@ def _snapshot(number: int, state: RedisStore) -> tuple[Position, dict[str, bytes
     raise Failure(f"Partition {number} is being written all the time; stop the feed, or the workers, and try again")
 
 
-def _batches(reader: Consumer, topic: str, number: int, end: int, bar: Bar) -> Iterator[list[Record]]:
-    low = ends(reader, topic, number).low
-    if low > 0:
-        err.print(f"[yellow]partition {number}: {topic} has lost its first {low:,} records[/]")
+def _batches(reader: Consumer, topic: str, number: int, start: int, end: int, bar: Bar) -> Iterator[list[Record]]:
+    low = max(start, ends(reader, topic, number).low)
+    if low > start:
+        err.print(f"[yellow]partition {number}: {topic} has lost {low - start:,} records[/]")
     records = (record_of(message) for message in _until(reader, topic, number, low, end))
     for _, batch in groupby(enumerate(records), key=lambda numbered: numbered[0] // BATCH):
         yield [record for _, record in batch]

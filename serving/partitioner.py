@@ -5,7 +5,12 @@ _MULTIPLIER, _SHIFT, _SEED, _MASK = 0x5BD1E995, 24, 0x9747B28C, 0xFFFFFFFF
 
 def partition_of(customer_id: str, partitions: int) -> int:
     """The partition of a customer's records among `partitions`: murmur2 of the key's bytes, as Java's clients do."""
-    return (murmur2(customer_id.encode()) & 0x7FFFFFFF) % partitions
+    return partition_of_key(customer_id.encode(), partitions)
+
+
+def partition_of_key(key: bytes, partitions: int) -> int:
+    """The same for the bytes of a key."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def murmur2(data: bytes) -> int:

@@ -16,11 +16,11 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.admin import NewPartitions, OffsetSpec
 from typer.testing import CliRunner, Result
 
 from commands.embedded import TiedProcess
-from commands.kafka import admin, consumer, to_the_end
+from commands.kafka import admin, consumer, partitions, to_the_end
 from commands.main import run as program
 from commands.state import store
 from streams.broker.topics import topics_read
@@ -84,6 +84,15 @@ class Bank:
         """Publishes a file of transactions, heartbeats at its end included."""
         self.command("publish", file, *options)
 
+    def grow(self, partitions: int) -> None:
+        """Gives the topics that are read more partitions, as an administrator of Kafka does."""
+        grown = [NewPartitions(topic, partitions) for topic in topics_read(self.settings)]
+        client = admin(self.settings)
+        for done in client.create_partitions(grown).values():
+            done.result(ANSWER_SECONDS_MAX)
+        self._values["partitions"] = partitions
+        self.settings = Settings(**self._values)  # type: ignore[arg-type]
+
     def alerts(self) -> list[Json]:
         """Every alert in the topic, as a read_committed subscriber sees them."""
         return [json.loads(line) for line in self.command("alerts", "--json").stdout.splitlines()]
@@ -113,6 +122,7 @@ class Bank:
                     return False
             logs = [TopicPartition(self.settings.topic_transactions, number) for number in numbers]
             told = reader.committed(logs, timeout=ANSWER_SECONDS_MAX)
+            alerts = partitions(reader, self.settings.topic_alerts)
         except KafkaException:  # the broker is still finding out who keeps the group
             return False
         finally:
@@ -121,7 +131,7 @@ class Bank:
             log.offset >= stands[log.partition].offset and log.metadata == str(stands[log.partition].sequence)
             for log in told
         )
-        return all_told and not held_up(self.settings, self.settings.topic_alerts, numbers)
+        return all_told and not held_up(self.settings, self.settings.topic_alerts, alerts)
 
 
 def held_up(settings: Settings, topic: str, numbers: Iterable[int]) -> bool:

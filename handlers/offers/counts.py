@@ -4,11 +4,13 @@ Budgets and learning need figures over many customers. Each partition keeps its 
 customers' rows, so that they are fenced, committed and recovered with what they count.
 """
 
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from handlers.contact.history import ACCEPTED, BOUGHT, CONTROL, SENT, ContactHistory
 from handlers.state.codec import LayoutError
 from schemas.offer import Offer
 
@@ -97,9 +99,75 @@ def share_of_budget(offer: Offer, partitions: int, partition: int) -> int | None
     """
     if offer.budget is None:
         return None
-    first = int.from_bytes(blake2b(offer.offer_id.encode(), digest_size=8).digest()) % partitions
-    whole, left = divmod(offer.budget, partitions)
-    return whole + (1 if (partition - first) % partitions < left else 0)
+    return _shares(offer.budget, offer.offer_id, partitions)[partition]
+
+
+def made_to(history: ContactHistory, counted: dict[str, Counts]) -> None:
+    """Adds what one customer was offered and took, as far as the contact history still says."""
+    for contact in history.contacts:
+        if not contact.offer_id or contact.mode not in (SENT, CONTROL):
+            continue
+        counts = counted.setdefault(contact.offer_id, Counts(cells={}))
+        taken = contact.answer in (ACCEPTED, BOUGHT)
+        if contact.mode == CONTROL:
+            counts.control = _plus(counts.control, (1, taken))
+        else:
+            counts.cells[contact.segment] = _plus(counts.cells.get(contact.segment, (0, 0)), (1, taken))
+
+
+def divided(ledgers: Iterable[bytes | None], counted: Sequence[dict[str, Counts]]) -> list[bytes]:
+    """The rows of the ledgers of as many partitions as are `counted`, which says what was offered to the customers that
+    each is to have. Together they say what `ledgers` say together.
+
+    What is spent of a budget is divided as the budget is, so that what is left of it stays what it was. What nobody's
+    contact history remembers is divided equally. Raises LayoutError for a row of another version.
+    """
+    whole: dict[str, Counts] = {}
+    for row in ledgers:
+        for name, counts in Ledger(row)._offers.items():
+            _add(whole.setdefault(name, Counts(cells={})), counts)
+    parts = [Ledger(None) for _ in counted]
+    for name, counts in whole.items():
+        known = [its.get(name, _NONE) for its in counted]
+        spent = _shares(counts.spent, name, len(parts))
+        control = _divided(counts.control, [its.control for its in known], name)
+        cells = {
+            segment: _divided(cell, [its.cells.get(segment, (0, 0)) for its in known], name)
+            for segment, cell in counts.cells.items()
+        }
+        for place, part in enumerate(parts):
+            its = {segment: cell[place] for segment, cell in cells.items() if cell[place] != (0, 0)}
+            part._offers[name] = Counts(spent[place], its, control[place], counts.touched_at)
+    return [part.encoded() if whole else b"" for part in parts]
+
+
+def _add(to: Counts, more: Counts) -> None:
+    to.spent += more.spent
+    to.control = _plus(to.control, more.control)
+    to.touched_at = max(to.touched_at, more.touched_at)
+    for segment, cell in more.cells.items():
+        to.cells[segment] = _plus(to.cells.get(segment, (0, 0)), cell)
+
+
+def _plus(mine: tuple[int, int], more: tuple[int, int]) -> tuple[int, int]:
+    return mine[0] + more[0], mine[1] + more[1]
+
+
+def _divided(whole: tuple[int, int], known: Sequence[tuple[int, int]], name: str) -> list[tuple[int, int]]:
+    """How often it was made and taken, for each partition: what is known of it, and its share of the rest."""
+    made, taken = (
+        [mine + more for mine, more in zip(its, _shares(of - sum(its), name, len(its)), strict=True)]
+        if sum(its) <= of
+        else _shares(of, name, len(its))
+        for of, its in zip(whole, zip(*known, strict=True), strict=True)
+    )
+    return list(zip(made, taken, strict=True))
+
+
+def _shares(whole: int, name: str, partitions: int) -> list[int]:
+    first = int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % partitions
+    share, left = divmod(whole, partitions)
+    return [share + (1 if (partition - first) % partitions < left else 0) for partition in range(partitions)]
 
 
 _NONE = Counts()

@@ -182,11 +182,18 @@ class PolledBatch(NamedTuple):
 
 
 def take(
-    consumer: Consumer, topics: Topics, partition: Partition, published_scan: PublishedScan, seconds_max: float
+    consumer: Consumer,
+    topics: Topics,
+    partition: Partition,
+    published_scan: PublishedScan,
+    seconds_max: float,
+    *,
+    any_count: bool = False,
 ) -> Ownership:
     """Claims the partition in the store and says where to read on: where the store stands, whatever Kafka thinks.
 
-    Each answer of Kafka may take `seconds_max`.
+    Each answer of Kafka may take `seconds_max`. With `any_count` the topics may have another number of partitions than
+    the state was made with.
 
     If more is published than the store knows of, it has gone back. Kafka is told before anything else is written, and
     numbers of outbox entries that were published once are not given again. The same is done where Kafka no longer says
@@ -196,7 +203,8 @@ def take(
     Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), and what is in STANDING_STILL.
     """
     position = partition.claim()
-    _check_count(consumer, topics.transactions, partition, seconds_max)
+    if not any_count:
+        _check_count(consumer, topics.transactions, partition, seconds_max)
     logs = [TopicPartition(topic, partition.number) for topic in topics]
     ends = [consumer.get_watermark_offsets(log, timeout=seconds_max, cached=False) for log in logs]
     told = consumer.committed(logs, timeout=seconds_max)
@@ -234,12 +242,12 @@ def _check_count(consumer: Consumer, topic: str, partition: Partition, seconds_m
     found = consumer.list_topics(topic, timeout=seconds_max).topics[topic]
     if found.error is not None:
         raise KafkaException(found.error)
-    partition.partitions, made_with = len(found.partitions), partition.made_with()
+    partition.partitions = len(found.partitions)
+    made_with = partition.made_with()
     if made_with not in (0, partition.partitions):
         raise PartitionsChanged(
             f"{topic} has {partition.partitions} partitions, but the state in Redis was made with {made_with}, so that"
-            f" customers would be looked for where they are not: make the topics anew with {made_with} partitions, or"
-            " begin with an empty Redis and topics that are read from their start"
+            " customers would be looked for where they are not: stop all workers and run `tracker repartition`"
         )
 
 

@@ -127,9 +127,16 @@ class Partition:
         return self.position
 
     def made_with(self) -> int:
-        """With how many partitions the state was made, as this partition or the first one knows it; 0 where neither
-        does. Raises StoreUnavailable."""
-        return self._made_with or int(self._store.load(0, [PARTITIONS])[0] or 0)
+        """With how many partitions the state was made, as this partition knows it, or else any other of them; 0 where
+        none does. Raises StoreUnavailable."""
+        if self._made_with:
+            return self._made_with
+        noted = set()
+        for found in self._store.load_all([(number, [PARTITIONS]) for number in range(self.partitions)]):
+            if isinstance(found, StoreUnavailable):
+                raise found
+            noted.add(int(found[0] or 0))
+        return max(noted - {self.partitions, 0}, default=max(noted, default=0))
 
     def oldest_entry(self) -> tuple[int, Outgoing] | None:
         """The first entry of the outbox that is left in the store, with its number. Raises StoreUnavailable."""

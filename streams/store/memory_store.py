@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -99,6 +99,15 @@ class MemoryStore:
 
     def customers(self, partition: int) -> list[str]:
         return [name for name in self._partitions[partition].rows if not name.startswith("\0")]
+
+    def all_due(self, partition: int) -> Iterator[tuple[str, int]]:
+        return iter([(customer, at) for at, customer in self._partitions[partition].queue])
+
+    def forget(self, partition: int, customers: Sequence[str]) -> None:
+        state = self._partitions[partition]
+        for customer in customers:
+            state.look_again(customer, None)
+            state.rows.pop(customer, None)
 
     def sample(self, partition: int, most: int) -> list[bytes]:
         rows = self._partitions[partition].rows

@@ -3,7 +3,7 @@
 One partition's state changes only through `commit`, whole or not at all, and only by the owner of its epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple, Protocol, Self
@@ -197,6 +197,12 @@ class Store(Protocol):
 
     def customers(self, partition: int) -> list[str]:
         """Ids of every customer with a row, in any order (walks the whole partition; for verify, not for the loop)."""
+
+    def all_due(self, partition: int) -> Iterator[tuple[str, int]]:
+        """Every customer who is due and when, the earliest first, while nobody commits."""
+
+    def forget(self, partition: int, customers: Sequence[str]) -> None:
+        """Takes customers' rows and due times out, whoever owns the partition; for repartition, not for the loop."""
 
     def sample(self, partition: int, most: int) -> list[bytes]:
         """Rows of up to `most` customers, as good as drawn by lot: those whom the store comes across first."""

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -25,6 +25,7 @@ from streams.store.routing import ClusterNodes, Node, OneServer, Routing
 _LIBRARY = Path(__file__).with_name("commit.lua").read_bytes()
 _FIELDS = tuple(name.encode() for name in FIELDS)
 _SCAN_COUNT = b"1000"
+_PAGE = 1_000
 
 
 def redis_client(url: str, timeout_seconds: float = ANSWER_SECONDS_MAX) -> redis.Redis:
@@ -137,7 +138,7 @@ class RedisStore:
     def due(self, partition: int, until: int, limit: int) -> list[tuple[str, int]]:
         bounds = [b"-inf", b"%d" % until, b"BYSCORE", b"LIMIT", b"0", b"%d" % limit, b"WITHSCORES"]
         flat: list[bytes] = self._ask(partition, command(b"ZRANGE", b"{%d}:due" % partition, *bounds))
-        return [(customer.decode(), int(float(at))) for customer, at in zip(flat[::2], flat[1::2], strict=True)]
+        return _customers_due(flat)
 
     def next_due(self, partition: int) -> int | None:
         earliest = command(b"ZRANGE", b"{%d}:due" % partition, b"0", b"0", b"WITHSCORES")
@@ -192,6 +193,21 @@ class RedisStore:
 
     def customers(self, partition: int) -> list[str]:
         return list(dict.fromkeys(self._names(partition)))
+
+    def all_due(self, partition: int) -> Iterator[tuple[str, int]]:
+        for first in count(0, _PAGE):
+            span = [b"%d" % first, b"%d" % (first + _PAGE - 1), b"WITHSCORES"]
+            flat: list[bytes] = self._ask(partition, command(b"ZRANGE", b"{%d}:due" % partition, *span))
+            yield from _customers_due(flat)
+            if len(flat) < 2 * _PAGE:
+                return
+
+    def forget(self, partition: int, customers: Sequence[str]) -> None:
+        prefix, names = b"{%d}:" % partition, [customer.encode() for customer in customers]
+        for some in (names[at : at + _PAGE] for at in range(0, len(names), _PAGE)):
+            # The row goes last: by it whoever died in between finds the customer again.
+            self._ask(partition, command(b"ZREM", prefix + b"due", *some))
+            self._ask(partition, command(b"DEL", *[prefix + b"c:" + name for name in some]))
 
     def sample(self, partition: int, most: int) -> list[bytes]:
         # by SCAN they come in the order of their hashes
@@ -288,6 +304,10 @@ _outgoing = msgspec.msgpack.Decoder(Outgoing)
 
 def _position(found: Sequence[bytes | None]) -> Position:
     return Position.of([int(value or 0) for value in found])
+
+
+def _customers_due(flat: Sequence[bytes]) -> list[tuple[str, int]]:
+    return [(customer.decode(), int(float(at))) for customer, at in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def _judge(partition: int, epoch: int, verdict: bytes) -> None:

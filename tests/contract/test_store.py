@@ -337,6 +337,26 @@ def test_a_commit_may_be_large(store: Store, partition: int) -> None:
     assert store.due(partition, 19_999, 10**6) == [(names[0], 0)]
 
 
+def test_all_who_are_due_come_in_their_order_however_many(store: Store, partition: int) -> None:
+    assert list(store.all_due(partition)) == []
+    due = {f"c{n:04}": n for n in range(2_001)}
+    store.commit(partition, store.claim(partition), 1, 0, Changes(due=due))
+    assert list(store.all_due(partition)) == list(due.items())
+
+
+def test_who_is_forgotten_has_no_row_and_no_due_time_and_others_keep_theirs(store: Store, partition: int) -> None:
+    names = [f"c{n:04}" for n in range(2_500)]
+    due = dict.fromkeys(names, 7)
+    store.commit(partition, at := store.claim(partition), 1, 0, Changes(dict.fromkeys(names, b"row"), due))
+    for _ in range(2):  # a second time nothing is left to do
+        store.forget(partition, [*names[:2_400], "nobody"])
+        assert sorted(store.customers(partition)) == names[2_400:]
+        assert [name for name, _ in store.all_due(partition)] == names[2_400:]
+    found = store.read(partition)
+    assert found is not None
+    assert found.version == at.version + 1
+
+
 CUSTOMERS = ["a", "b", "c", "ö"]
 SEGMENTS = range(4)
 NOBODY = Position(1, 0, 0, 0, 0, 0, 0)
@@ -459,6 +479,11 @@ class History(RuleBasedStateMachine):
         wanted = [(self._numbers[place], customers) for place, customers in asked]
         assert self._store.load_all(wanted) == self._model.load_all(wanted)
 
+    @rule(place=st.integers(0, 1), customers=st.lists(st.sampled_from(CUSTOMERS), max_size=3))
+    def forgets(self, place: int, customers: list[str]) -> None:
+        for store in (self._store, self._model):
+            store.forget(self._numbers[place], customers)
+
     @invariant()
     def all_that_can_be_seen_is_the_same(self) -> None:
         for number in self._numbers:
@@ -492,6 +517,7 @@ def seen_of(store: Store, number: int) -> object:
         sorted(store.sample(number, 99)),
         [store.due(number, until, limit) for until, limit in ((10**13, 99), (0, 2))],
         store.next_due(number),
+        list(store.all_due(number)),
         [store.outbox(number, after, limit) for after, limit in ((0, 99), (3, 2))],
         store.depths(number),
         store.seen(number, SEGMENTS),

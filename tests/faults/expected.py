@@ -7,6 +7,7 @@ down here word by word.
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +20,10 @@ from handlers.intake.stream_time import TIME, StreamTime
 from handlers.state.row_table import LEDGER
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
+from serving.partitioner import partition_of
 from streams.ops.settings import Settings
+from streams.partition.partition import Partition
+from streams.partition.repartition import Before, Move
 from streams.partition.row_cache import RowCache
 from streams.store.memory_store import MemoryStore
 from streams.store.port import Changes, Offsets, Position
@@ -84,10 +88,8 @@ def recomputed(
     again = MemoryStore()
     if inherited is not None:
         again.commit(number, again.claim(number), 0, 0, inherited)
-    everything = settings.model_copy(update={"poison_share_max": 1.0})
-    partition = bootstrap(everything, lambda: rules, store=again, cache=RowCache(1 << 24)).partition(number)
-    partition.claim()
-    once = _once(settings, transactions)
+    partition = _opened(settings, number, again, rules)
+    once = _once(settings, transactions, set())
     outcomes, customer_events = answers.outcomes[number], answers.customer_events[number]
     there = bisect_left(once, answers.after.get(number, 0), key=lambda record: record.offset)
     wall = wall_clock if settings.clock == "wall" else 0
@@ -108,6 +110,63 @@ def recomputed(
     )
     originals = {Place(topic, number, record.offset): record for topic, its in read for record in its}
     letters = [letter for each in done for letter in each.dead_letters]
+    told = {place: _letter_of(letter, originals[place]) for letter in letters for place in [place_of(letter)]}
+    return _expected(again, number, position, records, told)
+
+
+def grown(
+    settings: Settings, rules: Rules, transactions: dict[int, list[Record]], before: Before
+) -> dict[int, Expected]:
+    """What the partitions should have come to that were `before` when their topics grew. In the first one are the
+    alerts of all, those of before first."""
+    again = MemoryStore()
+    seen: set[str] = set()
+    alerts: list[Alert] = []
+    letters: dict[int, list[DeadLetter]] = {number: [] for number in transactions}
+
+    def run(number: int, its: list[Record], of: Rules) -> None:
+        partition = _opened(settings, number, again, of)
+        once = _once(settings, its, seen)
+        for at in range(0, len(once), BATCH):
+            done = partition.process(once[at : at + BATCH], None)
+            alerts.extend(done.alerts)
+            letters[number] += done.dead_letters
+
+    starts = [first for first, *_ in before.offsets] + [0] * len(transactions)
+    for number in range(len(before.offsets)):
+        its = [record for record in transactions[number] if record.offset < starts[number]]
+        run(number, its, replace(rules, partitions=len(before.offsets)))
+    owned = {number: again.claim(number) for number in transactions}
+    Move(again, len(before.offsets), owned, partition_of).whole()
+    for number, its in transactions.items():
+        run(number, [record for record in its if record.offset >= starts[number]], rules)
+    expected = {}
+    for number, its in transactions.items():
+        originals = {Place(settings.topic_transactions, number, record.offset): record for record in its}
+        its_letters = {
+            place: _letter_of(letter, originals[place]) for letter in letters[number] for place in [place_of(letter)]
+        }
+        its_alerts = {alert.alert_id: _record_of(alert) for alert in alerts} if number == 0 else {}
+        position = again.claim(number)._replace(offset=Offsets().after(its, [], []).transactions)
+        expected[number] = _expected(again, number, position, its_alerts, its_letters)
+    assert len(expected[0].alerts) == len(alerts), "two alerts of one recomputation have one id"
+    return expected
+
+
+def _opened(settings: Settings, number: int, store: MemoryStore, rules: Rules) -> Partition:
+    everything = settings.model_copy(update={"poison_share_max": 1.0})
+    partition = bootstrap(everything, lambda: rules, store=store, cache=RowCache(1 << 24)).partition(number)
+    partition.claim()
+    return partition
+
+
+def _expected(
+    again: MemoryStore,
+    number: int,
+    position: Position,
+    alerts: dict[str, Outbound],
+    letters: dict[Place, Outbound],
+) -> Expected:
     customers = [*again.customers(number), LEDGER, TIME]
     rows = {name: row for name, row in zip(customers, again.load(number, customers), strict=True) if row is not None}
     return Expected(
@@ -115,8 +174,8 @@ def recomputed(
         sorted(again.due(number, 1 << 62, 1 << 30)),
         position,
         again.seen(number, range(position.oldest, position.events // BLOCK + 1)),
-        records,
-        {place: _letter_of(letter, originals[place]) for letter in letters for place in [place_of(letter)]},
+        alerts,
+        letters,
     )
 
 
@@ -125,9 +184,8 @@ def place_of(letter: DeadLetter) -> Place:
     return Place(letter.topic, letter.partition, letter.offset)
 
 
-def _once(settings: Settings, records: list[Record]) -> list[Record]:
-    """Without those whose event_id has come before."""
-    seen: set[str] = set()
+def _once(settings: Settings, records: list[Record], seen: set[str]) -> list[Record]:
+    """Without those whose event_id has come before, or is in `seen`, to which they are added."""
     once = []
     for record in records:
         name = event_id(record.value)

@@ -11,6 +11,7 @@ from tests.faults import (
     published_rows,
     redis_cluster_rows,
     redis_rows,
+    repartition_rows,
     secured_rows,
     sentinel_rows,
     time_rows,
@@ -30,5 +31,6 @@ ROWS: tuple[Row, ...] = (
     *data_rows.ROWS,
     *time_rows.ROWS,
     *layout_rows.ROWS,
+    *repartition_rows.ROWS,
     *combined_rows.ROWS,
 )

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from operator import lt
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,14 @@ from typing import Any, Self
 
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    ResourceType,
+)
 
 from commands.state import store
 from handlers.engine.rules import Rules
@@ -29,7 +37,7 @@ from tests.fast import OFFERS
 from tests.faults import steps
 from tests.faults.audit import Figures, History, audit, outbound
 from tests.faults.servers import until
-from tests.faults.worker import Worker, fork
+from tests.faults.worker import Worker, fork, fork_repartition
 from tests.faults.workload import Sent
 from tests.secured.cluster import SecuredKafka
 from tests.servers import Kafka, fresh_name
@@ -172,6 +180,28 @@ class Scene:
         worker = fork(environment, kill, clock, log, self._small_transactions)
         self._workers.append(worker)
         return worker
+
+    def grow(self, partitions: int) -> None:
+        """Gives the topics that are read more partitions. Workers that are started from then on know of it."""
+        grown = [NewPartitions(topic, partitions) for topic in topics_read(self.settings)]
+        for done in self._admin.create_partitions(grown).values():
+            done.result(ANSWER_SECONDS_MAX)
+        for topic in topics_read(self.settings):
+            until(lambda: self._known(topic) == partitions, ANSWER_SECONDS_MAX, "the new partitions")  # noqa: B023
+        self.partitions, self._own["partitions"] = partitions, partitions
+        self.settings = self.settings.model_copy(update={"partitions": partitions})
+        self.rules = replace(self.rules, partitions=partitions)
+
+    def _known(self, topic: str) -> int:
+        """How many partitions the producer knows of."""
+        return len(self._producer.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic].partitions)
+
+    def repartition(self, kill: steps.Kill | None = None) -> Worker:
+        """`tracker repartition` in a warm process."""
+        environment = {variable(key): str(value) for key, value in self._own.items()}
+        command = fork_repartition(environment, kill, self.logs / f"repartition-{len(self._workers)}")
+        self._workers.append(command)
+        return command
 
     def live(self, kill: steps.Kill | None = None) -> bool:
         """A worker's whole life: until all is done, or until it has killed itself where it is told to. Whether it has

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dis import get_instructions
 from multiprocessing import parent_process
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
+import commands.repartition
 import streams.broker.publisher
 import streams.broker.transactions
 import streams.partition.partition
@@ -111,14 +113,7 @@ def forked(
     environment: Mapping[str, str], kill: Kill | Cut | None, clock: Path | None, log: Path, small_transactions: bool
 ) -> None:
     """The life of a worker in a process just forked. Ends it. With small transactions a few alerts take several."""
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    faulthandler.register(signal.SIGUSR1)  # says what each thread is about
-    parent = parent_process()
-    assert parent is not None
-    Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
-    os.environ.update(environment)
+    _begin(environment, log)
     put(streams.broker.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
     if small_transactions:
         put(streams.broker.publisher, "ENTRIES_MAX", ENTRIES_MAX)
@@ -134,6 +129,35 @@ def forked(
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def forked_repartition(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
+    """`tracker repartition` in a process just forked. Ends it. A kill counts whatever step it comes to."""
+    _begin(environment, log)
+    put(streams.broker.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
+    put(streams.broker.publisher, "ENTRIES_MAX", ENTRIES_MAX)
+    if kill is not None:
+        arm_repartition(kill)
+    code = 1
+    try:
+        commands.repartition.repartition()
+        code = 0
+    except BaseException:  # noqa: BLE001 - the process ends here
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _begin(environment: Mapping[str, str], log: Path) -> None:
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    faulthandler.register(signal.SIGUSR1)  # says what each thread is about
+    parent = parent_process()
+    assert parent is not None
+    Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+    os.environ.update(environment)
 
 
 def put(module: ModuleType, name: str, value: int) -> None:
@@ -193,6 +217,26 @@ def arm(kill: Kill | Cut) -> None:
     _around_commit(hit)
 
 
+def arm_repartition(kill: Kill) -> None:
+    """Wraps what `tracker repartition` writes to Redis and to Kafka: before it, while it is under way, and after."""
+    every = _Countdown(kill._replace(step=""))
+
+    def hit(_: str, last: Callable[[], None] = lambda: None) -> None:
+        every("", last)
+
+    parts: Any = commands.repartition
+    parts.Consumer = _consumer(parts.Consumer, hit)
+    publishing: Any = streams.broker.publisher
+    publishing.Producer = _producer(publishing.Producer, hit)
+    _around_commit(hit)
+    for method in ("claim", "commit", "forget"):
+        _after(RedisStore, method, lambda _: hit("after"))
+
+
+Hit = Callable[..., None]
+"""Told of each step, and what is to be done just before the kill."""
+
+
 class _Countdown:
     def __init__(self, kill: Kill | Cut) -> None:
         self._kill, self._left, self._lock = kill, kill.n, Lock()
@@ -218,7 +262,7 @@ def _after(owner: Any, method: str, then: Callable[[Any], None]) -> None:
     setattr(owner, method, wrapped)
 
 
-def _around_commit(hit: _Countdown) -> None:
+def _around_commit(hit: Hit) -> None:
     store: Any = RedisStore
     send: Any = RedisStore.send
 
@@ -241,7 +285,7 @@ def _around_commit(hit: _Countdown) -> None:
     _after(RedisStore, "answered", lambda _: hit("after commit"))
 
 
-def _consumer(base: Any, hit: _Countdown) -> Any:
+def _consumer(base: Any, hit: Hit) -> Any:
     class Polled(base):  # type: ignore[misc]
         def consume(self, *args: Any, **more: Any) -> Any:
             messages = super().consume(*args, **more)
@@ -260,7 +304,7 @@ def _consumer(base: Any, hit: _Countdown) -> Any:
     return Polled
 
 
-def _producer(base: Any, hit: _Countdown) -> Any:
+def _producer(base: Any, hit: Hit) -> Any:
     class Publishing(base):  # type: ignore[misc]
         holds_records = False
 

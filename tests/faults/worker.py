@@ -42,6 +42,14 @@ def fork(
     return Worker(process, log)
 
 
+def fork_repartition(environment: Mapping[str, str], kill: steps.Kill | None, log: Path) -> "Worker":
+    """`tracker repartition`, whose settings are in `environment`."""
+    with _forking:
+        process = CONTEXT.Process(target=steps.forked_repartition, args=(environment, kill, log))
+        process.start()
+    return Worker(process, log)
+
+
 class Worker:
     """A running worker. What it says is in `log`."""
 

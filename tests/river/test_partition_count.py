@@ -1,11 +1,9 @@
-"""The number of partitions belongs to the state: a worker stands still where the topics have another."""
+"""The number of partitions belongs to the state: a worker stands still where the topics have another, until
+`tracker repartition` has moved the state."""
 
 import pytest
-from confluent_kafka.admin import NewPartitions
 
-from commands.kafka import ANSWER_SECONDS_MAX, admin
 from learning.simulator import simulate
-from streams.broker.topics import topics_read
 from tests.live import OpenBank, Worker
 from tests.river.feeds import written
 
@@ -26,10 +24,7 @@ def test_where_partitions_are_added_all_stand_still_and_say_why_under_a_running_
     bank.publish(feed)
     with bank.worker() as worker:
         worker.until(bank.at_rest)
-        grown = [NewPartitions(topic, 2) for topic in topics_read(bank.settings)]
-        client = admin(bank.settings)
-        for done in client.create_partitions(grown).values():
-            done.result(ANSWER_SECONDS_MAX)
+        bank.grow(2)
         worker.until(lambda: stands_still(worker) == {"partition 0", "partition 1"})
     with bank.worker() as worker:
         worker.until(lambda: stands_still(worker) == {"partition 0", "partition 1"})

@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOORS = {
     "handlers.kernel": "jit byte_codec text hashing customer_ids",
     "handlers.state": "retention row codec day_codec day_list row_table row_arena sections section_codec",
-    "handlers.intake": "inputs lines events transactions stream_time customer_records dedup exchange validation",
+    "handlers.intake": "inputs lines events transactions stream_time customer_records dedup exchange validation "
+    "joining",
     "handlers.aggregates": "columns features spec fold evaluate snapshot",
     "handlers.contact": "history rules quiet_hours open_histories",
     "handlers.belief": "bits finding section",
@@ -21,9 +22,9 @@ DOORS = {
     "handlers.engine": "engine rules step_input warm_up",
     "streams.ops": "settings metrics health retry logs",
     "streams.store": "port redis_store memory_store connection warm_up",
-    "streams.partition": "partition row_cache stages poison_breaker",
+    "streams.partition": "partition row_cache stages poison_breaker repartition",
     "streams.broker": "poller assignment ownership publisher preflight membership published_scan side_topics topics "
-    "clients messages rights",
+    "clients messages rights progress",
     "streams.worker": "app bootstrap warm_up",
 }
 """The files of a package that others may import from, by their names."""
