@@ -38,6 +38,13 @@ MISTAKES = (
         ),
         name="constant-not-read",
     ),
+    _row(
+        "repartition-killed",
+        "The command is not killed.",
+        "tests/faults/repartition_rows.py",
+        'scene.repartition(Kill("", step))',
+        "scene.repartition()",
+    ),
     _row("zombie", "Nobody is stopped.", _KILLING, "stopped.signal(signal.SIGSTOP)", "stopped.alive()"),
     _row(
         "rebalances",

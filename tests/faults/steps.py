@@ -114,7 +114,6 @@ def forked(
 ) -> None:
     """The life of a worker in a process just forked. Ends it. With small transactions a few alerts take several."""
     _begin(environment, log)
-    put(streams.broker.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
     if small_transactions:
         put(streams.broker.publisher, "ENTRIES_MAX", ENTRIES_MAX)
     if clock is not None:
@@ -134,7 +133,6 @@ def forked(
 def forked_repartition(environment: Mapping[str, str], kill: Kill | None, log: Path) -> None:
     """`tracker repartition` in a process just forked. Ends it. A kill counts whatever step it comes to."""
     _begin(environment, log)
-    put(streams.broker.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
     put(streams.broker.publisher, "ENTRIES_MAX", ENTRIES_MAX)
     if kill is not None:
         arm_repartition(kill)
@@ -158,6 +156,7 @@ def _begin(environment: Mapping[str, str], log: Path) -> None:
     assert parent is not None
     Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
     os.environ.update(environment)
+    put(streams.broker.transactions, "_TRANSACTION_SECONDS_MAX", TRANSACTION_SECONDS_MAX)
 
 
 def put(module: ModuleType, name: str, value: int) -> None:
