@@ -1,13 +1,14 @@
 """The AsyncAPI 3.0 document: every topic with its key, headers and messages."""
 
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import msgspec
 
 from commands.examples import EXAMPLES
 from commands.json_schema import schema_name
 from handlers.intake.inputs import INPUTS, TRANSACTIONS, InputTopic
-from schemas.alert import Alert, cloud_event_headers
+from schemas.alert import Alert, Kind, Status, cloud_event_headers
 from schemas.dead_letter import DeadLetter, dead_letter_headers
 from schemas.policy import POLICY_KEY
 from schemas.transaction import HEARTBEAT_HEADER
@@ -216,7 +217,7 @@ def _header(name: str, value: str) -> Json:
             return {**TEXT, "const": value}
 
 
-_KINDS = [(kind, status) for kind in ("churn_risk", "next_best_offer") for status in ("raised", "retracted")]
+_KINDS = list(product(get_args(Kind), get_args(Status)))
 
 
 def _description(schema: Json, field: str) -> Json:

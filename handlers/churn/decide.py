@@ -10,7 +10,7 @@ from handlers.churn.model import ChurnModel, Scorer
 from handlers.churn.run_off import run_off_mark
 from handlers.contact.history import RETRACTED, SENT, sent_churn
 from handlers.contact.open_histories import OpenHistories
-from handlers.contact.rules import churn_blocked
+from handlers.contact.rules import alert_blocked
 from schemas.alert import Alert
 from schemas.units import DAY_MS, rfc3339
 
@@ -52,7 +52,8 @@ class ChurnDecider(Decider):
             alert = rhythm.raised(finding.customer, due, finding.cause, finding.seen)
         history, modes = self._histories.needed(finding.customer, due), self._histories.modes(finding.customer)
         alerts = []
-        rule = churn_blocked(history, due, due + VALID_DAYS * DAY_MS, finding.now, self._histories.policy, modes)
+        over, policy = due + VALID_DAYS * DAY_MS, self._histories.policy
+        rule = alert_blocked("churn_risk", history, due, over, finding.now, policy, modes)
         if rule in ("expired", "history"):  # and with it whatever would keep the customer
             self._histories.suppress(history, due, rule)
             return Decided([])

@@ -6,6 +6,7 @@ Periods are counted back from the moment at which an alert reaches the customer,
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from typing import get_args
 
 from handlers.contact.history import CONTROL, DRY, SENT, ContactHistory, SuppressionReason
 from schemas.alert import Kind
@@ -13,15 +14,18 @@ from schemas.offer import CONTACT_CHANNELS
 from schemas.policy import Cap, Policy
 from schemas.units import DAY_MS, epoch_ms
 
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+
 Modes = Mapping[Kind, int]
 """How an alert of each kind would be made about one customer: SENT, CONTROL or DRY."""
 
 
 def modes_of(customer_id: str, policy: Policy, control_key: bytes) -> Modes:
-    """Only offers are kept from the control group: churn alerts ask the staff to act, and tell the customer nothing."""
-    dry = policy.dry_run
-    offers = CONTROL if in_control(customer_id, policy, control_key) else DRY if "next_best_offer" in dry else SENT
-    return {"churn_risk": DRY if "churn_risk" in dry else SENT, "next_best_offer": offers}
+    """Only offers are kept from the control group: other alerts ask the staff to act, and tell the customer nothing."""
+    modes: dict[Kind, int] = {kind: DRY if kind in policy.dry_run else SENT for kind in _KINDS}
+    if in_control(customer_id, policy, control_key):
+        modes["next_best_offer"] = CONTROL
+    return modes
 
 
 def in_control(customer_id: str, policy: Policy, control_key: bytes) -> bool:
@@ -40,15 +44,15 @@ def of_the_past(at: int, expires_at: int, now: int, policy: Policy) -> Suppressi
     return "expired" if expires_at <= now else None
 
 
-def churn_blocked(
-    history: ContactHistory, at: int, expires_at: int, now: int, policy: Policy, modes: Modes
+def alert_blocked(
+    kind: Kind, history: ContactHistory, at: int, expires_at: int, now: int, policy: Policy, modes: Modes
 ) -> SuppressionReason | None:
-    """Why a churn alert that is made at `now` is not sent; None when nothing keeps it back."""
-    if "churn_risk" in policy.kill:
+    """Why an alert to the staff that is made at `now` is not sent; None when nothing keeps it back."""
+    if kind in policy.kill:
         return "kill_switch"
     if past := of_the_past(at, expires_at, now, policy):
         return past
-    if capped(history, at, policy, modes, "churn_risk", None):
+    if capped(history, at, policy, modes, kind, None):
         return "cap"
     return "contacts_full" if history.full else None
 

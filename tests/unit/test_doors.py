@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from handlers.engine.beliefs import BELIEFS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 DOORS = {
@@ -28,6 +30,9 @@ DOORS = {
     "streams.worker": "app bootstrap warm_up",
 }
 """The files of a package that others may import from, by their names."""
+
+for belief in BELIEFS:
+    DOORS.setdefault(f"handlers.{belief.name}", "section hooks decide")
 
 FOR_STUDY = {
     "handlers.churn": "design_matrix purchase_models scoring",

@@ -1,19 +1,17 @@
 """Sections at the end of a row: by hand from the figures, of other programs, cut short and broken."""
 
-import numpy as np
 import pytest
 
 from handlers.contact.history import CONTACT
-from handlers.engine.beliefs import KNOWN
 from handlers.offers.section import OFFERS
 from handlers.profile.customer import accounts, active_days, churn_raised_at, contact_history, profile
 from handlers.profile.upgrade import current
-from handlers.state.codec import PADDING, VERSION, LayoutError, decode
-from handlers.state.row import new_open_row
-from handlers.state.sections import joined, numbers, split
+from handlers.state.codec import VERSION, LayoutError
+from handlers.state.sections import joined, numbers
 from schemas.policy import Policy
 from tests.bank import START, booked, day, event, offer
 from tests.fast import Fast
+from tests.rows import parts
 from tests.unit.test_numbers import varint
 
 STAY = offer("stay", 2_000, (), retention=True, channel="post")
@@ -48,13 +46,6 @@ def fed(*stream: object, row: bytes | None = None) -> Fast:
 
 def full() -> bytes:
     return fed(*STREAM).rows["ann"]
-
-
-def parts(row: bytes) -> tuple[bytes, dict[int, bytes]]:
-    """The aggregates, and the sections by tag."""
-    row = current(row)
-    start = decode(new_open_row(), np.frombuffer(row + bytes(PADDING), np.uint8), 0, len(row), KNOWN)
-    return row[:start], split(row[start:])
 
 
 def test_sections_stand_by_tag_each_with_its_length() -> None:
