@@ -153,14 +153,14 @@ class Engine:
         places = {one.customer: one.place for one in findings}
         others = step_input.told[OTHERS, step_input.row_starts[place] :]
 
-        def cut(customer: str) -> tuple[bytes, dict[int, bytes]]:
-            """What the kernel has opened of a row, and the other sections."""
-            row = rows.row(places[customer])
-            end = len(row) - int(others[places[customer]])
-            return row[:end], split(row[end:])
+        cuts: dict[str, tuple[bytes, dict[int, bytes]]] = {}
+        """By customer what the kernel has opened of the row, and the other sections."""
 
         def stored(customer: str) -> bytes:
-            return cut(customer)[1].get(CONTACT, b"")
+            row = rows.row(places[customer])
+            end = len(row) - int(others[places[customer]])
+            cuts[customer] = row[:end], split(row[end:])
+            return cuts[customer][1].get(CONTACT, b"")
 
         histories = OpenHistories(stored, self._rules.policy, self._rules.control_key, ready.offers)
         asked = deciders(Deciding(part.partition, self._rules, ready, histories, part.ledger))
@@ -168,7 +168,7 @@ class Engine:
         result.alerts = decide(findings, step_input.batches[place], where, asked, part.now)
         changed: dict[int, bytes] = {}
         for one, history in histories.encoded().items():
-            opened, sections = cut(one)
+            opened, sections = cuts[one]
             changed[places[one]] = opened + joined({**sections, CONTACT: history})
         result.suppressed = histories.suppressed
         for _, decider in asked:

@@ -1,21 +1,31 @@
-"""Sections at the end of a row (section_codec.py), outside the kernels."""
+"""Sections at the end of a row (section_codec.py), outside the kernels: in plain Python, which for so few bytes costs
+less than calling a kernel."""
 
 from collections.abc import Mapping
 
-import numpy as np
+from handlers.state.codec import LayoutError
 
-from handlers.kernel.byte_codec import get, put
-from handlers.state.codec import PADDING, LayoutError
+_64_BITS = (1 << 64) - 1
 
 
 def split(sections: bytes) -> dict[int, bytes]:
     """The bytes of each, by tag. Raises LayoutError."""
     found: dict[int, bytes] = {}
-    row, at = np.frombuffer(sections + bytes(PADDING), np.uint8), 0
-    while at < len(sections):
-        tag = sections[at]
-        length, at = get(row, at + 1)
-        if not 0 <= length <= len(sections) - at or tag in found:
+    at, end = 0, len(sections)
+    while at < end:
+        tag, zigzag, shift = sections[at], 0, 0
+        at += 1
+        while at < end:
+            byte = sections[at]
+            at += 1
+            zigzag |= (byte & 127) << shift
+            if byte < 128:
+                break
+            shift += 7
+        else:
+            raise LayoutError(f"a section (tag {tag}) at the end of a row is cut short")
+        length = zigzag >> 1
+        if zigzag & 1 or length > end - at or tag in found:
             raise LayoutError(f"a section (tag {tag}) at the end of a row is cut short or stands there twice")
         found[tag] = sections[at : at + length]
         at += length
@@ -33,5 +43,10 @@ def numbers(*values: int) -> bytes:
 
 
 def _number(value: int) -> bytes:
-    to = np.empty(10, np.uint8)
-    return to[: put(to, 0, value)].tobytes()
+    zigzag = ((value << 1) ^ (value >> 63)) & _64_BITS
+    found = bytearray()
+    while zigzag >= 128:
+        found.append(zigzag & 127 | 128)
+        zigzag >>= 7
+    found.append(zigzag)
+    return bytes(found)
