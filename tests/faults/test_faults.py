@@ -23,7 +23,7 @@ def world() -> Iterator[World]:
 
 @pytest.mark.parametrize(
     ("name", "seeds"),
-    [("kill", 4), ("redis-went-back", 3), ("duplicates", 2), ("new-layout", 1)],
+    [("kill", 4), ("redis-went-back", 3), ("duplicates", 2), ("new-layout", 1), ("repartition-killed", 1)],
 )
 def test_nothing_is_lost_and_nothing_doubled(world: World, name: str, seeds: int) -> None:
     row = BY_NAME[name]
