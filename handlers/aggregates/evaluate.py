@@ -43,6 +43,8 @@ from handlers.state.row import (
     MIX_FIELDS,
     TILE,
     TILE_COUNT,
+    TILE_IN,
+    TILE_OUT,
     OpenRow,
     add,
     largest_credit,
@@ -55,90 +57,75 @@ _SINCE, _DAYS_SINCE, _RATE = int(Operator.SINCE), int(Operator.DAYS_SINCE), int(
 
 
 @jit
-def _pass_over_tiles(tiles: I8, n: int, newest: int, ends: I8, room: I8, at: int) -> None:
-    """Adds up count, in and out of the tiles up to `newest` in rings that end at `ends`, in the cells from `at` on."""
-    rings = ends.shape[0]
-    ring = 0
-    for k in range(n - 1, -1, -1):
-        age = newest - tiles[k, TILE]
-        while ring < rings and age >= ends[ring]:
-            ring += 1
-        if ring == rings:
-            break
-        if age >= 0:
-            cell = at + FLOWS * ring
-            for c in range(FLOWS):
-                room[cell + c] = add(room[cell + c], tiles[k, TILE_COUNT + c])
-    for cell in range(at + FLOWS, at + FLOWS * rings):
-        room[cell] = add(room[cell], room[cell - FLOWS])
+def _windows_of_tiles(tiles: I8, n: int, newest: int, ends: I8, room: I8, at: int) -> None:
+    """Writes count, in and out of the tiles up to `newest` in windows that end at `ends`, from cell `at` on."""
+    count = money_in = money_out = 0
+    k = n - 1
+    for window in range(ends.shape[0]):
+        end = ends[window]
+        while k >= 0:
+            age = newest - tiles[k, TILE]
+            if age >= end:
+                break
+            if age >= 0:
+                count = add(count, tiles[k, TILE_COUNT])
+                money_in = add(money_in, tiles[k, TILE_IN])
+                money_out = add(money_out, tiles[k, TILE_OUT])
+            k -= 1
+        cells = room[at + FLOWS * window :]
+        cells[0], cells[1], cells[2] = count, money_in, money_out
 
 
 @jit
-def _pass_over_days(s: OpenRow, now: int, ends: I8, room: I8, at: int) -> None:
-    """All that days say, in rings."""
-    rings = ends.shape[0]
-    ring = 0
-    for k in range(s.size[DAYS] - 1, -1, -1):
-        day = s.day[k]
-        age = now // DAY_MS - day[TILE]
-        while ring < rings and age >= ends[ring, 0]:
-            ring += 1
-        if ring == rings:
-            break
-        if age < 0:
-            continue
-        cell = at + DAY_CELLS * ring
-        for c in range(FLOWS):
-            room[cell + c] = add(room[cell + c], day[TILE_COUNT + c])
-        if day[DAY_OWN] > 0:
-            room[cell + ACTIVE] += 1
-        if largest_credit(day) > 0:
-            room[cell + LARGEST] = max(room[cell + LARGEST], largest_credit(day))
-        if day[DAY_HAS_BALANCE] != 0:
-            low = room[cell + LOW]
-            room[cell + LOW] = day[DAY_LOW] if low == NONE else min(low, day[DAY_LOW])
-            room[cell + HIGH] = max(room[cell + HIGH], day[DAY_HIGH])
-        mix = ends[ring, 1]
-        if mix >= 0:
+def _windows_of_days(s: OpenRow, today: int, ends: I8, room: I8, at: int) -> None:
+    """Writes all that days say in windows that end where `ends` says, from cell `at` on."""
+    count = money_in = money_out = active = 0
+    largest = low = high = NONE
+    mix_at, mix = -1, room
+    k = s.size[DAYS] - 1
+    for window in range(ends.shape[0]):
+        end = ends[window, 0]
+        if ends[window, 1] > mix_at:
+            mix = room[ends[window, 1] :]
             for c in range(MIX_FIELDS):
-                room[mix + c] += day[DAY_MIX + c]
-
-
-@jit
-def _add_up_days(ends: I8, room: I8, at: int) -> None:
-    """Makes of rings of days the windows that end where they end."""
-    for ring in range(1, ends.shape[0]):
-        outer = at + DAY_CELLS * ring
-        inner = outer - DAY_CELLS
-        for c in range(FLOWS):
-            room[outer + c] = add(room[outer + c], room[inner + c])
-        room[outer + ACTIVE] += room[inner + ACTIVE]
-        room[outer + LARGEST] = max(room[outer + LARGEST], room[inner + LARGEST])
-        room[outer + HIGH] = max(room[outer + HIGH], room[inner + HIGH])
-        low = room[inner + LOW]
-        if low != NONE:
-            room[outer + LOW] = low if room[outer + LOW] == NONE else min(room[outer + LOW], low)
-        mix, before = ends[ring, 1], ends[ring - 1, 1]
-        if mix > before:
-            for c in range(MIX_FIELDS):
-                room[mix + c] += room[before + c]
+                mix[c] = room[mix_at + c] if mix_at >= 0 else 0
+        mix_at = ends[window, 1]
+        while k >= 0:
+            day = s.day[k]
+            age = today - day[TILE]
+            if age >= end:
+                break
+            k -= 1
+            if age < 0:
+                continue
+            count = add(count, day[TILE_COUNT])
+            money_in = add(money_in, day[TILE_IN])
+            money_out = add(money_out, day[TILE_OUT])
+            if day[DAY_OWN] > 0:
+                active += 1
+            if largest_credit(day) > 0:
+                largest = max(largest, largest_credit(day))
+            if day[DAY_HAS_BALANCE] != 0:
+                low = day[DAY_LOW] if low == NONE else min(low, day[DAY_LOW])
+                high = max(high, day[DAY_HIGH])
+            if mix_at >= 0:
+                for c in range(MIX_FIELDS):
+                    mix[c] += day[DAY_MIX + c]
+        cells = room[at + DAY_CELLS * window :]
+        cells[0], cells[1], cells[2] = count, money_in, money_out
+        cells[ACTIVE], cells[LARGEST], cells[LOW], cells[HIGH] = active, largest, low, high
 
 
 @jit
 def _sum_up(s: OpenRow, spec: Spec, now: int, room: I8) -> None:
     """Fills the cells of every window, by one pass over each kind of tiles."""
-    room[: spec.cells] = 0
     hours_at = FLOWS * (1 + spec.fives.shape[0])
     days_at = hours_at + FLOWS * spec.hours.shape[0]
-    for ring in range(spec.days.shape[0]):
-        cell = days_at + DAY_CELLS * ring
-        room[cell + LARGEST] = room[cell + LOW] = room[cell + HIGH] = NONE
     for c in range(FLOWS):
         room[c] = s.life[COUNT + c]
-    _pass_over_tiles(s.five, s.size[FIVES], now // FIVE_MS, spec.fives, room, FLOWS)
-    _pass_over_tiles(s.hour, s.size[HOURS], now // HOUR_MS, spec.hours, room, hours_at)
-    _pass_over_days(s, now, spec.days, room, days_at)
-    _add_up_days(spec.days, room, days_at)
+    _windows_of_tiles(s.five, s.size[FIVES], now // FIVE_MS, spec.fives, room, FLOWS)
+    _windows_of_tiles(s.hour, s.size[HOURS], now // HOUR_MS, spec.hours, room, hours_at)
+    _windows_of_days(s, now // DAY_MS, spec.days, room, days_at)
 
 
 @jit

@@ -42,7 +42,8 @@ def day_at(s: OpenRow, day: int, oldest: int) -> int:
 def open_days(s: OpenRow) -> None:
     """Opens every day, to be read."""
     for k in range(s.size[DAYS]):
-        open_day(s, k)
+        if s.day[k, DAY_STATE] == CLOSED:  # asked here, as a call costs more
+            open_day(s, k)
 
 
 @jit
