@@ -79,8 +79,8 @@ OWN = Column("own", (Operator.DAYS_POSITIVE, *GAPS), DAY_KEPT)
 """Transactions that the customer made."""
 CREDIT = Column("credit", (Operator.MAX,), MIX_DAYS, is_money=True)
 """Single credits: of a day none is larger than what is left of that day's after reversals."""
-BALANCE = Column("balance", (Operator.MAX, Operator.MIN, Operator.LAST), BALANCE_DAYS, life=True, is_money=True)
-"""Of single accounts in a window; the latest is the sum of those that are not in debt."""
+BALANCE = Column("balance", (Operator.MAX, Operator.MIN, Operator.LAST), BALANCE_DAYS, is_money=True)
+"""Of single accounts in a window; the latest, which is kept for ever, is the sum of those that are not in debt."""
 DEBT = Column("debt", (Operator.LAST,), life=True, is_money=True)
 ACCOUNTS = Column("accounts", (Operator.LAST,), life=True)
 FIRST = Column("first", (Operator.SINCE, Operator.DAYS_SINCE), life=True)

@@ -90,7 +90,12 @@ def test_a_figure_in_another_window_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("operator", "column", "hours", "reason"),
     [
-        (Operator.MIN, BALANCE, DAYS_90, "asks for the min of balance over 90 d; the row keeps balance for 30 d"),
+        (
+            Operator.MIN,
+            BALANCE,
+            DAYS_90,
+            "asks for the min of balance over 90 d; the row keeps balance for 30 d by UTC day",
+        ),
         (Operator.MAX, CREDIT, DAYS_180, "asks for the max of credit over 180 d; the row keeps credit for 90 d"),
         (Operator.SUM, ATM, LIFE, "asks for the sum of channel_atm over the customer's life; the row keeps"),
         (Operator.SUM, IN, 200, "asks for the sum of in over 200 h; the row keeps in for 168 h by hour and for 180 d"),
