@@ -111,7 +111,7 @@ def test_who_shares_a_partition_does_not_show_in_a_customers_aggregates(
     whole = Fast().feed([*stream, end])
     for part in range(partitions):
         mine = [event for event in stream if int(event["customer_id"][1:]) % partitions == part]
-        apart = Fast(part).feed([*mine, end])
+        apart = Fast(part, partitions=partitions).feed([*mine, end])
         for customer in apart.rows.keys() - {LEDGER}:
             # when a silence is judged, and what follows, may depend on neighbours: an outage of the feed, budgets and
             # learning are the partition's
