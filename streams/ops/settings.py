@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     UrlConstraints,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
 )
 from pydantic_core import MultiHostUrl
@@ -133,7 +134,18 @@ def _read(topic: InputTopic) -> Any:
     return Field(default=topic.topic, description=f"read: {topic.read_for}")
 
 
-class Settings(BaseSettings):
+if TYPE_CHECKING:
+    SideTopics = BaseSettings
+else:
+    SideTopics = create_model(
+        "SideTopics",
+        __base__=BaseSettings,
+        **{topic.setting: (TopicName, _read(topic)) for topic in SIDE_INPUTS},
+    )
+    """The settings of the topics read beside the transactions, one for each row of the table."""
+
+
+class Settings(SideTopics):
     """Everything that can be set. Times are in the unit that the name ends with."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, validate_default=True)
@@ -219,10 +231,6 @@ class Settings(BaseSettings):
         default="transactions-dlq", description="written: refused records of every topic, as they came"
     )
     topic_offers: TopicName = Field(default="offer-catalog", description="read: offers and the policy; compacted")
-    for _topic in SIDE_INPUTS:
-        __annotations__[_topic.setting] = TopicName
-        vars()[_topic.setting] = _read(_topic)
-    del _topic
     topic_webhook_letters: TopicName = Field(
         default="webhook-dead-letters", description="written: alerts that an endpoint of webhooks did not take"
     )
