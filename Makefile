@@ -35,6 +35,7 @@ mutants: .venv/.installed-dev ## changes handlers/ and streams/ a little, 200 ti
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 faults: .venv/.installed-dev ## what is lost and doubled under every fault; ARGS="--row kill --seed 17" is one of them
+	$(BIN)/python -m streams
 	$(BIN)/python -m tests.faults $(ARGS)
 
 broken: .venv/.installed-dev ## mistakes made on purpose, each with the test that must notice it; ARGS="--only NAME" is one

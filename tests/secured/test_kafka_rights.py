@@ -7,6 +7,8 @@ That nothing was refused, and that each right was used, is taken from the author
 import asyncio
 import json
 import signal
+import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 import redis
 from confluent_kafka import Consumer, Producer
 
-from commands.embedded import EmbeddedRedis
+from commands.embedded import EmbeddedRedis, TiedProcess
 from commands.kafka import client, consumer, from_the_start, to_the_end
 from commands.offers import SHIPPED
 from streams.broker.poller import consumer_config
@@ -27,14 +29,16 @@ from streams.broker.topics import offers_changelog
 from streams.ops.health import Health
 from streams.ops.retry import GaveUp
 from streams.ops.settings import Settings
-from tests.live import ANSWER_SECONDS_MAX, Bank, Worker, tracker
+from tests.live import ANSWER_SECONDS_MAX, WORK_SECONDS_MAX, Bank, Worker, tracker
 from tests.secured.cluster import SecuredKafka
-from tests.secured.roles import KINDS, MARKETING_GROUP, bindings, roles, table, typed
+from tests.secured.roles import ENDPOINT, KINDS, MARKETING_GROUP, bindings, roles, table, typed
+from tests.serving.receiver import Receiver
 from tests.serving.server import Running
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis_server]
 
 WORKER, SERVE = "tracker worker", "tracker serve"
+WEBHOOKS, WEBHOOKS_REPLAY = "tracker webhooks run", "tracker webhooks replay"
 LOOKED_AT_SECONDS = 5.0
 REFUSED_A_SECOND_MAX = 20
 """A join that is refused and tried again at once makes hundreds."""
@@ -67,7 +71,11 @@ class Secured:
         """The command of a role, by its user; answers all that it printed."""
         if role == SERVE and number is None:
             return self.serve()
+        if role in (WEBHOOKS, WEBHOOKS_REPLAY) and number is None:
+            return self.webhooks(role)
         words = {
+            WEBHOOKS: ("webhooks", "run", self.endpoints("http://127.0.0.1:1/")),
+            WEBHOOKS_REPLAY: ("webhooks", "replay", self.endpoints("http://127.0.0.1:1/"), ENDPOINT),
             SERVE: ("serve",),
             "tracker topics create": ("topics", "create"),
             "tracker offers": ("offers", "publish", SHIPPED),
@@ -90,6 +98,35 @@ class Secured:
             assert all(each["lag"] is not None for each in server.api("/partitions"))
             assert server.api("/dead-letters") is not None
         return ""
+
+    def webhooks(self, role: str) -> str:
+        """Delivers to a receiver that takes nothing, and then sends what it did not take to one that takes all."""
+        receiver = Receiver(self.endpoints("").with_name("secret").read_text())
+        file = self.endpoints(receiver.url)
+        try:
+            if role == WEBHOOKS_REPLAY:
+                words = "webhooks", "replay", file, ENDPOINT
+                return self.bank.command(*words, kafka_sasl_username=user_of(role)).output
+            receiver.answer = lambda alert: 422
+            environment = self.bank.environment(kafka_sasl_username=user_of(role))
+            told = [f"{name}={value}" for name, value in environment.items() if name.startswith("TRACKER_")]
+            log = self.folder / "webhooks.log"
+            process = TiedProcess(["env", *told, sys.executable, "-m", "commands", "webhooks", "run", str(file)], log)
+            try:
+                process.wait_until(lambda: "went to the dead letters" in log.read_text(), WORK_SECONDS_MAX)
+            finally:
+                process.stop()
+            return log.read_text()
+        finally:
+            receiver.close()
+
+    def endpoints(self, url: str) -> Path:
+        """A file of one endpoint."""
+        self.folder.joinpath("secret").write_text("whsec_" + b64encode(bytes(32)).decode())
+        file = self.folder / "webhooks.toml"
+        told = {"name": ENDPOINT, "url": url, "secret_file": "secret", "begin": "start"}
+        file.write_text("[[endpoint]]\n" + "".join(f'{name} = "{value}"\n' for name, value in told.items()))
+        return file
 
     def unused(self, role: str) -> list[Right]:
         """Rights that the role's user has had no use for. Fails if something else was refused to it."""
