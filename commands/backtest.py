@@ -37,31 +37,31 @@ def backtest(
         past = history(files)
         with progress("folding", len(past)) as bar:
             leaving = definition(balance_below, closed)
-            found = tested(past, moment(split), horizon, given, leaving, bar.at, bar.says)
+            result = tested(past, moment(split), horizon, given, leaving, bar.at, bar.says)
         if model is not None:
-            write_model(model, found.model)
-    scores.write_text(predictions(found.customers, found.score), "utf-8")
-    report.write_text(page(found), "utf-8")
-    for remark in found.remarks:
+            write_model(model, result.model)
+    scores.write_text(predictions(result.customers, result.score), "utf-8")
+    report.write_text(page(result), "utf-8")
+    for remark in result.remarks:
         out.print(f"[yellow]{remark}[/]")
-    if found.methods:
-        out.print(_comparison(found))
-    if found.detection is not None:
-        both = found.detection.model, found.detection.recency
+    if result.methods:
+        out.print(_comparison(result))
+    if result.detection is not None:
+        both = result.detection.model, result.detection.recency
         out.print(
-            f"Time to detect a silence of {found.detection.gap_days} days, median: model {both[0].median_days:.1f} days"
-            f" ({both[0].false_alarms:.1%} false alarms), recency {both[1].median_days:.1f} days"
-            f" ({both[1].false_alarms:.1%}); at equal false alarms {both[0].at_equal_alarms:.1f} and"
-            f" {both[1].at_equal_alarms:.1f} days"
+            f"Time to detect a silence of {result.detection.gap_days} days, median: model"
+            f" {both[0].median_days:.1f} days ({both[0].false_alarms:.1%} false alarms), recency"
+            f" {both[1].median_days:.1f} days ({both[1].false_alarms:.1%}); at equal false alarms"
+            f" {both[0].at_equal_alarms:.1f} and {both[1].at_equal_alarms:.1f} days"
         )
-    out.print(f"{len(found.customers):,} scores in {scores}, the report is {report}", markup=False)
+    out.print(f"{len(result.customers):,} scores in {scores}, the report is {report}", markup=False)
 
 
-def _comparison(found: "Backtest") -> Table:
-    everybody = Table(title=f"{len(found.customers):,} customers, {found.left.mean():.1%} left", title_justify="left")
+def _comparison(result: "Backtest") -> Table:
+    everybody = Table(title=f"{len(result.customers):,} customers, {result.left.mean():.1%} left", title_justify="left")
     for heading in ("method", "AUC", "log-loss", "cal. error", "top lift"):
         everybody.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=heading == "method")
-    for method in found.methods:
+    for method in result.methods:
         q = method.everybody
         everybody.add_row(
             method.name,

@@ -33,22 +33,22 @@ def backtest_offers(
     with plain_failures():
         past = history(files)
         with progress("folding", len(past)) as bar:
-            found = takeups(past, products, moment(split), horizon, bar.at)
-    if not found:
+            results = takeups(past, products, moment(split), horizon, bar.at)
+    if not results:
         out.print("No product has enough takers both before the split and after it: nothing to measure")
         return
     table = Table(title=f"the {CONTACTED:.0%} ranked highest, against popularity", title_justify="left")
     for heading in ("product", "learned from", "takers", "hit rate", "popularity", "lift", "AUC"):
         table.add_column(heading, justify="left" if heading == "product" else "right")
-    for t in found:
+    for result in results:
         table.add_row(
-            t.product,
-            f"{t.learned_from:,}",
-            f"{t.takers:,} of {t.customers:,}",
-            f"{t.hit_rate:.1%}",
-            f"{t.takers / t.customers:.1%}",
-            f"{t.lift:.2f} ({t.lift_interval[0]:.2f} to {t.lift_interval[1]:.2f})",
-            f"{t.auc:.3f} ({t.auc_interval[0]:.3f} to {t.auc_interval[1]:.3f})",
+            result.product,
+            f"{result.learned_from:,}",
+            f"{result.takers:,} of {result.customers:,}",
+            f"{result.hit_rate:.1%}",
+            f"{result.takers / result.customers:.1%}",
+            f"{result.lift:.2f} ({result.lift_interval[0]:.2f} to {result.lift_interval[1]:.2f})",
+            f"{result.auc:.3f} ({result.auc_interval[0]:.3f} to {result.auc_interval[1]:.3f})",
         )
     out.print(table)
     out.print("Intervals are 95 % of the bootstrap over customers; with few takers they are wide.")

@@ -36,16 +36,16 @@ def bench(
     if customers < (least := customers_min(plan, wanted)):
         raise typer.BadParameter(f"write at least {least:,} for so many events", param_hint="--customers")
     with err.status("starting") as status:
-        found = run(kafka, redis, plan, wanted, status.update)
-    show(found)
+        findings = run(kafka, redis, plan, wanted, status.update)
+    show(findings)
     if as_json:
-        print_json(found.json())
+        print_json(findings.json())
 
 
-def show(found: Findings) -> None:
+def show(findings: Findings) -> None:
     """The figures for people."""
     table = Table(box=None, show_header=False)
-    if (t := found.throughput) is not None:
+    if (t := findings.throughput) is not None:
         broker = "elsewhere" if t.broker_cpu_us is None else f"{t.broker_cpu_us:.1f} µs"
         table.add_row("Throughput", f"[bold]{t.events_per_s:,.0f}[/] events/s over {t.seconds:.1f} s")
         table.add_row(
@@ -56,22 +56,22 @@ def show(found: Findings) -> None:
         if t.cores_elsewhere is not None and t.cores_elsewhere > BUSY_CORES:
             table.add_row("[yellow]Busy machine[/]", f"{t.cores_elsewhere:.1f} cores were at other work: measure again")
         table.add_row("Memory of workers", f"{t.memory_bytes / 2**20:,.0f} MiB")
-    for each in found.latencies:
+    for each in findings.latencies:
         figures = f"p50 {each.p50_ms:.1f}, p99 {each.p99_ms:.1f}, p99.9 {each.p999_ms:.1f}, max {each.max_ms:.1f} ms"
         lost = f", [red]{each.missing} missing, {each.twice} twice[/]" if each.missing or each.twice else ""
         table.add_row(f"Latency at {each.rate:,.0f}/s", f"{figures} ({each.alerts:,} alerts{lost})")
-    if found.redis_bytes_per_customer is not None:
-        table.add_row("Redis", f"{found.redis_bytes_per_customer:,.0f} B a customer with 30 active days in 90")
-    if found.start_s is not None:
-        table.add_row("Start", f"{found.start_s:.1f} s to the first event")
-    if (r := found.rebalance) is not None:
+    if findings.redis_bytes_per_customer is not None:
+        table.add_row("Redis", f"{findings.redis_bytes_per_customer:,.0f} B a customer with 30 active days in 90")
+    if findings.start_s is not None:
+        table.add_row("Start", f"{findings.start_s:.1f} s to the first event")
+    if (r := findings.rebalance) is not None:
         worst = f"{r.join_max_ms:,.0f} ms when one joins, {r.leave_max_ms:,.0f} ms when it leaves"
         table.add_row(
             "Rebalance", f"longest latency {worst}, {r.steady_max_ms:,.0f} ms before; {r.join_s:.1f} s to join"
         )
-    if (c := found.crash) is not None:
+    if (c := findings.crash) is not None:
         first, whole = f"{c.to_first_event_s:.1f} s to the first new event", f"{c.to_caught_up_s:.1f} s to caught up"
         table.add_row("Crash", f"{first}, {whole}")
-    if found.replay_events_per_s is not None:
-        table.add_row("Replay", f"{found.replay_events_per_s:,.0f} events/s")
+    if findings.replay_events_per_s is not None:
+        table.add_row("Replay", f"{findings.replay_events_per_s:,.0f} events/s")
     out.print(table)

@@ -183,8 +183,8 @@ def _letter(message: Message) -> DeadLetter:
     try:
         return dead_letter_of(message.key(), message.value(), headers_of(message))
     except msgspec.ValidationError as error:
-        place = f"{message.topic()} {message.partition()}@{message.offset()}"
-        raise Failure(f"{place} was not written by this program: {error}") from error
+        position = f"{message.topic()} {message.partition()}@{message.offset()}"
+        raise Failure(f"{position} was not written by this program: {error}") from error
 
 
 def _number(message: Message) -> int:

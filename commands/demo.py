@@ -194,8 +194,8 @@ class Stage:
 
     def _command(self, name: str, **more: object) -> list[str]:
         """A command of the program. It is told what differs from our own settings."""
-        told = [f"{variable(setting)}={value}" for setting, value in (self._changes | more).items()]
-        return ["env", *told, sys.executable, "-m", "commands", name]
+        settings_given = [f"{variable(setting)}={value}" for setting, value in (self._changes | more).items()]
+        return ["env", *settings_given, sys.executable, "-m", "commands", name]
 
     def _console_address(self) -> str | None:
         lines = self._console_log.read_text("utf-8", "replace").splitlines() if self._console_log.exists() else []
@@ -206,8 +206,8 @@ class Stage:
         if broker is not None:
             for wanted in wanted_topics(settings):
                 broker.create_topic(wanted.name, wanted.partitions)
-        elif any(differing := {name: found for name, found in make_topics(settings).items() if found}):
-            raise Failure("\n".join(f"Topic {name}: {'; '.join(found or [])}" for name, found in differing.items()))
+        elif any(differing := {name: lines for name, lines in make_topics(settings).items() if lines}):
+            raise Failure("\n".join(f"Topic {name}: {'; '.join(lines or [])}" for name, lines in differing.items()))
         else:
             for topic in (settings.topic_transactions, settings.topic_alerts):
                 if any(end.high > 0 for end in self._ends(topic).values()):

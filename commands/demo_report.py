@@ -33,7 +33,7 @@ class Findings:
     """Whether the servers end with the demo."""
     sent: int = 0
     events: int = 0
-    """Of those sent, how many are processed."""
+    """How many of those sent are processed."""
     started: float = 0.0
     seconds: float | None = None
     """For all events; None if stopped before the end."""
@@ -64,10 +64,10 @@ def report(findings: Findings, directory: Path) -> None:
         out.print("\n[bold]Three of the alerts[/]" if len(examples) == 3 else "\n[bold]For example[/]")
     for alert in examples:
         out.print(f"  {alert.raised_at[:10]}  {sentence(alert)}", markup=False)
-    told = [alert.customer_id for alert in examples if alert.customer_id in findings.rows] or sorted(findings.rows)
-    if told:
+    customers = [alert.customer_id for alert in examples if alert.customer_id in findings.rows] or sorted(findings.rows)
+    if customers:
         out.print()
-        show(told[0], findings.rows[told[0]], findings.clock, findings.currency)
+        show(customers[0], findings.rows[customers[0]], findings.clock, findings.currency)
     if findings.truth and findings.seconds is not None:
         out.print("\n[bold]Against what really happened[/] (the simulator knows)")
         for line in [*_churn_score(findings, alerts), *_offer_score(findings, alerts)]:
@@ -111,20 +111,20 @@ def _examples(alerts: list[Alert]) -> list[Alert]:
 
 def _churn_score(findings: Findings, alerts: list[Alert]) -> list[str]:
     """What the churn alerts were worth."""
-    found = noticed(alerts, fates(findings.truth), findings.clock // DAY_MS)
+    score = noticed(alerts, fates(findings.truth), findings.clock // DAY_MS)
     lines = []
-    if found.alerts:
+    if score.alerts:
         lines.append(
-            f"{found.right:,} of the {found.alerts:,} churn alerts ({found.right / found.alerts:.0%}) came true: those"
-            f" customers had left or were drifting away; {found.taken_back:,} were taken back"
+            f"{score.right:,} of the {score.alerts:,} churn alerts ({score.right / score.alerts:.0%}) came true: those"
+            f" customers had left or were drifting away; {score.taken_back:,} were taken back"
         )
-    told = f"{found.noticed:,} of the {found.left:,} customers who have left were noticed"
-    if found.days is not None:
-        told += f", half of all within {max(found.days, 0):.0f} days of their first day away"
-    lines.append(told)
-    if found.stayed:
+    summary = f"{score.noticed:,} of the {score.left:,} customers who have left were noticed"
+    if score.days is not None:
+        summary += f", half of all within {max(score.days, 0):.0f} days of their first day away"
+    lines.append(summary)
+    if score.stayed:
         lines.append(
-            f"{found.bothered:,} of the {found.stayed:,} who stayed ({found.bothered / found.stayed:.1%}) were bothered"
+            f"{score.bothered:,} of the {score.stayed:,} who stayed ({score.bothered / score.stayed:.1%}) were bothered"
         )
     return lines
 

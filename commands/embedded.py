@@ -193,14 +193,14 @@ def _librdkafka() -> ctypes.CDLL:
     """The library that confluent_kafka itself has loaded, with the few functions used here declared."""
     package = Path(confluent_kafka.__file__).parent
     folders = (package.with_name("confluent_kafka.libs"), package / ".dylibs")  # Linux, macOS
-    found = sorted(file for folder in folders for file in folder.glob("librdkafka*") if file.is_file())
-    if not found:
+    libraries = sorted(file for folder in folders for file in folder.glob("librdkafka*") if file.is_file())
+    if not libraries:
         where = " or ".join(str(folder) for folder in folders)
         raise EmbeddedError(
             f"no librdkafka in {where}: the embedded broker needs confluent-kafka installed as a wheel;"
             " without it set TRACKER_KAFKA_BOOTSTRAP_SERVERS to a real Kafka"
         )
-    library = ctypes.CDLL(str(found[0]))
+    library = ctypes.CDLL(str(libraries[0]))
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     for name, result, arguments in (
         ("rd_kafka_conf_new", pointer, []),

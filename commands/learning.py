@@ -95,8 +95,8 @@ def _from_the_topic(settings: Settings) -> History:
         with progress("reading", None) as bar:
             sources = [_values(reader, topic, number) for number in numbers]
             events = settings.topic_of(CUSTOMER_EVENTS)
-            told = (value for n in partitions(reader, events) for value in _values(reader, events, n))
-            return _remarked(read(sources, intake(settings, keyed=False), bar.at, told), settings)
+            customer_events = (value for n in partitions(reader, events) for value in _values(reader, events, n))
+            return _remarked(read(sources, intake(settings, keyed=False), bar.at, customer_events), settings)
     finally:
         reader.close()
 

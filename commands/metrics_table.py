@@ -69,4 +69,4 @@ def _labels(metric: Metric) -> list[str]:
         for label, word in sample.labels.items():
             if label != "le" and word not in words.setdefault(label, []):
                 words[label].append(word)
-    return [f"`{label}`" + (f" ({', '.join(found)})" if len(found) > 1 else "") for label, found in words.items()]
+    return [f"`{label}`" + (f" ({', '.join(values)})" if len(values) > 1 else "") for label, values in words.items()]

@@ -23,12 +23,12 @@ MISSING = "–"
 def list_models(directory: Directory = DEFAULT) -> None:
     """Show the models of the directory; the champion has a star."""
     with plain_failures():
-        found = registry.entries(directory)
-    if not found:
+        entries = registry.entries(directory)
+    if not entries:
         out.print(f"no models in {directory}; tracker train makes one", markup=False)
         return
     table = _table("model", "horizon", "trained until", "backtest at", "AUC", "log-loss")
-    for entry in found:
+    for entry in entries:
         model, measured = entry.model, entry.model.measured
         table.add_row(
             ("* " if entry.champion else "  ") + entry.file.name,
@@ -50,12 +50,12 @@ def compare(
     with plain_failures():
         models = [registry.read_model(file) for file in (champion, challenger)]
     both = [_measured(file, model) for file, model in zip((champion, challenger), models, strict=True)]
-    same = [(found.split, found.horizon_days, found.customers) for found in both]
+    same = [(measured.split, measured.horizon_days, measured.customers) for measured in both]
     if same[0] != same[1]:
         out.print("[yellow]The backtests differ in split, horizon or customers[/]: their figures do not compare")
     table = _table("figure", *(f"{model.name} {model.version}" for model in models))
     for field in msgspec.structs.fields(Measured):
-        values = [getattr(found, field.name) for found in both]
+        values = [getattr(measured, field.name) for measured in both]
         table.add_row(field.name, *(f"{value:.4f}" if isinstance(value, float) else str(value) for value in values))
     out.print(table)
 
@@ -67,8 +67,8 @@ def promote(
 ) -> None:
     """Make a model the champion."""
     with plain_failures():
-        place = registry.promote(directory, file)
-    out.print(f"{place} is the champion", markup=False)
+        champion = registry.promote(directory, file)
+    out.print(f"{champion} is the champion", markup=False)
 
 
 @app.command("general")

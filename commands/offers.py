@@ -30,8 +30,8 @@ def check(
     file: File, as_json: Annotated[bool, typer.Option("--json", help="The offers as lines of JSON.")] = False
 ) -> None:
     """Check a catalogue file, and show what is in it."""
-    found = catalogue(file)
-    for offer in found.offers:
+    contents = catalogue(file)
+    for offer in contents.offers:
         if as_json:
             print_json(msgspec.to_builtins(offer))
             continue
@@ -40,17 +40,17 @@ def check(
         out.print(f"[green]{offer.offer_id}[/]: {offer.product} by {offer.channel}, on {', '.join(moments)}", end="")
         out.print(f", {conditions} conditions, value {offer.value_minor:,} - {offer.cost_minor:,}")
     if not as_json:
-        out.print(f"[green]policy[/]: {orjson.dumps(msgspec.to_builtins(found.policy)).decode()}", markup=False)
+        out.print(f"[green]policy[/]: {orjson.dumps(msgspec.to_builtins(contents.policy)).decode()}", markup=False)
 
 
 @app.command("publish")
 def publish(file: File) -> None:
     """Make the file the catalogue and policy that every worker uses; offers that are not in it are withdrawn."""
     settings = settings_with("kafka_bootstrap_servers")
-    found = catalogue(file)
+    new_catalogue = catalogue(file)
     rights.require(settings, rights.offers(settings))
-    withdrawn = publish_offers(settings, found)
-    out.print(f"{len(found.offers)} offers published to {settings.topic_offers}, {len(withdrawn)} withdrawn")
+    withdrawn = publish_offers(settings, new_catalogue)
+    out.print(f"{len(new_catalogue.offers)} offers published to {settings.topic_offers}, {len(withdrawn)} withdrawn")
 
 
 @app.command("switch")
@@ -80,15 +80,15 @@ def catalogue(file: Path) -> Catalogue:
         raise Failure("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from error
 
 
-def publish_offers(settings: Settings, found: Catalogue) -> list[str]:
+def publish_offers(settings: Settings, new_catalogue: Catalogue) -> list[str]:
     """Publishes offers and policy and withdraws all other offers; returns the ids of the withdrawn.
 
     Raises Failure if there is no such topic or the broker did not take a record, KafkaException if there is no broker.
     """
     records: dict[str, bytes | None] = {
-        offer.offer_id: orjson.dumps(msgspec.to_builtins(offer)) for offer in found.offers
+        offer.offer_id: orjson.dumps(msgspec.to_builtins(offer)) for offer in new_catalogue.offers
     }
-    records[POLICY_KEY] = orjson.dumps(msgspec.to_builtins(found.policy))
+    records[POLICY_KEY] = orjson.dumps(msgspec.to_builtins(new_catalogue.policy))
     withdrawn = sorted(_standing(settings).keys() - records.keys() - {""})
     _send(settings, records | dict.fromkeys(withdrawn))
     return withdrawn
@@ -96,8 +96,8 @@ def publish_offers(settings: Settings, found: Catalogue) -> list[str]:
 
 def standing_offers(settings: Settings) -> Catalogue:
     """The offers and the policy that every worker uses: what in the topic is not good is left out."""
-    found = {key.encode(): value for key, value in _standing(settings).items()}
-    return catalogue_of({key: value for key, value in found.items() if record_mistake(key, value) is None})
+    records = {key.encode(): value for key, value in _standing(settings).items()}
+    return catalogue_of({key: value for key, value in records.items() if record_mistake(key, value) is None})
 
 
 def _standing(settings: Settings) -> dict[str, bytes]:

@@ -108,7 +108,7 @@ def _move(settings: Settings, state: RedisStore, made_with: int, count: int) -> 
     plan = plan_of(state)
     if plan is not None and plan.parts:
         count = plan.partitions
-    noted = [number for number, its in counts_of(state, count).items() if its == count]
+    noted = [number for number, partition_count in counts_of(state, count).items() if partition_count == count]
     with _Old(settings, state, made_with, count) as old:
         going_on = plan is not None and bool(plan.parts)
         owned = {n: state.claim(n) for n in range(count) if n not in noted} if going_on else old.worked_off()
@@ -160,20 +160,20 @@ class _Old:
             for number in range(self._made_with)
         ]
         new = {number: self._state.claim(number) for number in range(self._made_with, self._count)}
-        ends_of = [self._ahead(place, claims) for place in range(len(self._topics))]
+        ends_of = [self._ahead(index, claims) for index in range(len(self._topics))]
         with progress("working off what was written before", None) as bar:
             for claim in claims:
-                self._work_off(claim, Offsets(*[found[claim.number] for found in ends_of]), bar)
+                self._work_off(claim, Offsets(*[end_by_partition[claim.number] for end_by_partition in ends_of]), bar)
         self._publish(claims)
         return {claim.number: claim.partition.position for claim in claims} | new
 
-    def _ahead(self, place: int, claims: list[Ownership]) -> dict[int, int]:
+    def _ahead(self, index: int, claims: list[Ownership]) -> dict[int, int]:
         """By partition, where the records of one topic end that were written by the old number. Raises Failure where
         they can't be told from those that were written by the new one."""
-        topic = self._topics[place]
-        starts = {claim.number: claim.start[place] for claim in claims}
+        topic = self._topics[index]
+        starts = {claim.number: claim.start[index] for claim in claims}
         starts |= {n: ends(self._reader, topic, n).low for n in range(self._made_with, self._count)}
-        last, new = {claim.number: claim.start[place] for claim in claims}, dict[int, int]()
+        last, new = {claim.number: claim.start[index] for claim in claims}, dict[int, int]()
         read = stray = 0
         for message in to_the_end(self._reader, topic, starts):
             number, offset, key = int(message.partition() or 0), int(message.offset() or 0), message.key()
@@ -211,24 +211,24 @@ class _Old:
         )
         # Those that take effect after all others first: an offer too few does less harm than one without consent.
         later, earlier = (
-            [place for place, topic in enumerate(SIDE_INPUTS) if (topic.effect is Effect.AFTER_ALL) == is_later]
+            [index for index, topic in enumerate(SIDE_INPUTS) if (topic.effect is Effect.AFTER_ALL) == is_later]
             for is_later in (True, False)
         )
-        for place in later:
-            self._work_off_beside(partition, place, others[place], wall)
+        for index in later:
+            self._work_off_beside(partition, index, others[index], wall)
         for batch in transactions:
             partition.process(batch, None, wall=wall)
             bar.add(len(batch))
-        for place in earlier:
-            self._work_off_beside(partition, place, others[place], wall)
+        for index in earlier:
+            self._work_off_beside(partition, index, others[index], wall)
         if not partition.position.version:  # nothing has ever come: it goes on where its topics start
             at, (first, *beside) = partition.position, partition.reached
             changes = Changes(beside=tuple(beside))
             partition.position = self._state.commit(claim.number, at, first, at.clock, changes)
 
-    def _work_off_beside(self, partition: Partition, place: int, batches: Iterator[list[Record]], wall: int) -> None:
+    def _work_off_beside(self, partition: Partition, index: int, batches: Iterator[list[Record]], wall: int) -> None:
         for batch in batches:
-            partition.process([], None, *[[]] * place, batch, wall=wall)
+            partition.process([], None, *[[]] * index, batch, wall=wall)
 
     def _batches(self, topic: str, number: int, start: int, end: int) -> Iterator[list[Record]]:
         if start >= end:

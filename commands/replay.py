@@ -89,8 +89,8 @@ def replay(
             f"{other:,} by the challenger only"
         )
     if run.suppressed:
-        told = ", ".join(f"{rule} {count:,}" for rule, count in sorted(run.suppressed.items()))
-        out.print(f"{run.suppressed.total():,} alerts were not sent: {told}")
+        counts = ", ".join(f"{rule} {count:,}" for rule, count in sorted(run.suppressed.items()))
+        out.print(f"{run.suppressed.total():,} alerts were not sent: {counts}")
     if run.unfitting:
         out.print(f"{run.unfitting:,} moments had no fitting offer")
     if run.untimely:
@@ -129,7 +129,7 @@ def _replayed(run: Replay, source: Lines, alerts: Path, looks: Path | None, sett
     raised = 0
     met: Counter[Bands] = Counter()
     with ExitStack() as files:
-        found = files.enter_context(writing(alerts))
+        alert_file = files.enter_context(writing(alerts))
         shadow = None if looks is None else files.enter_context(writing(looks))
         bar = files.enter_context(progress("replaying", source.total, "bytes"))
 
@@ -139,7 +139,7 @@ def _replayed(run: Replay, source: Lines, alerts: Path, looks: Path | None, sett
                 shadow.write(line(look._asdict() | {"at": rfc3339(look.at)}))
 
         for alert in run.alerts(source.lines, looked, None if came_true is None else came_true.folded):
-            found.write(line(msgspec.to_builtins(alert)))
+            alert_file.write(line(msgspec.to_builtins(alert)))
             if came_true is not None:
                 came_true.raised(alert)
             raised += 1

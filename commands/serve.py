@@ -68,5 +68,5 @@ def _listening(settings: Settings) -> socket.socket:
             backlog=2_048,
         )
     except OSError as error:
-        place = f"{settings.serve_host}:{settings.serve_port}"
-        raise Failure(f"{place} can't be listened on: {error.strerror}; set TRACKER_SERVE_PORT") from error
+        address = f"{settings.serve_host}:{settings.serve_port}"
+        raise Failure(f"{address} can't be listened on: {error.strerror}; set TRACKER_SERVE_PORT") from error

@@ -29,10 +29,10 @@ def rules(settings: Settings, catalogue: Catalogue, partitions: int = 1) -> Rule
 
 def claimed_partitions(state: RedisStore, settings: Settings) -> list[int]:
     """The partitions that Redis knows, which may be more or fewer than TRACKER_PARTITIONS. Raises StoreUnavailable."""
-    found = []
+    numbers = []
     number = 0
     while (known := state.read(number) is not None) or number < settings.partitions:
         if known:
-            found.append(number)
+            numbers.append(number)
         number += 1
-    return found
+    return numbers

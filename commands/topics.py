@@ -36,8 +36,8 @@ def create(as_json: Annotated[bool, typer.Option("--json", help="One line of JSO
     Ends with 1 if any differs; existing topics are never changed.
     """
     settings = settings_with("kafka_bootstrap_servers")
-    found = make_topics(settings)
-    for name, differences in found.items():
+    differences_by_topic = make_topics(settings)
+    for name, differences in differences_by_topic.items():
         if as_json:
             print_json({"topic": name, "created": differences is None, "differences": differences or []})
         elif differences is None:
@@ -46,7 +46,7 @@ def create(as_json: Annotated[bool, typer.Option("--json", help="One line of JSO
             out.print(f"[green]is right[/] {name}")
         for difference in [] if as_json else differences or []:
             out.print(f"[red]differs[/]  {name}: {difference}")
-    if any(found.values()):
+    if any(differences_by_topic.values()):
         raise typer.Exit(1)
 
 
@@ -125,9 +125,9 @@ def wanted_topics(settings: Settings) -> list[Topic]:
 
 
 def _differences(client: AdminClient, topic: Topic, partitions: int) -> list[str]:
-    found = []
+    differences = []
     if partitions != topic.partitions:
-        found.append(f"has {partitions} partitions, not {topic.partitions}")
+        differences.append(f"has {partitions} partitions, not {topic.partitions}")
     resource = ConfigResource(ResourceType.TOPIC, topic.name)
     (future,) = client.describe_configs([resource], request_timeout=ANSWER_SECONDS_MAX).values()
     entries = future.result()
@@ -136,5 +136,5 @@ def _differences(client: AdminClient, topic: Topic, partitions: int) -> list[str
         if name == "max.message.bytes" and value is not None and int(value) >= int(wanted):
             continue
         if value != wanted:
-            found.append(f"{name} is {value}, not {wanted}")
-    return found
+            differences.append(f"{name} is {value}, not {wanted}")
+    return differences

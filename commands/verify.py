@@ -65,7 +65,7 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="Differences as 
     try:
         numbers = partitions(reader, settings.topic_transactions)
         standing = {number: stands for number in numbers if (stands := state.read(number)) is not None}
-        with progress("recomputing", sum(sum(found.offsets) for found in standing.values())) as bar:
+        with progress("recomputing", sum(sum(position.offsets) for position in standing.values())) as bar:
             again = _Again(reader, reading, settings, bar)
             for before in moves_of(state):
                 again.grow(before)
@@ -75,13 +75,15 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="Differences as 
     finally:
         reader.close()
     customers, figures = (sum(column) for column in list(zip(*results, strict=True))[:2]) if results else (0, 0)
-    found = sum(len(result.differences) for result in results)
+    difference_count = sum(len(result.differences) for result in results)
     compared = f"{figures:,} figures of {customers:,} customers, recomputed from {again.events:,} events"
     if as_json:
-        print_json({"differences": found, "figures": figures, "customers": customers, "events": again.events})
+        print_json(
+            {"differences": difference_count, "figures": figures, "customers": customers, "events": again.events}
+        )
     else:
-        out.print(f"{found:,} differences in {compared}", style="red" if found else "green")
-    if found:
+        out.print(f"{difference_count:,} differences in {compared}", style="red" if difference_count else "green")
+    if difference_count:
         raise typer.Exit(1)
 
 
@@ -103,7 +105,7 @@ class _Again:
     def __init__(self, reader: Consumer, reading: TransactionIntake, settings: Settings, bar: Bar) -> None:
         self._reader, self._reading, self._settings, self._bar = reader, reading, settings, bar
         self._moved: MemoryStore | None = None
-        """Of all partitions, where their number has grown: else one after the other is enough."""
+        """Partitions of all numbers, where their number has grown: else one after the other is enough."""
         self.events = 0
 
     def grow(self, before: Before) -> None:

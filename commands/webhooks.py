@@ -152,5 +152,5 @@ def _waiting(settings: Settings, endpoint: Endpoint, reader: Consumer) -> Iterat
     topic = settings.topic_webhook_letters
     numbers = partitions(reader, topic)
     known = reader.committed([TopicPartition(topic, number) for number in numbers], timeout=ANSWER_SECONDS_MAX)
-    starts = {place.partition: max(place.offset, ends(reader, topic, place.partition).low) for place in known}
+    starts = {start.partition: max(start.offset, ends(reader, topic, start.partition).low) for start in known}
     return (message for message in to_the_end(reader, topic, starts) if endpoint_of(message) == endpoint.name)

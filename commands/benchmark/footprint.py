@@ -47,13 +47,13 @@ def lay_out(stage: Stage, customers: int, seed: int) -> float:
 
     Returns the bytes of Redis a customer, with its part of keys, tables and the due set.
     """
-    found = histories(seed)
+    pasts = histories(seed)
     positions = [stage.state.claim(number) for number in range(stage.partitions)]
     before = stored_bytes(stage.client)
     for number, position in enumerate(positions):
         theirs = range(number, customers, stage.partitions)
         for start in range(0, len(theirs), _ROWS_A_COMMIT):
-            some = {customer_id(one).decode(): found[one % HISTORIES] for one in theirs[start : start + _ROWS_A_COMMIT]}
+            some = {customer_id(one).decode(): pasts[one % HISTORIES] for one in theirs[start : start + _ROWS_A_COMMIT]}
             rows, due = {name: kept.row for name, kept in some.items()}, {name: kept.due for name, kept in some.items()}
             position = stage.state.commit(number, position, 0, START_MS, Changes(rows, due))
     return (stored_bytes(stage.client) - before) / max(customers, 1)

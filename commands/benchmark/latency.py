@@ -52,21 +52,21 @@ def at_rate(stage: Stage, workload: Workload, rate: float, seconds: float) -> La
     finally:
         sender.close()
         subscriber.close()
-    found = histogram()
+    latencies = histogram()
     first = int(part.number[0])
     for number, at in heard.items():
         if number - first >= warm:
-            found.record_value(max(1, round((at - sender.start - (number - first) / rate) * 1e6)))
+            latencies.record_value(max(1, round((at - sender.start - (number - first) / rate) * 1e6)))
     return Latency(
         rate=rate,
         events=len(part) - warm,
-        alerts=found.get_total_count(),
+        alerts=latencies.get_total_count(),
         missing=len(expected - heard.keys()),
         twice=repeated,
-        p50_ms=found.get_value_at_percentile(50) / 1e3,
-        p99_ms=found.get_value_at_percentile(99) / 1e3,
-        p999_ms=found.get_value_at_percentile(99.9) / 1e3,
-        max_ms=found.get_max_value() / 1e3,
+        p50_ms=latencies.get_value_at_percentile(50) / 1e3,
+        p99_ms=latencies.get_value_at_percentile(99) / 1e3,
+        p999_ms=latencies.get_value_at_percentile(99.9) / 1e3,
+        max_ms=latencies.get_max_value() / 1e3,
         sender_behind_ms_max=sent.behind_ms_max,
     )
 

@@ -185,5 +185,5 @@ def quiet_collector() -> Iterator[None]:
 
 
 def histogram() -> HdrHistogram:
-    """Of microseconds, from 1 µs to 10 min, in three digits."""
+    """A histogram of microseconds, from 1 µs to 10 min, in three digits."""
     return HdrHistogram(1, _HIGHEST_US, _DIGITS)

@@ -34,7 +34,7 @@ class Plan:
     """What is asked for. Raises nothing: `tracker bench` checks."""
 
     events: int
-    """Of the backlog."""
+    """Events in the backlog."""
     customers: int
     skew: float
     customers_known: bool
@@ -42,7 +42,7 @@ class Plan:
     workers: int
     partitions: int
     seconds: float
-    """Of each fixed load."""
+    """Length of each fixed load."""
     seed: int
 
 
@@ -100,33 +100,33 @@ def run(kafka: str, redis_url: str, plan: Plan, wanted: Collection[Measure], say
     """
     workload = Workload(plan.seed, plan.customers, plan.skew)
     with Stage(kafka, redis_url, plan.partitions) as stage:
-        found = Findings(plan, stage.guarantees())
+        findings = Findings(plan, stage.guarantees())
         if plan.customers_known:
             say(f"laying out {plan.customers:,} customers")
-            found.redis_bytes_per_customer = lay_out(stage, plan.customers, plan.seed)
+            findings.redis_bytes_per_customer = lay_out(stage, plan.customers, plan.seed)
         say(f"starting {plan.workers} workers")
-        first, found.start_s = start(stage, workload)
+        first, findings.start_s = start(stage, workload)
         team = [first, *(stage.start_worker() for _ in range(plan.workers - 1))]
         for worker in team:
             worker.wait_ready()
         if Measure.THROUGHPUT in wanted:
             say(f"a backlog of {plan.events:,} events")
-            found.throughput = from_backlog(stage, workload.part(plan.events), team)
+            findings.throughput = from_backlog(stage, workload.part(plan.events), team)
         if Measure.LATENCY in wanted:
             for rate in RATES:
                 say(f"{rate:,.0f} events a second for {plan.seconds:g} s")
-                found.latencies.append(at_rate(stage, workload, rate, plan.seconds))
+                findings.latencies.append(at_rate(stage, workload, rate, plan.seconds))
         if Measure.REBALANCE in wanted:
             for worker in team[1:]:
                 worker.stop()
             team = [first]
             say("a second worker comes and goes")
-            found.rebalance = rebalance(stage, workload)
+            findings.rebalance = rebalance(stage, workload)
         if Measure.CRASH in wanted:
             say("a crash")
-            found.crash = crash(stage, workload, team)
+            findings.crash = crash(stage, workload, team)
     if Measure.REPLAY in wanted:
         say("replaying history")
         history = Workload(plan.seed, plan.customers, plan.skew)
-        found.replay_events_per_s = replayed(history, min(plan.events, REPLAY_EVENTS_MAX))
-    return found
+        findings.replay_events_per_s = replayed(history, min(plan.events, REPLAY_EVENTS_MAX))
+    return findings

@@ -17,13 +17,14 @@ class Cpu:
     redis: float
     broker: float | None
     bench: float
-    """Of this process."""
+    """This process's share."""
     machine: float
-    """Of everything on this machine."""
+    """Everything on this machine."""
 
     @property
     def elsewhere(self) -> float | None:
-        """Of what has no part in the measurement, given that Redis is on this machine; None where the broker isn't."""
+        """Processor time of what has no part in the measurement, given that Redis is on this machine; None
+        where the broker isn't."""
         if self.broker is None:
             return None
         return self.machine - self.workers - self.redis - self.broker - self.bench
@@ -44,9 +45,13 @@ def listening_process(address: str) -> psutil.Process | None:
         sockets = psutil.net_connections("tcp")
     except psutil.AccessDenied:
         return None
-    for found in sockets:
-        if found.status == psutil.CONN_LISTEN and found.pid is not None and found.laddr.port == int(port):
-            return psutil.Process(found.pid)
+    for connection in sockets:
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.pid is not None
+            and connection.laddr.port == int(port)
+        ):
+            return psutil.Process(connection.pid)
     return None
 
 
@@ -77,8 +82,8 @@ def where(url: str) -> str:
 
 def _here(host: str) -> bool:
     try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+        addresses_of_host = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
     except OSError:
         return False
     ours = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
-    return any(ipaddress.ip_address(str(address)).is_loopback or address in ours for address in found)
+    return any(ipaddress.ip_address(str(address)).is_loopback or address in ours for address in addresses_of_host)

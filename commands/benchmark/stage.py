@@ -70,12 +70,12 @@ class Worker:
 
     def samples(self) -> dict[tuple[str, str], float]:
         """The samples of /metrics by name and first label's value (empty without labels), summed over the others."""
-        found: dict[tuple[str, str], float] = {}
+        values: dict[tuple[str, str], float] = {}
         for family in text_string_to_metric_families(self._page("/metrics") or ""):
             for sample in family.samples:
                 key = sample.name, next(iter(sample.labels.values()), "")
-                found[key] = found.get(key, 0.0) + sample.value
-        return found
+                values[key] = values.get(key, 0.0) + sample.value
+        return values
 
     def hold(self) -> None:
         """Stops the process in its tracks, until `go_on`."""
@@ -231,8 +231,8 @@ class Stage:
         ours = re.compile(rb"\{(\d+)\}:(pos|due|outbox|c:|seen:)")
         batch: list[bytes] = []
         for key in self.client.scan_iter(match="{*}:*", count=_DELETE_BATCH):
-            found = ours.match(key)
-            if found and int(found[1]) < self.partitions:
+            match = ours.match(key)
+            if match and int(match[1]) < self.partitions:
                 batch.append(key)
             if len(batch) == _DELETE_BATCH:
                 self.client.unlink(*batch)

@@ -31,11 +31,12 @@ LATE_SHARE = 0.015
 DUPLICATE_SHARE = 0.01
 DUPLICATE_WITHIN = 500
 SPAN_DAYS_MAX = 5
-"""Of stream time in one part, unless told: nobody falls silent for long enough to be a case of churn."""
+"""Stream time in one part, unless told: nobody falls silent for long enough to be a case of churn."""
 
 OFFER = Offer("bench", "Bench", "This offer measures time.", 10**9, ["salary"], [], cooldown_days=1, propensity=0.99)
-"""Of more value than any other, on no condition: every salary raises an alert of it (or, where chance explores, of
-another), but for a second of the same customer within a day. Everybody's turn comes before anybody's second."""
+"""An offer of more value than any other, on no condition: every salary raises an alert of it (or, where chance
+explores, of another), but for a second of the same customer within a day. Everybody's turn comes before
+anybody's second."""
 
 CATALOGUE = Catalogue((*catalogue(SHIPPED).offers, OFFER), Policy())
 """What a small bank offers, with nothing that would keep an alert back."""
@@ -58,7 +59,7 @@ class Part:
     """Events in the order of publishing: columns of the same length."""
 
     number: I8
-    """Of the event; a duplicate has its original's. Its event_id is event_id(number)."""
+    """Number of the event; a duplicate has its original's. Its event_id is event_id(number)."""
     customer: I8
     at: I8
     """occurred_at, epoch ms."""
