@@ -15,7 +15,7 @@ Status = Literal["raised", "retracted"]
 Rfc3339 = Annotated[str, Meta(description="RFC 3339 in UTC.", extra_json_schema={"format": "date-time"})]
 
 NAMESPACE = uuid.UUID("6f0d5a3e-5d8e-5c0e-9c55-8a2f5a1f4c10")
-"""Of the ids of all alerts."""
+"""Namespace of the ids of all alerts."""
 
 _NAMESPACE_BYTES = NAMESPACE.bytes
 _VARIANT = "89ab"

@@ -15,7 +15,7 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_AS_TOLD = _EPOCH.replace(tzinfo=None)
+_EPOCH_WITHOUT_ZONE = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 _BEYOND = 2**62
 
@@ -35,7 +35,7 @@ def moment_ms(moment: int | datetime) -> int:
 
 def rfc3339(at: int) -> str:
     """An epoch ms as RFC 3339 in UTC, always with three digits of milliseconds: 2026-01-31T08:00:00.000Z."""
-    return (_EPOCH_AS_TOLD + at * _MILLISECOND).isoformat(timespec="milliseconds") + "Z"
+    return (_EPOCH_WITHOUT_ZONE + at * _MILLISECOND).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_rfc3339(text: str) -> EpochMs:

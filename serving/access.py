@@ -89,11 +89,11 @@ def read_keys(text: str) -> list[Key]:
     if not isinstance(tables, list) or not tables:
         mistakes.append("holds no [[key]]")
         tables = []
-    for place, table in enumerate(tables, 1):
+    for number, table in enumerate(tables, 1):
         try:
             keys.append(msgspec.convert(table, Key))
         except msgspec.ValidationError as error:
-            mistakes.append(f"key {place}: {str(error).replace(' - at `$.', ', at `')}")
+            mistakes.append(f"key {number}: {str(error).replace(' - at `$.', ', at `')}")
     mistakes += [f"key {name}: another has the same name" for name in _twice(key.name for key in keys)]
     if mistakes:
         raise AccessError("\n".join(mistakes))
@@ -137,10 +137,10 @@ class Access:
     def of_session(self, cookie: str) -> Person | None:
         """Whose cookie it is. Roles are those that the key has now; a key that is gone has no session."""
         try:
-            found = self._seal.decrypt(cookie.encode(), ttl=SESSION_SECONDS).decode()
+            key_hash = self._seal.decrypt(cookie.encode(), ttl=SESSION_SECONDS).decode()
         except InvalidToken:
             return None
-        return self._known(found)
+        return self._known(key_hash)
 
     def token(self, session: str) -> str:
         """What every form of a session carries, so that no other site can send it."""
@@ -160,11 +160,11 @@ class Access:
         except InvalidToken:
             return None
 
-    def _known(self, found: str) -> Person | None:
+    def _known(self, key_hash: str) -> Person | None:
         if self._file is None:
             return None
         self._read(self._file)
-        key = self._keys.get(found)
+        key = self._keys.get(key_hash)
         if key is None or key.expires <= datetime.now(UTC).date():
             return None
         return Person(key.name, key.roles)

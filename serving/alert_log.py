@@ -12,11 +12,11 @@ from schemas.alert import Alert
 from schemas.units import parse_rfc3339
 
 BANDS = {"high": (0.9, 1.01), "medium": (0.7, 0.9), "low": (0.0, 0.7)}
-"""Of the score: from, and below."""
+"""Bounds of the score: from, and below."""
 
 
-Place = tuple[int, int, int]
-"""Of an alert in the order of causes: when it was raised (epoch ms), partition, offset."""
+SortKey = tuple[int, int, int]
+"""Sorts alerts by their causes: when it was raised (epoch ms), partition, offset."""
 
 
 class Held(NamedTuple):
@@ -31,13 +31,13 @@ class Held(NamedTuple):
     """As published."""
 
     @property
-    def place(self) -> Place:
+    def sort_key(self) -> SortKey:
         return self[:3]
 
     @property
     def cursor(self) -> str:
-        """Its place as text."""
-        return ".".join(map(str, self.place))
+        """Its sort key as text."""
+        return ".".join(map(str, self.sort_key))
 
     @property
     def band(self) -> str | None:
@@ -46,7 +46,7 @@ class Held(NamedTuple):
         return None if score is None else next(name for name, (low, high) in BANDS.items() if low <= score < high)
 
 
-def place_of(cursor: str) -> Place:
+def sort_key_of(cursor: str) -> SortKey:
     """Raises ValueError for what is no cursor."""
     raised, partition, offset = map(int, cursor.split("."))
     return raised, partition, offset
@@ -72,7 +72,7 @@ class Filter(NamedTuple):
         )
 
 
-class Told(msgspec.Struct, frozen=True):
+class OutcomeRecord(msgspec.Struct, frozen=True):
     """What matters here of a record of `alert-outcomes`."""
 
     outcome: str
@@ -103,7 +103,7 @@ class AlertLog:
         with self._lock:
             if alert.alert_id in self._by_id:
                 return False
-            insort(self._sorted, held, key=by_place)
+            insort(self._sorted, held, key=by_cause)
             self._by_id[alert.alert_id] = held
             if alert.supersedes is not None:
                 self._taken_back[alert.supersedes] = alert.alert_id
@@ -120,15 +120,15 @@ class AlertLog:
     def note_outcome(self, value: bytes) -> None:
         """Takes a record of `alert-outcomes`; whatever else it is changes nothing."""
         try:
-            told = msgspec.json.decode(value, type=Told)
+            record = msgspec.json.decode(value, type=OutcomeRecord)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return
-        if told.alert_id is None:
+        if record.alert_id is None:
             return
         with self._lock:
-            outcomes = self._outcomes.setdefault(told.alert_id, [])
-            if told.outcome not in outcomes:
-                outcomes.append(told.outcome)
+            outcomes = self._outcomes.setdefault(record.alert_id, [])
+            if record.outcome not in outcomes:
+                outcomes.append(record.outcome)
             while len(self._outcomes) > 2 * self._most:
                 self._outcomes.popitem(last=False)
 
@@ -147,16 +147,16 @@ class AlertLog:
         """An alert with its outcomes, and the alert_id of its retraction."""
         return held, self.outcomes(held.alert.alert_id), self.taken_back_by(held.alert.alert_id)
 
-    def newest(self, wanted: Filter, limit: int, before: Place | None = None) -> list[Held]:
+    def newest(self, wanted: Filter, limit: int, before: SortKey | None = None) -> list[Held]:
         """Up to `limit`, the latest cause first, of those whose (raised, partition, offset) is below `before`."""
-        found: list[Held] = []
+        matching: list[Held] = []
         with self._lock:
             for held in reversed(self._sorted):
-                if (before is None or held.place < before) and wanted.takes(held):
-                    found.append(held)
-                    if len(found) == limit:
+                if (before is None or held.sort_key < before) and wanted.takes(held):
+                    matching.append(held)
+                    if len(matching) == limit:
                         break
-        return found
+        return matching
 
     def count(self, takes: Callable[[Held], bool]) -> int:
         with self._lock:
@@ -187,6 +187,6 @@ class AlertLog:
             return iter(list(self._sorted))
 
 
-def by_place(held: Held) -> Place:
+def by_cause(held: Held) -> SortKey:
     """To sort by."""
-    return held.place
+    return held.sort_key

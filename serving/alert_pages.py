@@ -16,8 +16,8 @@ from schemas.outcome import OutcomeKind
 from schemas.units import DAY_MS
 from serving import charts
 from serving.access import Person
-from serving.alert_log import BANDS, Filter, Held, by_place, place_of
-from serving.api import KEEP_ALIVE_SECONDS, SeeAlerts, audited, found_alert, outcome_recorded, stored, view
+from serving.alert_log import BANDS, Filter, Held, by_cause, sort_key_of
+from serving.api import KEEP_ALIVE_SECONDS, SeeAlerts, audited, held_alert, outcome_recorded, stored, view
 from serving.guard import Tokened, allowed, parts_of
 from serving.parts import Parts
 from serving.rendering import filled, page, speech_of
@@ -70,7 +70,7 @@ async def alert(
 ) -> Response:
     """One alert beside the list."""
     parts = parts_of(request)
-    held = found_alert(parts, alert_id)
+    held = held_alert(parts, alert_id)
     await audited(parts, person, "see_alert", alert_id)
     evidence = await _evidence(parts, person, held, speech_of(request))
     context = listed(parts, these, "") | {
@@ -108,10 +108,10 @@ async def outcome(
 def listed(parts: Parts, these: Filter, before: str) -> dict[str, Any]:
     """What the list needs."""
     log = parts.feed.alerts
-    place = None
+    older_than = None
     with suppress(ValueError):
-        place = place_of(before)
-    rows = log.newest(these, ROWS + 1, place)
+        older_than = sort_key_of(before)
+    rows = log.newest(these, ROWS + 1, older_than)
     query = urlencode(_chosen(these))
     return {
         "rows": [log.with_answers(held) for held in rows[:ROWS]],
@@ -122,7 +122,7 @@ def listed(parts: Parts, these: Filter, before: str) -> dict[str, Any]:
         "offers": log.offers(),
         "bands": list(BANDS),
         "older": rows[ROWS - 1].cursor if len(rows) > ROWS else None,
-        "first_page": place is None,
+        "first_page": older_than is None,
         "caught_up": parts.feed.caught_up,
         "trouble": parts.feed.trouble,
     }
@@ -153,12 +153,12 @@ async def _news(request: Request, parts: Parts, these: Filter) -> AsyncIterator[
             new = [held for held in log.since(number) if these.takes(held)]
             number = log.arrived
             if new:
-                latest = sorted(new, reverse=True, key=by_place)[:ROWS]
+                latest = sorted(new, reverse=True, key=by_cause)[:ROWS]
                 context = listed(parts, these, "") | {"rows": [(held, [], None) for held in latest], "fresh": True}
                 html = filled(request, "_alert_rows.html", **context)
                 speech = speech_of(request)
-                told = {"html": html, "total": speech.number(context["total"]), "new": len(new)}
-                yield b"event: rows\ndata: %s\n\n" % orjson.dumps(told)
+                news = {"html": html, "total": speech.number(context["total"]), "new": len(new)}
+                yield b"event: rows\ndata: %s\n\n" % orjson.dumps(news)
                 await asyncio.sleep(NEWS_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(waiter.wait(), KEEP_ALIVE_SECONDS)
@@ -178,8 +178,8 @@ async def _evidence(parts: Parts, person: Person, held: Held, speech: Speech) ->
     today = held.raised // DAY_MS
     by_silence = held.alert.cause.due_at is not None  # whatever else happened on that day happened after it
     days = [day for day in active_days(known.row) if day.day < today + (not by_silence)]
-    told = [reason.usual for reason in held.alert.reasons if reason.code.startswith("silence")]
-    usual = told[0] if told else profile(known.row, known.now)["gap_q90_days"]
+    usual_gaps = [reason.usual for reason in held.alert.reasons if reason.code.startswith("silence")]
+    usual = usual_gaps[0] if usual_gaps else profile(known.row, known.now)["gap_q90_days"]
     return {"now": known.now, **pictures(days, today, usual, speech)}
 
 

@@ -18,7 +18,7 @@ from schemas.outcome import AlertOutcome
 from schemas.transaction import CUSTOMER_ID_LENGTH
 from schemas.units import parse_rfc3339, rfc3339
 from serving.access import Person
-from serving.alert_log import Filter, Held, Place, place_of
+from serving.alert_log import Filter, Held, SortKey, sort_key_of
 from serving.campaigns import campaigns
 from serving.customers import Known
 from serving.documented import answers, takes
@@ -142,10 +142,10 @@ async def alerts(
 ) -> Response:
     """The newest alerts, the latest cause first. As many are held as TRACKER_SERVE_ALERTS_MAX says."""
     log = parts_of(request).feed.alerts
-    before = None if cursor is None else _place(cursor)
-    found = log.newest(these, limit + 1, before)
-    following = found[limit - 1].cursor if len(found) > limit else None
-    return _json(AlertPage([view(parts_of(request), held) for held in found[:limit]], following))
+    before = None if cursor is None else _sort_key(cursor)
+    newest = log.newest(these, limit + 1, before)
+    following = newest[limit - 1].cursor if len(newest) > limit else None
+    return _json(AlertPage([view(parts_of(request), held) for held in newest[:limit]], following))
 
 
 @router.get("/alerts/stream", **answers(None, events=True))
@@ -165,7 +165,7 @@ async def stream(request: Request, _: SeeAlerts, these: Wanted) -> Response:
 async def alert(request: Request, person: SeeAlerts, alert_id: AlertId) -> Response:
     """One alert, with what became of it."""
     parts = parts_of(request)
-    held = found_alert(parts, alert_id)
+    held = held_alert(parts, alert_id)
     await audited(parts, person, "see_alert", alert_id)
     shown = orjson.dumps(msgspec.to_builtins(view(parts, held)))
     tag = _tag(shown)
@@ -233,7 +233,7 @@ async def looked_up(parts: Parts, person: Person, customer_id: str) -> Known:
     return known
 
 
-def found_alert(parts: Parts, alert_id: str) -> Held:
+def held_alert(parts: Parts, alert_id: str) -> Held:
     """Raises Problem."""
     held = parts.feed.alerts.get(alert_id)
     if held is None:
@@ -250,7 +250,7 @@ def view(parts: Parts, held: Held) -> AlertView:
 
 async def outcome_recorded(parts: Parts, person: Person, alert_id: str, given: OutcomeGiven) -> OutcomeTaken:
     """Publishes an outcome, once it is written down who says so. Raises Problem."""
-    alert = found_alert(parts, alert_id).alert
+    alert = held_alert(parts, alert_id).alert
     if alert.offer is None or alert.status == "retracted":
         raise Problem(409, "This alert proposes no offer, so there is no outcome to record")
     now = await stored(parts.customers.now(alert.customer_id))
@@ -331,9 +331,9 @@ def _read_to(text: str) -> dict[int, int]:
         raise field_problem("Last-Event-ID", "must be the id of an event of this stream") from None
 
 
-def _place(cursor: str) -> Place:
+def _sort_key(cursor: str) -> SortKey:
     try:
-        return place_of(cursor)
+        return sort_key_of(cursor)
     except ValueError:
         raise field_problem("cursor", "must be `next` of another page") from None
 
@@ -344,10 +344,10 @@ async def _body(request: Request, shape: type[Any]) -> Any:
     try:
         return msgspec.json.decode(await request.body(), type=shape)
     except msgspec.ValidationError as error:
-        rule, _, place = str(error).partition(" - at `$")
+        rule, _, path = str(error).partition(" - at `$")
         if rule.startswith("Invalid enum value"):  # it would repeat the value
             rule = "must be one of the values that the document names"
-        raise field_problem(place.strip(".`") or "body", rule) from None
+        raise field_problem(path.strip(".`") or "body", rule) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise field_problem("body", "must be JSON") from None
 

@@ -37,8 +37,8 @@ async def campaigns(request: Request, _: SeePortfolio) -> Response:
     """Each offer and what it has come to."""
     parts = parts_of(request)
     catalogue = parts.feed.catalogue
-    found = campaigns_of(catalogue, (await stored(parts.customers.ledgers())).values())
-    return page(request, "campaigns.html", campaigns=found, policy=catalogue.policy)
+    shown = campaigns_of(catalogue, (await stored(parts.customers.ledgers())).values())
+    return page(request, "campaigns.html", campaigns=shown, policy=catalogue.policy)
 
 
 @router.get("/portfolio")
@@ -46,13 +46,13 @@ async def portfolio(request: Request, _: SeePortfolio) -> Response:
     """The customers together, by a sample."""
     parts = parts_of(request)
     rows = await stored(parts.customers.sample(SAMPLE))
-    found = await asyncio.to_thread(Portfolio.of, rows)
+    sampled = await asyncio.to_thread(Portfolio.of, rows)
     speech, curve = speech_of(request), None
-    if found is not None and found.curve:
-        share = speech.share(found.top_fifth)
+    if sampled is not None and sampled.curve:
+        share = speech.share(sampled.top_fifth)
         said = speech.say("The fifth of customers with the largest balances holds {share}", share=share)
-        curve = charts.concentration(found.curve, 0.2, found.top_fifth, f"20 % → {share}", said)
-    return page(request, "portfolio.html", portfolio=found, curve=curve)
+        curve = charts.concentration(sampled.curve, 0.2, sampled.top_fifth, f"20 % → {share}", said)
+    return page(request, "portfolio.html", portfolio=sampled, curve=curve)
 
 
 @router.get("/running")

@@ -47,9 +47,9 @@ def rhythm(
             parts.append(f'<line class="usual" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_BASE}"/>')
         middle = min(max((left + WIDTH) / 2, 4.0), WIDTH - 4.0)
         anchor = "middle" if WIDTH - left > 220 else "end"
-        place = middle if anchor == "middle" else WIDTH - 2
+        label_x = middle if anchor == "middle" else WIDTH - 2
         parts.append(
-            f'<text class="label" x="{place:.1f}" y="{_TOP - 10}" text-anchor="{anchor}">{escape(label)}</text>'
+            f'<text class="label" x="{label_x:.1f}" y="{_TOP - 10}" text-anchor="{anchor}">{escape(label)}</text>'
         )
     bar = max(min(step * 0.7, 8.0), 1.2)
     for day in days:
@@ -68,18 +68,18 @@ def money_by_half_month(days: Sequence[ActiveDay], today: int, said: str, ticks:
     first = today - DAYS_SHOWN + 1
     into, out = [0] * spans, [0] * spans
     for day in days:
-        place = (day.day - first) // (DAYS_SHOWN // spans)
-        if 0 <= place < spans:
-            into[place] += day.money_in
-            out[place] += day.money_out
+        span = (day.day - first) // (DAYS_SHOWN // spans)
+        if 0 <= span < spans:
+            into[span] += day.money_in
+            out[span] += day.money_out
     most_in, most_out, step = max(*into, 0), max(*out, 0), WIDTH / spans
     scale = (_BASE - 8) / max(most_in + most_out, 1)
     middle = 8 + most_in * scale if most_in + most_out else _BASE
     parts = []
-    for place in range(spans):
-        left, width = place * step + step * 0.15, step * 0.7
+    for span in range(spans):
+        left, width = span * step + step * 0.15, step * 0.7
         for amounts, name in ((into, "in"), (out, "out")):
-            height = max(amounts[place] * scale, 1.0 if amounts[place] > 0 else 0.0)
+            height = max(amounts[span] * scale, 1.0 if amounts[span] > 0 else 0.0)
             top = middle - height if name == "in" else middle
             parts.append(
                 f'<rect class="{name}" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
@@ -105,11 +105,11 @@ def concentration(curve: Sequence[tuple[float, float]], at: float, held: float, 
     """The share of balances (upwards) that a share of customers (to the right) holds, with one point marked."""
     top, base, left, right = 8.0, 180.0, 0.0, float(WIDTH)
 
-    def place(point: tuple[float, float]) -> str:
+    def point_text(point: tuple[float, float]) -> str:
         return f"{left + point[0] * (right - left):.1f},{base - point[1] * (base - top):.1f}"
 
-    x, y = place((at, held)).split(",")
-    line = " ".join(place(point) for point in curve)
+    x, y = point_text((at, held)).split(",")
+    line = " ".join(point_text(point) for point in curve)
     parts = [
         f'<line class="even" x1="{left}" y1="{base}" x2="{right}" y2="{top}"/>',
         f'<line class="axis" x1="{left}" x2="{right}" y1="{base}" y2="{base}"/>',

@@ -32,7 +32,7 @@ async def search(request: Request, _: SeeCustomers) -> Response:
 
 
 @router.post("/customers", dependencies=[Tokened])
-async def found(
+async def redirect_to_customer(
     request: Request, _: SeeCustomers, customer_id: Annotated[str, Form(min_length=1, max_length=CUSTOMER_ID_LENGTH)]
 ) -> Response:
     """To the customer's page."""

@@ -76,11 +76,11 @@ class Customers:
             return Known(customer_id, row, self._now(position), expected)
         # Core banking's producer may choose partitions otherwise than Kafka's own.
         others = [number for number in range(self._partitions()) if number != expected]
-        for number, found in zip(others, self._store.load_all([(n, [customer_id]) for n in others]), strict=True):
-            if isinstance(found, StoreUnavailable):
-                raise found
-            if found[0] is not None:
-                return Known(customer_id, found[0], self._now(self._store.read(number)), number)
+        for number, loaded in zip(others, self._store.load_all([(n, [customer_id]) for n in others]), strict=True):
+            if isinstance(loaded, StoreUnavailable):
+                raise loaded
+            if loaded[0] is not None:
+                return Known(customer_id, loaded[0], self._now(self._store.read(number)), number)
         return None
 
     def _positions(self) -> dict[int, Position]:
@@ -90,19 +90,19 @@ class Customers:
     def _ledgers(self) -> dict[int, Ledger]:
         wanted = [(number, [LEDGER]) for number in range(self._partitions())]
         ledgers = {}
-        for (number, _), found in zip(wanted, self._store.load_all(wanted), strict=True):
-            if isinstance(found, StoreUnavailable):
-                raise found
-            ledgers[number] = Ledger(found[0])
+        for (number, _), loaded in zip(wanted, self._store.load_all(wanted), strict=True):
+            if isinstance(loaded, StoreUnavailable):
+                raise loaded
+            ledgers[number] = Ledger(loaded[0])
         return ledgers
 
     def _sample(self, most: int) -> list[tuple[bytes, int]]:
         numbers = range(self._partitions())
-        found = []
+        rows = []
         for number in numbers:
             now = self._now(self._store.read(number))
-            found += [(row, now) for row in self._store.sample(number, -(-most // len(numbers)))]
-        return found
+            rows += [(row, now) for row in self._store.sample(number, -(-most // len(numbers)))]
+        return rows
 
     def _now(self, position: Position | None) -> int:
         if self._by_stream and position is not None:

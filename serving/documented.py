@@ -41,10 +41,10 @@ def answers(shape: Any, *others: int, status: int = 200, events: bool = False) -
         listed = getattr(shape, "__args__", None)
         reference = {"$ref": _REF.format(name=(listed[0] if listed else shape).__name__)}
         content = {"application/json": {"schema": {"type": "array", "items": reference} if listed else reference}}
-    found: dict[int | str, Json] = {status: {"description": _WORDS.get(status, "Found"), "content": content}}
+    responses: dict[int | str, Json] = {status: {"description": _WORDS.get(status, "Found"), "content": content}}
     for other in sorted({401, 403, 422, 429, *others}):
-        found[other] = {"description": _WORDS[304]} if other == 304 else _problem(other)
-    return {"responses": found, "response_model": None, "response_class": Response}
+        responses[other] = {"description": _WORDS[304]} if other == 304 else _problem(other)
+    return {"responses": responses, "response_model": None, "response_class": Response}
 
 
 def takes(shape: type[Any]) -> Json:
@@ -55,7 +55,7 @@ def takes(shape: type[Any]) -> Json:
 
 def document(routes: Sequence[BaseRoute]) -> Json:
     """The document of these routes."""
-    found = get_openapi(
+    openapi = get_openapi(
         title="Customer tracker",
         version="1.0.0",
         description="Who may be leaving and what to offer next, for programs that do not read Kafka. Fields are only"
@@ -64,18 +64,18 @@ def document(routes: Sequence[BaseRoute]) -> Json:
         routes=routes,
     )
     _, components = msgspec.json.schema_components(_SHAPES, ref_template=_REF)
-    found["components"] = {
+    openapi["components"] = {
         "schemas": components,
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "`tracker keys make`"}},
     }
-    found["security"] = [{"key": []}]
-    for path in found["paths"].values():
+    openapi["security"] = [{"key": []}]
+    for path in openapi["paths"].values():
         for operation in path.values():
             if "requestBody" in operation:
                 operation["responses"] |= {str(status): _problem(status) for status in (413, 415)}
             for body in (operation.get("requestBody", {}), *operation["responses"].values()):
                 _add_example(body.get("content", {}).get("application/json"))
-    return found
+    return openapi
 
 
 def _add_example(media: Json | None) -> None:

@@ -55,7 +55,7 @@ class Feed:
             settings.topic_dead_letters: self._letter,
         }
         self.partitions = 1
-        """Of the topic of transactions."""
+        """How many the topic of transactions has."""
         starts = self._starts()
         self._left = {(start.topic, start.partition) for start in starts}
         self._consumer.assign(starts)
@@ -89,7 +89,7 @@ class Feed:
         self._waiting.pop(event, None)
 
     def _starts(self) -> list[TopicPartition]:
-        settings, found = self._settings, []
+        settings, starts = self._settings, []
         known = self._consumer.list_topics(timeout=ANSWER_SECONDS_MAX).topics
         missing = [topic for topic in (*self._handlers, settings.topic_transactions) if topic not in known]
         if missing:
@@ -104,8 +104,8 @@ class Feed:
                     log = TopicPartition(topic, number)
                     low, high = self._consumer.get_watermark_offsets(log, timeout=ANSWER_SECONDS_MAX)
                     start = max(low, high - share)
-                found.append(TopicPartition(topic, number, start))
-        return found
+                starts.append(TopicPartition(topic, number, start))
+        return starts
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -35,9 +35,9 @@ HEADERS = {
 
 
 def parts_of(request: Request) -> Parts:
-    """Of the server."""
-    found: Parts = request.app.state.parts
-    return found
+    """The server's parts."""
+    parts: Parts = request.app.state.parts
+    return parts
 
 
 def person_of(request: Request) -> Person | None:
@@ -61,13 +61,13 @@ def allowed(permission: Permission) -> Callable[[Request], Person]:
     """A dependency: the person, who may do that. Raises Problem 401 or 403."""
 
     def person(request: Request) -> Person:
-        found = person_of(request)
-        if found is None:
+        asking = person_of(request)
+        if asking is None:
             raise Problem(401, "Give an access key: Authorization: Bearer tracker_...", WWW_Authenticate="Bearer")
-        if not found.may(permission):
+        if not asking.may(permission):
             roles = ", ".join(role for role, may in MAY.items() if permission in may)
             raise Problem(403, f"This needs one of the roles {roles}")
-        return found
+        return asking
 
     person.permission = permission  # type: ignore[attr-defined]
     return person

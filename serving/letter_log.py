@@ -26,7 +26,7 @@ class Letter(NamedTuple):
     from_partition: int
     from_offset: int
     at: int
-    """Of the original record, epoch ms."""
+    """Timestamp of the original record, epoch ms."""
 
 
 class Rule(NamedTuple):
@@ -50,12 +50,12 @@ class LetterLog:
     ) -> None:
         """Takes a record of the topic; one that the tracker did not write is left out."""
         try:
-            found = dead_letter_of(key, value, headers)
+            letter = dead_letter_of(key, value, headers)
         except (msgspec.ValidationError, UnicodeDecodeError):
             return
-        origin = (found.topic, found.partition, found.offset, found.timestamp_ms)
+        origin = (letter.topic, letter.partition, letter.offset, letter.timestamp_ms)
         with self._lock:
-            self._letters.append(Letter(partition, offset, found.reason, found.field, found.rule, *origin))
+            self._letters.append(Letter(partition, offset, letter.reason, letter.field, letter.rule, *origin))
 
     def newest(self, replayed_to: dict[int, int]) -> list[Letter]:
         """Those that have not been replayed, by the first offset of each partition that hasn't; the last one first."""

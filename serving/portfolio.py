@@ -17,7 +17,7 @@ class Share(NamedTuple):
 
 
 class Portfolio(NamedTuple):
-    """Of the customers in a sample. Money in minor units."""
+    """Figures of the customers in a sample. Money in minor units."""
 
     customers: int
     active: Share
@@ -41,15 +41,15 @@ class Portfolio(NamedTuple):
             return None
         figures = [(profile(row, now), churn_raised_at(row) is not None) for row, now in rows]
         n = len(figures)
-        active = sum(bool(found["active_days_30d"]) for found, _ in figures)
+        active = sum(bool(features["active_days_30d"]) for features, _ in figures)
         risk = sum(raised for _, raised in figures)
-        balances = sorted((max(found["balance"] or 0, 0) for found, _ in figures), reverse=True)
+        balances = sorted((max(features["balance"] or 0, 0) for features, _ in figures), reverse=True)
         whole = sum(balances)
-        at_risk = sum(max(found["balance"] or 0, 0) for found, raised in figures if raised)
+        at_risk = sum(max(features["balance"] or 0, 0) for features, raised in figures if raised)
         counts = dict.fromkeys(CHANNELS, 0.0)
-        for found, _ in figures:
+        for features, _ in figures:
             for name in CHANNELS:
-                counts[name] += (found[f"share_channel_{name}_90d"] or 0) * (found["count_90d"] or 0)
+                counts[name] += (features[f"share_channel_{name}_90d"] or 0) * (features["count_90d"] or 0)
         of_all = sum(counts.values())
         shares = sorted(((count / of_all, name) for name, count in counts.items() if count), reverse=True)
         return cls(
@@ -72,8 +72,8 @@ def _curve(balances: Sequence[float], whole: float) -> tuple[tuple[float, float]
     if not whole:
         return ()
     points, held, n = [(0.0, 0.0)], 0.0, len(balances)
-    for place, balance in enumerate(balances, 1):
+    for rank, balance in enumerate(balances, 1):
         held += balance
-        if place * 50 // n != (place - 1) * 50 // n or place == n:
-            points.append((place / n, held / whole))
+        if rank * 50 // n != (rank - 1) * 50 // n or rank == n:
+            points.append((rank / n, held / whole))
     return tuple(points)

@@ -26,13 +26,13 @@ class Problem(Exception):
         return HTTPStatus(self.status).phrase
 
     def body(self) -> dict[str, Any]:
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "type": "about:blank",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
         }
-        return told | ({"errors": self.errors} if self.errors else {})
+        return document | ({"errors": self.errors} if self.errors else {})
 
     def response(self) -> Response:
         return Response(orjson.dumps(self.body()), self.status, self.headers, MEDIA_TYPE)

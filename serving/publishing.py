@@ -61,12 +61,12 @@ class Publisher:
         loop = asyncio.get_running_loop()
         delivered: asyncio.Future[str | None] = loop.create_future()
 
-        def told(error: KafkaError | None, _: object) -> None:
+        def on_delivery(error: KafkaError | None, _: object) -> None:
             text = None if error is None else error.str()
             loop.call_soon_threadsafe(_settle, delivered, text)
 
         try:
-            self._producer.produce(record.topic, key=record.key, value=record.value, on_delivery=told)
+            self._producer.produce(record.topic, key=record.key, value=record.value, on_delivery=on_delivery)
         except (KafkaException, BufferError) as error:
             raise NotTaken("Kafka takes no records at this moment") from error
         if (text := await delivered) is not None:

@@ -75,13 +75,13 @@ class Courier:
             try:
                 while not self._stopping.is_set() and not self._failed.done():
                     messages = await asyncio.to_thread(self._consumer.consume, LANE_MAX, _POLL_SECONDS)
-                    owned = {place.partition for place in self._consumer.assignment()}
-                    for number, its in _by_partition(messages).items():
+                    owned = {assigned.partition for assigned in self._consumer.assignment()}
+                    for number, messages_of_partition in _by_partition(messages).items():
                         if number not in owned:  # read just before it was given away
                             continue
                         if number not in self._lanes:
                             self._lanes[number] = _Lane(self, http, number)
-                        self._lanes[number].put(its)
+                        self._lanes[number].put(messages_of_partition)
                     self._hold_back()
             finally:
                 await self._end(list(self._lanes))
@@ -96,11 +96,11 @@ class Courier:
         """
         topic, end = self._settings.topic_alerts, self._endpoint.described.begin == "now"
         numbers = self._consumer.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic].partitions
-        places = self._consumer.committed([TopicPartition(topic, n) for n in numbers], timeout=ANSWER_SECONDS_MAX)
-        new = [place for place in places if place.offset < 0]
-        for place in new:
-            low, high = self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS_MAX)
-            place.offset = high if end else low
+        committed = self._consumer.committed([TopicPartition(topic, n) for n in numbers], timeout=ANSWER_SECONDS_MAX)
+        new = [start for start in committed if start.offset < 0]
+        for start in new:
+            low, high = self._consumer.get_watermark_offsets(start, timeout=ANSWER_SECONDS_MAX)
+            start.offset = high if end else low
         if new:
             self._consumer.commit(offsets=new, asynchronous=False)
 
@@ -151,11 +151,11 @@ class Courier:
 
     async def acknowledge(self, message: Message, ending: asyncio.Event) -> None:
         """Moves the group's offset beyond the alert; tries for as long as Kafka is away and the lane goes on."""
-        place = TopicPartition(self._settings.topic_alerts, message.partition() or 0, (message.offset() or 0) + 1)
+        position = TopicPartition(self._settings.topic_alerts, message.partition() or 0, (message.offset() or 0) + 1)
         wait = self._first_seconds
         while True:
             try:
-                await asyncio.to_thread(self._consumer.commit, offsets=[place], asynchronous=False)
+                await asyncio.to_thread(self._consumer.commit, offsets=[position], asynchronous=False)
             except KafkaException as error:
                 if error.args[0].code() in _NO_LONGER_OURS:
                     return
@@ -240,14 +240,14 @@ class _Lane:
 
 def _by_partition(messages: list[Message]) -> dict[int, list[Message]]:
     """Raises KafkaException for an error after which nothing will come."""
-    found: dict[int, list[Message]] = defaultdict(list)
+    by_partition: dict[int, list[Message]] = defaultdict(list)
     for message in messages:
         error = message.error()
         if error is None:
-            found[message.partition() or 0].append(message)
+            by_partition[message.partition() or 0].append(message)
         elif error.fatal() or not error.retriable():
             raise KafkaException(error)
-    return found
+    return by_partition
 
 
 def _pause(answer: Answer, wait: float) -> float:

@@ -58,24 +58,24 @@ def read_endpoints(file: Path) -> list[Endpoint]:
         raise EndpointError(f"is not TOML: {error}") from None
     tables = document.pop("endpoint", None)
     mistakes = [f"{name}: there is no such table; there is [[endpoint]]" for name in document]
-    found: list[Endpoint] = []
+    endpoints: list[Endpoint] = []
     if not isinstance(tables, list) or not tables:
         mistakes.append("holds no [[endpoint]]")
         tables = []
     if len(tables) > ENDPOINTS_MAX:
         mistakes.append(f"holds {len(tables)} endpoints; there may be {ENDPOINTS_MAX}")
-    for place, table in enumerate(tables, 1):
+    for number, table in enumerate(tables, 1):
         try:
-            found.append(_endpoint(table, file.parent))
+            endpoints.append(_endpoint(table, file.parent))
         except EndpointError as error:
-            mistakes.append(f"endpoint {place}: {error}")
-    names = [each.name for each in found]
+            mistakes.append(f"endpoint {number}: {error}")
+    names = [each.name for each in endpoints]
     mistakes += [
         f"endpoint {name}: another has the same name" for name in sorted({n for n in names if names.count(n) > 1})
     ]
     if mistakes:
         raise EndpointError("\n".join(mistakes))
-    return found
+    return endpoints
 
 
 def _endpoint(table: Any, folder: Path) -> Endpoint:

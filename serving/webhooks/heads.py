@@ -15,7 +15,7 @@ class _Head(msgspec.Struct):
 
 
 class Headed(NamedTuple):
-    """Of an alert, what delivering needs."""
+    """What delivering an alert needs."""
 
     alert_id: str
     kind: Kind

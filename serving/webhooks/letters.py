@@ -33,13 +33,15 @@ class Letters:
         """Returns when Kafka has it, with key, value and headers of the alert. Raises KafkaException."""
         failed: list[KafkaError] = []
 
-        def told(error: KafkaError | None, _: object) -> None:
+        def on_delivery(error: KafkaError | None, _: object) -> None:
             if error is not None:
                 failed.append(error)
 
         headers: list[tuple[str, str | bytes | None]] = [*headers_of(message)]
         headers += [(ENDPOINT, tried.endpoint), (WHY, tried.why), (SINCE, rfc3339(tried.since_ms))]
-        self._producer.produce(self._topic, key=message.key(), value=message.value(), headers=headers, on_delivery=told)
+        self._producer.produce(
+            self._topic, key=message.key(), value=message.value(), headers=headers, on_delivery=on_delivery
+        )
         if self._producer.flush(DELIVERY_SECONDS_MAX) or failed:
             raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))
 
