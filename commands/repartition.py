@@ -155,25 +155,27 @@ class _Old:
         """Claims every partition and works off what was written by the old number. Where each stands then."""
         decided = rules(self._settings, standing_offers(self._settings), self._made_with)
         parts = bootstrap(self._settings, lambda: decided, store=self._state, intake=intake(self._settings))
-        claims = [
+        ownerships = [
             take(self._group, self._topics, parts.partition(number), self._scan, ANSWER_SECONDS_MAX, any_count=True)
             for number in range(self._made_with)
         ]
         new = {number: self._state.claim(number) for number in range(self._made_with, self._count)}
-        ends_of = [self._ahead(index, claims) for index in range(len(self._topics))]
+        ends_of = [self._ahead(index, ownerships) for index in range(len(self._topics))]
         with progress("working off what was written before", None) as bar:
-            for claim in claims:
-                self._work_off(claim, Offsets(*[end_by_partition[claim.number] for end_by_partition in ends_of]), bar)
-        self._publish(claims)
-        return {claim.number: claim.partition.position for claim in claims} | new
+            for ownership in ownerships:
+                self._work_off(
+                    ownership, Offsets(*[end_by_partition[ownership.number] for end_by_partition in ends_of]), bar
+                )
+        self._publish(ownerships)
+        return {ownership.number: ownership.partition.position for ownership in ownerships} | new
 
-    def _ahead(self, index: int, claims: list[Ownership]) -> dict[int, int]:
+    def _ahead(self, index: int, ownerships: list[Ownership]) -> dict[int, int]:
         """By partition, where the records of one topic end that were written by the old number. Raises Failure where
         they can't be told from those that were written by the new one."""
         topic = self._topics[index]
-        starts = {claim.number: claim.start[index] for claim in claims}
+        starts = {ownership.number: ownership.start[index] for ownership in ownerships}
         starts |= {n: ends(self._reader, topic, n).low for n in range(self._made_with, self._count)}
-        last, new = {claim.number: claim.start[index] for claim in claims}, dict[int, int]()
+        last, new = {ownership.number: ownership.start[index] for ownership in ownerships}, dict[int, int]()
         read = stray = 0
         for message in to_the_end(self._reader, topic, starts):
             number, offset, key = int(message.partition() or 0), int(message.offset() or 0), message.key()
@@ -202,12 +204,12 @@ class _Old:
             )
         return last
 
-    def _work_off(self, claim: Ownership, to: Offsets, bar: Bar) -> None:
-        partition = claim.partition
+    def _work_off(self, ownership: Ownership, to: Offsets, bar: Bar) -> None:
+        partition = ownership.partition
         wall = int(time.time() * 1_000) if self._settings.clock == "wall" else 0
         transactions, *others = (
-            self._batches(topic, claim.number, at, end)
-            for topic, at, end in zip(self._topics, claim.start, to, strict=True)
+            self._batches(topic, ownership.number, at, end)
+            for topic, at, end in zip(self._topics, ownership.start, to, strict=True)
         )
         # Those that take effect after all others first: an offer too few does less harm than one without consent.
         later, earlier = (
@@ -224,7 +226,7 @@ class _Old:
         if not partition.position.version:  # nothing has ever come: it goes on where its topics start
             at, (first, *beside) = partition.position, partition.reached
             changes = Changes(beside=tuple(beside))
-            partition.position = self._state.commit(claim.number, at, first, at.clock, changes)
+            partition.position = self._state.commit(ownership.number, at, first, at.clock, changes)
 
     def _work_off_beside(self, partition: Partition, index: int, batches: Iterator[list[Record]], wall: int) -> None:
         for batch in batches:
@@ -238,7 +240,7 @@ class _Old:
         for _, batch in groupby(enumerate(records), key=lambda numbered: numbered[0] // _BATCH):
             yield [record for _, record in batch]
 
-    def _publish(self, claims: list[Ownership]) -> None:
+    def _publish(self, ownerships: list[Ownership]) -> None:
         """All that waits in the outboxes, with what has just come into them. Raises Failure, and what the publisher
         fails with."""
         broken: list[BaseException] = []
@@ -253,13 +255,13 @@ class _Old:
             broken.append,
         )
         publisher.serve(self._group)
-        for claim in claims:
-            partition = claim.partition
-            publisher.own(claim)
-            publisher.add(claim, [], partition.reached, partition.position.clock)
+        for ownership in ownerships:
+            partition = ownership.partition
+            publisher.own(ownership)
+            publisher.add(ownership, [], partition.reached, partition.position.clock)
         publisher.start()
         deadline = time.monotonic() + _PUBLISHING_SECONDS_MAX
-        while waiting := [c for c in claims if c.partition.published < c.partition.position.sequence]:
+        while waiting := [c for c in ownerships if c.partition.published < c.partition.position.sequence]:
             if broken:
                 raise broken[0]
             if time.monotonic() > deadline:

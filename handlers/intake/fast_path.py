@@ -3,7 +3,7 @@
 Plain are the fields of schemas/transaction.py once each, in any order, in simple strings and whole numbers, beside
 whatever other fields; and all the rules of handlers/intake/validation.py but those about money of other currencies
 kept. A record that is not plain need not be wrong: it is judged by itself (strict_json.alone), at several times the
-cost. Whatever is plain is accepted there too, with the same result (tests/unit/test_plain.py).
+cost. Whatever is plain is accepted there too, with the same result (tests/unit/test_fast_path.py).
 """
 
 from typing import get_args

@@ -1,8 +1,8 @@
 """Which partitions are ours, and since when: claimed when Kafka gives them, ended when it takes them away.
 
-Where a partition is read from is the store's word alone. A partition whose claim has not worked, or was refused later,
-stays assigned but paused, and is claimed again, with growing pauses. All methods but `reclaim` are for the thread that
-polls.
+Where a partition is read from is the store's word alone. A partition that could not be claimed, or whose ownership was
+refused later, stays assigned but paused, and is claimed again, with growing pauses. All methods but `reclaim` are for
+the thread that polls.
 """
 
 import logging
@@ -33,7 +33,7 @@ _log = logging.getLogger("tracker.claims")
 
 class Assignment:
     """`open_partition` makes the state of a partition, `release` forgets it in memory; both are called under `lock`,
-    which is held whenever a claim is made or ended."""
+    which is held whenever an ownership begins or ends."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Assignment:
         """Assigned by Kafka, whether they could be claimed or not."""
         self._held: dict[int, Ownership] = {}
         self._ended: dict[int, Ownership] = {}
-        """The last claim on each partition that is ours, and can't be worked on now."""
+        """The last ownership of each partition that is ours, and can't be worked on now."""
         self._attempts: dict[int, Retry] = {}
         self._again_at: dict[int, float] = {}
         self._paused = self._caught_up = False
@@ -75,12 +75,12 @@ class Assignment:
         return iter(tuple(self._held.values()))
 
     def get(self, number: int) -> Ownership | None:
-        """The claim on a partition, None while there is none."""
+        """The ownership of a partition, None while there is none."""
         return self._held.get(number)
 
     @property
     def ended(self) -> list[Ownership]:
-        """The last claim on each partition that Kafka has given, and that can't be worked on now. From any thread."""
+        """The last ownership of each partition that Kafka has given, not to be worked on now. From any thread."""
         return list(self._ended.values())
 
     @property
@@ -101,9 +101,9 @@ class Assignment:
         self._paused = False
         self.subscribe()
 
-    def reclaim(self, claim: Ownership, error: Exception) -> None:
-        """The store has refused work under this claim. From any thread."""
-        self._refused.put((claim, error))
+    def reclaim(self, ownership: Ownership, error: Exception) -> None:
+        """The store has refused work under this ownership. From any thread."""
+        self._refused.put((ownership, error))
 
     def turn(self) -> None:
         """Does what is due: ends what was refused, tries again what had not worked, and looks whether this worker is in
@@ -112,15 +112,15 @@ class Assignment:
         self._see_whether_caught_up()
         self._publisher.serve(self._consumer)
         while not self._refused.empty():
-            claim, error = self._refused.get()
-            if self._held.get(claim.number) is claim and isinstance(error, STANDING_STILL):
-                self.lose(claim.number, error)
-            elif self._held.get(claim.number) is claim:
-                if claim.working.proved:
-                    self._attempts[claim.number].worked()
-                self._end(claim.number)
-                self._pause([claim.number])
-                self._postpone(claim.number, error)
+            ownership, error = self._refused.get()
+            if self._held.get(ownership.number) is ownership and isinstance(error, STANDING_STILL):
+                self.lose(ownership.number, error)
+            elif self._held.get(ownership.number) is ownership:
+                if ownership.working.proved:
+                    self._attempts[ownership.number].worked()
+                self._end(ownership.number)
+                self._pause([ownership.number])
+                self._postpone(ownership.number, error)
         for number in [number for number, at in self._again_at.items() if at <= time.monotonic()]:
             self._claim_again(number)
 
@@ -147,8 +147,8 @@ class Assignment:
         """Tells the health once everything that was assigned then has been read to its end, and worked off."""
         if self._caught_up or not self._membership.is_in:
             return
-        claims = [self._held.get(number) for number in self._given]
-        if all(claim is not None and claim.read_all for claim in claims):
+        ownerships = [self._held.get(number) for number in self._given]
+        if all(ownership is not None and ownership.read_all for ownership in ownerships):
             self._caught_up = True
             self._health.met("caught up")
 
@@ -160,8 +160,8 @@ class Assignment:
         self._publisher.rebalanced()
         self._given |= {log.partition for log in given}
         for log in given:
-            claim = self._claim(log.partition)
-            log.offset = OFFSET_BEGINNING if claim is None else claim.start.transactions
+            ownership = self._claim(log.partition)
+            log.offset = OFFSET_BEGINNING if ownership is None else ownership.start.transactions
         consumer.incremental_assign(given)
         # One that was paused when it was taken away would still be paused, which nothing says.
         consumer.resume(given)
@@ -190,16 +190,16 @@ class Assignment:
         self._tell_store()
 
     def _end(self, number: int) -> None:
-        claim = self._held.pop(number, None)
-        if claim is not None:
-            self._ended[number] = claim
+        ownership = self._held.pop(number, None)
+        if ownership is not None:
+            self._ended[number] = ownership
             with self._lock:
-                claim.alive = False
+                ownership.alive = False
             self._side_topics.leave(number)
-            self._publisher.drop([claim])
+            self._publisher.drop([ownership])
 
     def _claim(self, number: int) -> Ownership | None:
-        """A new claim, or None when it can't be had now; then when to try again is noted."""
+        """A new ownership, or None when it can't be had now; then when to try again is noted."""
         self._attempts.setdefault(number, Retry(f"claiming partition {number}", self._retry_seconds_max))
         if self._again_at and number not in self._again_at:  # the store has just failed for another partition
             self._again_at[number] = time.monotonic()
@@ -207,7 +207,7 @@ class Assignment:
         try:
             with self._lock:
                 partition = self._open_partition(number)
-                claim = take(self._consumer, self._topics, partition, self._published_scan, _ANSWER_SECONDS_MAX)
+                ownership = take(self._consumer, self._topics, partition, self._published_scan, _ANSWER_SECONDS_MAX)
         except (StoreUnavailable, KafkaException) as error:
             self._postpone(number, error)
             return None
@@ -220,21 +220,21 @@ class Assignment:
             return None
         self._again_at.pop(number, None)
         self._ended.pop(number, None)
-        self._held[number] = claim
-        self._side_topics.read(number, claim.start)
-        self._publisher.own(claim)
+        self._held[number] = ownership
+        self._side_topics.read(number, ownership.start)
+        self._publisher.own(ownership)
         self._tell_store()
-        return claim
+        return ownership
 
     def _claim_again(self, number: int) -> None:
         if not self._assigned(number):
             self._again_at.pop(number)
             return
-        claim = self._claim(number)
-        if claim is not None:
-            self._consumer.seek(TopicPartition(self._topic, number, claim.start.transactions))
+        ownership = self._claim(number)
+        if ownership is not None:
+            self._consumer.seek(TopicPartition(self._topic, number, ownership.start.transactions))
             self._metrics.recoveries.inc()
-            _log.info("partition %d: claimed again, reads on from offset %d", number, claim.start.transactions)
+            _log.info("partition %d: claimed again, reads on from offset %d", number, ownership.start.transactions)
             if not self._paused:
                 self._consumer.resume([TopicPartition(self._topic, number)])
 

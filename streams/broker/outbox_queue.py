@@ -17,14 +17,14 @@ class OutboxQueue:
     Until it is settled nobody knows what is published: that is read from Kafka, and the entries from the store.
     """
 
-    def __init__(self, claim: Ownership) -> None:
-        self.claim = claim
+    def __init__(self, ownership: Ownership) -> None:
+        self.ownership = ownership
         self.settled = False
         self.progress = OutboxProgress()
         """What is published, as the consumer group knows it."""
         self.said: Said | None = None
         """What is on the outbound topics although the store may have forgotten it; None where nothing can be."""
-        self.offsets = claim.start
+        self.offsets = ownership.start
         """Where the loop stands."""
         self.clock = 0
         """Nobody is due any more up to this time, epoch ms."""
@@ -83,7 +83,7 @@ class OutboxQueue:
         self.progress, self.acknowledged = progress, offsets
         if progress.rewind is None:
             self.said = None
-        self.claim.partition.published = progress.published
+        self.ownership.partition.published = progress.published
 
 
 def _size(outgoing: Outgoing) -> int:

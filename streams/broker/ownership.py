@@ -106,7 +106,7 @@ class Working:
     committed: Offsets
     """After the last records that the store has said it has; what is on its way there is not among them."""
     proved: bool = False
-    """The store has done what was asked under this claim."""
+    """The store has done what was asked under this ownership."""
     next_due: int | None = None
     """When the next customer was lately known to be looked at, epoch ms; None if there is none, or an outage."""
     outage_ms: int = 0
@@ -115,7 +115,7 @@ class Working:
 
 @dataclass(slots=True, eq=False)
 class Ownership:
-    """A batch carries the claim it was read under; once that is no longer alive, the batch is dropped."""
+    """A batch carries the ownership it was read under; once that is no longer alive, the batch is dropped."""
 
     partition: Partition
     start: Offsets
@@ -162,7 +162,7 @@ class Ownership:
 class PolledBatch(NamedTuple):
     """What one poll brought for one partition. With `now`, epoch ms, it is a tick as well."""
 
-    claim: Ownership
+    ownership: Ownership
     records: list[Record]
     """Transactions."""
     beside: list[list[Record]]

@@ -55,7 +55,7 @@ class Poller:
         settings: Settings,
         membership: Membership,
         side_topics: SideTopics,
-        claims: Assignment,
+        ownerships: Assignment,
         health: Health,
         metrics: Metrics,
         deliver: Callable[[list[PolledBatch]], None],
@@ -69,7 +69,7 @@ class Poller:
         ]
         self._membership = membership
         self._side_topics = side_topics
-        self._assignment = claims
+        self._assignment = ownerships
         self._health = health
         self._metrics = metrics
         self._deliver = deliver
@@ -107,15 +107,15 @@ class Poller:
         self._metrics.consumer_stalled_seconds.set(self._health.silence("consumer"))
         owned = list(self._assignment)
         self._metrics.partitions_owned.set(len(owned))
-        for claim in [*owned, *self._assignment.ended]:  # what waits goes on waiting where nobody can work it off
-            gauges = self._metrics.partition(claim.number)
-            behind, seconds, held = claim.lag(time.time() * 1_000, time.monotonic())
+        for ownership in [*owned, *self._assignment.ended]:  # what waits goes on waiting where nobody can work it off
+            gauges = self._metrics.partition(ownership.number)
+            behind, seconds, held = ownership.lag(time.time() * 1_000, time.monotonic())
             gauges.lag_events.set(behind)
             gauges.lag_seconds.set(seconds)
             gauges.held_back_seconds.set(held)
-            gauges.feed_outage_seconds.set(claim.working.outage_ms / 1_000)
+            gauges.feed_outage_seconds.set(ownership.working.outage_ms / 1_000)
             # By the stream's own clock nobody is ever late: it doesn't move while nothing is worked off.
-            due = claim.working.next_due if self._settings.clock == "wall" else None
+            due = ownership.working.next_due if self._settings.clock == "wall" else None
             gauges.due_overdue_seconds.set(0.0 if due is None else max(0.0, time.time() - due / 1_000))
 
     @property
@@ -197,21 +197,21 @@ class Poller:
 
     def _keep(self, stretches: dict[_Place, list[Message]], full: bool) -> None:
         for (topic, number), messages in stretches.items():
-            claim = None if number is None else self._assignment.get(number)
-            if claim is None or topic is None:
+            ownership = None if number is None else self._assignment.get(number)
+            if ownership is None or topic is None:
                 continue  # not ours now; when it is, it will be sought where the store stands
             records = list(map(record_of, messages))
             place = self._topics.index(topic)
-            claim.reading.heard[place] = max(claim.reading.heard[place], records[-1].offset + 1)
+            ownership.reading.heard[place] = max(ownership.reading.heard[place], records[-1].offset + 1)
             if topic == self._topic:
-                claim.reading.caught_up = False
-                claim.reading.polled(full, time.monotonic())
-                claim.reading.seen_ms = max(claim.reading.seen_ms, *[record.timestamp_ms for record in records])
-            else:  # some may have been fetched for a claim before this one
-                read_to = claim.reading.read_to[place]
+                ownership.reading.caught_up = False
+                ownership.reading.polled(full, time.monotonic())
+                ownership.reading.seen_ms = max(ownership.reading.seen_ms, *[record.timestamp_ms for record in records])
+            else:  # some may have been fetched for an ownership before this one
+                read_to = ownership.reading.read_to[place]
                 records = [record for record in records if record.offset >= read_to]
             if records:
-                self._early.setdefault(claim, {}).setdefault(topic, []).extend(records)
+                self._early.setdefault(ownership, {}).setdefault(topic, []).extend(records)
 
     def _portions(self) -> list[PolledBatch]:
         """Once a second those that are caught up tick as well, and every few seconds all are measured."""
@@ -227,24 +227,28 @@ class Poller:
             self.notice_outages()
         early, self._early = self._early, {}
         polled_batches = []
-        for claim in self._assignment:
-            its, its_now = self.ripe(claim, early.get(claim, {})), now if claim.reading.caught_up else None
+        for ownership in self._assignment:
+            its, its_now = self.ripe(ownership, early.get(ownership, {})), now if ownership.reading.caught_up else None
             if tick or measure:
-                log = TopicPartition(self._topic, claim.number)
-                claim.reading.look_at_end(self._consumer.get_watermark_offsets(log, cached=True)[1], at)
+                log = TopicPartition(self._topic, ownership.number)
+                ownership.reading.look_at_end(self._consumer.get_watermark_offsets(log, cached=True)[1], at)
             if its or its_now is not None or measure:
                 records, *beside = [its.get(topic, []) for topic in self._topics]
                 if records:
-                    claim.reading.hand_on(records, claim.working.committed.transactions)
+                    ownership.reading.hand_on(records, ownership.working.committed.transactions)
                 polled_batches.append(
-                    PolledBatch(claim, records, beside, claim.reading.read_to, its_now, wall, measure)
+                    PolledBatch(ownership, records, beside, ownership.reading.read_to, its_now, wall, measure)
                 )
-                claim.reading.read_to = claim.reading.read_to.after(records, *beside)
+                ownership.reading.read_to = ownership.reading.read_to.after(records, *beside)
         return polled_batches
 
     def notice_outages(self) -> None:
         """Says of which partitions the feed has an outage, and no longer of those that are not owned any more."""
-        silent = {claim.number: claim.working.outage_ms for claim in self._assignment if claim.working.outage_ms}
+        silent = {
+            ownership.number: ownership.working.outage_ms
+            for ownership in self._assignment
+            if ownership.working.outage_ms
+        }
         for number in self._noticed - silent.keys():
             self._health.notice(f"partition {number}", None)
         for number, outage_ms in silent.items():
@@ -253,37 +257,37 @@ class Poller:
             self._health.notice(f"partition {number}", text)
         self._noticed = set(silent)
 
-    def ripe(self, claim: Ownership, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
+    def ripe(self, ownership: Ownership, its: dict[str, list[Record]]) -> dict[str, list[Record]]:
         """Without the records that take effect after earlier transactions, where some of these may not have been read:
         an outcome's alert may still have to be decided, when a store that has lost much reads all again. They are
         kept."""
         for topic in self._waiting_topics:
             waiting = its.pop(topic, [])
             known = len(waiting)
-            if not claim.reading.caught_up:
-                later = (n for n, record in enumerate(waiting) if record.timestamp_ms > claim.reading.seen_ms)
+            if not ownership.reading.caught_up:
+                later = (n for n, record in enumerate(waiting) if record.timestamp_ms > ownership.reading.seen_ms)
                 known = next(later, known)
             if waiting[:known]:
                 its[topic] = waiting[:known]
             if waiting[known:]:
-                self._early.setdefault(claim, {})[topic] = waiting[known:]
+                self._early.setdefault(ownership, {})[topic] = waiting[known:]
             full = len(waiting) - known >= self._settings.poll_records_max
-            if full != (topic in claim.reading.on_hold):
-                claim.reading.on_hold ^= {topic}
-                self._side_topics.hold(topic, claim.number, full)
+            if full != (topic in ownership.reading.on_hold):
+                ownership.reading.on_hold ^= {topic}
+                self._side_topics.hold(topic, ownership.number, full)
         return its
 
     def _report(self, message: Message, error: KafkaError) -> None:
-        claim, topic = self._assignment.get(_number(message)), message.topic()
+        ownership, topic = self._assignment.get(_number(message)), message.topic()
         if error.code() == KafkaError._PARTITION_EOF:
-            if claim is not None and topic is not None:
-                claim.reading.reached_end(self._topics.index(topic), message.offset() or 0)
-            if claim is not None and topic == self._topic:
-                claim.reading.caught_up = True
-                claim.reading.polled(False, time.monotonic())
-        elif error.code() == KafkaError._AUTO_OFFSET_RESET and claim is not None:
+            if ownership is not None and topic is not None:
+                ownership.reading.reached_end(self._topics.index(topic), message.offset() or 0)
+            if ownership is not None and topic == self._topic:
+                ownership.reading.caught_up = True
+                ownership.reading.polled(False, time.monotonic())
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET and ownership is not None:
             lost = f"{message.topic()}: the records after those that were processed are no longer in Kafka"
-            self._assignment.lose(claim.number, LostRecords(lost))
+            self._assignment.lose(ownership.number, LostRecords(lost))
         elif is_fatal(error):
             raise KafkaException(error)
         elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
@@ -298,10 +302,10 @@ class Poller:
             return
         self._next_look = time.monotonic() + TICK_SECONDS
         with suppress(KafkaException):  # what is away is told elsewhere
-            for claim in self._assignment.unread:
-                log = TopicPartition(self._topic, claim.number)
-                claim.reading.high = max(
-                    claim.reading.high, self._consumer.get_watermark_offsets(log, timeout=TICK_SECONDS)[1]
+            for ownership in self._assignment.unread:
+                log = TopicPartition(self._topic, ownership.number)
+                ownership.reading.high = max(
+                    ownership.reading.high, self._consumer.get_watermark_offsets(log, timeout=TICK_SECONDS)[1]
                 )
 
     def _probe(self) -> None:

@@ -136,28 +136,28 @@ class Publisher:
         with self._changed:
             self._group, self._group_old = None, True
 
-    def own(self, claim: Ownership) -> None:
+    def own(self, ownership: Ownership) -> None:
         """From now on publishes this partition's entries, first those that were left in the store."""
         with self._changed:
-            self._backlogs[claim] = OutboxQueue(claim)
+            self._backlogs[ownership] = OutboxQueue(ownership)
             self._changed.notify_all()
 
-    def add(self, claim: Ownership, entries: Sequence[Entry], offsets: Offsets, clock: int) -> None:
+    def add(self, ownership: Ownership, entries: Sequence[Entry], offsets: Offsets, clock: int) -> None:
         """Takes what a commit has written; the loop then stands at `offsets`, and nobody is due up to `clock`."""
         with self._changed:
-            queue = self._backlogs.get(claim)
+            queue = self._backlogs.get(ownership)
             if queue is not None:
                 queue.add(entries, offsets, clock)
                 if entries:  # what is only to be acknowledged has time
                     self._changed.notify_all()
 
-    def drop(self, claims: Sequence[Ownership]) -> None:
+    def drop(self, ownerships: Sequence[Ownership]) -> None:
         """Forgets these partitions. Returns when no transaction holds entries of them any more, or after
         ANSWER_SECONDS_MAX: the coordinator refuses a transaction that is still under way then."""
         with self._changed:
-            for claim in claims:
-                self._backlogs.pop(claim, None)
-            self._changed.wait_for(lambda: self._sending.isdisjoint(claims), ANSWER_SECONDS_MAX)
+            for ownership in ownerships:
+                self._backlogs.pop(ownership, None)
+            self._changed.wait_for(lambda: self._sending.isdisjoint(ownerships), ANSWER_SECONDS_MAX)
 
     def wait_for_room(self) -> None:
         """Returns when few enough entries are waiting, or when the publisher is stopping."""
@@ -219,27 +219,31 @@ class Publisher:
         with self._changed:
             unsettled = [queue for queue in self._backlogs.values() if not queue.settled]
         for queue in unsettled:
-            progress = self._committed(queue.claim)
+            progress = self._committed(queue.ownership)
             if progress.rewind is not None:
                 if queue.said is None:
-                    queue.said = self._published_scan.published(queue.claim.number, progress.rewind.since, self._beat)
+                    queue.said = self._published_scan.published(
+                        queue.ownership.number, progress.rewind.since, self._beat
+                    )
                 clock = max(progress.rewind.clock, queue.said.due)
                 progress = replace(progress, rewind=progress.rewind._replace(clock=clock))
             published = progress.published
             stored: list[Entry] = []
-            while page := self._store.outbox(queue.claim.number, stored[-1][0] if stored else published, ENTRIES_MAX):
+            while page := self._store.outbox(
+                queue.ownership.number, stored[-1][0] if stored else published, ENTRIES_MAX
+            ):
                 stored += page
             with self._changed:
                 queue.settle(progress, stored)
-                queue.claim.partition.published = published
+                queue.ownership.partition.published = published
 
     def _beat(self) -> None:
         self._health.beat("publisher")
 
-    def _committed(self, claim: Ownership) -> OutboxProgress:
+    def _committed(self, ownership: Ownership) -> OutboxProgress:
         """What is published, as the consumer group knows it: whoever claims a partition that is not new makes sure that
         it does. Waits for transactions under way."""
-        log = TopicPartition(self._topics.transactions, claim.number)
+        log = TopicPartition(self._topics.transactions, ownership.number)
         (found,) = self._offsets.committed([log], timeout=ANSWER_SECONDS_MAX)
         if found.error is not None:
             raise KafkaException(found.error)
@@ -251,11 +255,11 @@ class Publisher:
         group = self._group
         with self._changed:
             picked = self._pick() if group is not None else []
-            self._sending = frozenset(queue.claim for queue, *_ in picked)
+            self._sending = frozenset(queue.ownership for queue, *_ in picked)
         if not picked:
             return False
         started = time.monotonic()
-        self._behind = all(queue.claim.reading.behind_seconds(started) > BACKLOG_SECONDS for queue, *_ in picked)
+        self._behind = all(queue.ownership.reading.behind_seconds(started) > BACKLOG_SECONDS for queue, *_ in picked)
         try:
             self._send(producer, group, picked)
             self._lasted = time.monotonic() - started
@@ -299,7 +303,9 @@ class Publisher:
                 if queue.said is None or self._published_scan.name(outgoing) not in queue.said.names:
                     produce(producer, outgoing)
         offsets = [
-            log for queue, _, offsets, progress in picked for log in self._logs(queue.claim.number, offsets, progress)
+            log
+            for queue, _, offsets, progress in picked
+            for log in self._logs(queue.ownership.number, offsets, progress)
         ]
         send_offsets(self._bounded, producer, offsets, group)
         time.sleep(max(0.0, registered - time.monotonic()))

@@ -1,7 +1,7 @@
 """The topics beside the transactions (SIDE_INPUTS): read as the store says, with no group.
 
 Their partition p belongs to whoever owns partition p of the transactions; that is decided by the group of those alone.
-So a consumer of their own is assigned them by hand while a claim lasts. Used by the thread that polls.
+So a consumer of their own is assigned them by hand while an ownership lasts. Used by the thread that polls.
 """
 
 from collections.abc import Sequence

@@ -201,7 +201,7 @@ class Worker:
             self._on_outage,
             self._crash_from_thread,
         )
-        self._assignment = claims = Assignment(
+        self._assignment = ownerships = Assignment(
             topics_read(settings),
             settings.retry_seconds_max,
             self._membership,
@@ -214,12 +214,12 @@ class Worker:
             self._health,
             self._metrics,
         )
-        self._work_loop = Loop(lock, parts, self._publisher, claims, self._metrics)
+        self._work_loop = Loop(lock, parts, self._publisher, ownerships, self._metrics)
         self._poller = Poller(
             settings,
             self._membership,
             self._side_topics,
-            claims,
+            ownerships,
             self._health,
             self._metrics,
             self._deliver,
@@ -282,7 +282,11 @@ class Worker:
             return
         store = RedisStore(redis_routing(self._settings))
         drift = DriftMonitor(
-            model, store, lambda: [claim.number for claim in list(self._assignment)], self._health, self._metrics
+            model,
+            store,
+            lambda: [ownership.number for ownership in list(self._assignment)],
+            self._health,
+            self._metrics,
         )
         try:
             await drift.watch()

@@ -30,25 +30,25 @@ _REFUSALS: dict[type[Exception], Refusal] = {Fenced: "fenced", Moved: "moved", S
 class Recovers(Protocol):
     """Who claims a partition again."""
 
-    def reclaim(self, claim: Ownership, error: Exception) -> None:
-        """The store has refused work under this claim."""
+    def reclaim(self, ownership: Ownership, error: Exception) -> None:
+        """The store has refused work under this ownership."""
 
 
 class Loop:
-    """`lock` is held while the state of any partition is worked on; whoever ends or makes a claim holds it too."""
+    """`lock` is held while the state of any partition is worked on; whoever begins or ends one's ownership holds it."""
 
     def __init__(
         self,
         lock: Lock,
         parts: Parts,
         publisher: Publisher,
-        claims: Recovers,
+        ownerships: Recovers,
         metrics: Metrics,
     ) -> None:
         self._lock = lock
         self._intake, self._engine, self._rules, self._store = parts.intake, parts.engine, parts.rules, parts.store
         self._publisher = publisher
-        self._assignment = claims
+        self._assignment = ownerships
         self._metrics = metrics
         self._sent: deque[deque[tuple[PolledBatch, CommittedBatch]]] = deque()
         """By turn."""
@@ -64,14 +64,14 @@ class Loop:
         `upcoming` tells those of the next call as soon as they are known: their rows are asked for meanwhile."""
         self._publisher.wait_for_room()
         with self._lock:
-            if sent := self._begin([polled for polled in polled_batches if polled.claim.alive], upcoming):
+            if sent := self._begin([polled for polled in polled_batches if polled.ownership.alive], upcoming):
                 self._sent.append(deque(sent))
             measured = [polled for polled in polled_batches if polled.measure]
             while len(self._sent) > (0 if measured else SENT_MAX):  # what was refused is to be told as that
                 self._end_turn()
             for polled in measured:
-                if polled.claim.alive:
-                    with self._caught(polled.claim):
+                if polled.ownership.alive:
+                    with self._caught(polled.ownership):
                         self._measure(polled)
 
     def settle(self) -> None:
@@ -80,16 +80,16 @@ class Loop:
             while self._sent:
                 self._end_turn()
 
-    def trim(self, claims: Iterable[Ownership]) -> None:
+    def trim(self, ownerships: Iterable[Ownership]) -> None:
         """Removes from the store's outbox what is published. The last thing that is done: `settle` has been called, and
         nothing is published any more. Where it does not work the next owner does it."""
         with self._lock:
-            for claim in claims:
-                if claim.alive:
+            for ownership in ownerships:
+                if ownership.alive:
                     try:
-                        claim.partition.trim()
+                        ownership.partition.trim()
                     except (Fenced, Moved, StoreUnavailable) as error:
-                        _log.warning("partition %d: its outbox is left as it is: %s", claim.number, error)
+                        _log.warning("partition %d: its outbox is left as it is: %s", ownership.number, error)
 
     def _begin(
         self, polled_batches: Sequence[PolledBatch], upcoming: Callable[[], Sequence[PolledBatch]]
@@ -97,21 +97,23 @@ class Loop:
         """Decoding and deciding cost a good part by the call: one call does it for all the partitions."""
         marks = [time.perf_counter()]
         ripe = [polled for polled in polled_batches if self._is_ripe(polled)]
-        batches = self._intake.batches([polled.claim.partition.unread(polled.records, polled.wall) for polled in ripe])
+        batches = self._intake.batches(
+            [polled.ownership.partition.unread(polled.records, polled.wall) for polled in ripe]
+        )
         self._end_answered()
         marks.append(time.perf_counter())
-        for (claim, customers), rows in zip(self._asked_ahead, self._store.ahead(), strict=True):
-            claim.partition.tell_ahead(customers, rows)
+        for (ownership, customers), rows in zip(self._asked_ahead, self._store.ahead(), strict=True):
+            ownership.partition.tell_ahead(customers, rows)
         tasks = []
         for polled, batch in zip(ripe, batches, strict=True):
-            with self._caught(polled.claim):
+            with self._caught(polled.ownership):
                 told = batch, polled.records, polled.now, polled.beside, polled.wall
-                tasks.append((polled, polled.claim.partition.prepare(*told)))
-        found = self._store.load_all([(polled.claim.number, task.missing) for polled, task in tasks])
+                tasks.append((polled, polled.ownership.partition.prepare(*told)))
+        found = self._store.load_all([(polled.ownership.number, task.missing) for polled, task in tasks])
         tasks, prepared = [], tasks
         for (polled, task), rows in zip(prepared, found, strict=True):
-            with self._caught(polled.claim):
-                polled.claim.partition.supply(task, rows)
+            with self._caught(polled.ownership):
+                polled.ownership.partition.supply(task, rows)
                 tasks.append((polled, task))
         self._ask_ahead([task for _, task in tasks], upcoming)
         marks.append(time.perf_counter())
@@ -119,8 +121,8 @@ class Loop:
         marks.append(time.perf_counter())
         sent = []
         for (polled, task), outcome in zip(tasks, outcomes, strict=True):
-            with self._caught(polled.claim):
-                done = polled.claim.partition.send(task, outcome)
+            with self._caught(polled.ownership):
+                done = polled.ownership.partition.send(task, outcome)
                 if done.sent:
                     sent.append((polled, done))
                 else:
@@ -136,16 +138,18 @@ class Loop:
         for the commits before."""
         ahead = upcoming() if any(task.absent for task in tasks) else ()
         self._asked_ahead = [
-            (polled.claim, polled.claim.partition.ask_ahead(polled.records)) for polled in ahead if polled.claim.alive
+            (polled.ownership, polled.ownership.partition.ask_ahead(polled.records))
+            for polled in ahead
+            if polled.ownership.alive
         ]
-        self._store.ask_ahead([(claim.number, customers) for claim, customers in self._asked_ahead])
+        self._store.ask_ahead([(ownership.number, customers) for ownership, customers in self._asked_ahead])
 
     def _is_ripe(self, polled: PolledBatch) -> bool:
         """Whether there is something to do; at rest the outbox is still trimmed."""
-        claim = polled.claim
-        with self._caught(claim):
-            if not polled.empty and polled.follows != claim.partition.reached:
-                raise Moved(f"partition {claim.number}: what was read before {polled.follows} is missing")
+        ownership = polled.ownership
+        with self._caught(ownership):
+            if not polled.empty and polled.follows != ownership.partition.reached:
+                raise Moved(f"partition {ownership.number}: what was read before {polled.follows} is missing")
             return not polled.empty or polled.now is not None or polled.measure
         return False
 
@@ -161,42 +165,42 @@ class Loop:
             self._end(polled, done)
 
     def _end(self, polled: PolledBatch, done: CommittedBatch) -> None:
-        with self._caught(polled.claim):
+        with self._caught(polled.ownership):
             self._store.answered()
-            if polled.claim.alive:  # else whoever owns the partition now finds what was committed
-                polled.claim.working.committed = done.position.offsets
+            if polled.ownership.alive:  # else whoever owns the partition now finds what was committed
+                polled.ownership.working.committed = done.position.offsets
                 self._finish(polled, done)
 
     def _finish(self, polled: PolledBatch, done: CommittedBatch) -> None:
         self._count(polled, done)
         clock = max(done.position.clock, polled.now or 0)
-        offsets = polled.claim.acknowledged(done.position.offsets)
-        self._publisher.add(polled.claim, done.outbox, offsets, clock)
-        polled.claim.working.proved = True
+        offsets = polled.ownership.acknowledged(done.position.offsets)
+        self._publisher.add(polled.ownership, done.outbox, offsets, clock)
+        polled.ownership.working.proved = True
 
     @contextmanager
-    def _caught(self, claim: Ownership) -> Iterator[None]:
-        """Ends the claim where the store or the records do not let it go on."""
+    def _caught(self, ownership: Ownership) -> Iterator[None]:
+        """Ends the ownership where the store or the records do not let it go on."""
         try:
             yield
         except STANDING_STILL as error:
-            self._refused(claim, error)
+            self._refused(ownership, error)
         except (Fenced, Moved, StoreUnavailable) as error:
-            if claim.alive:
+            if ownership.alive:
                 reason = next(reason for kind, reason in _REFUSALS.items() if isinstance(error, kind))
                 self._metrics.commits_refused[reason].inc()
-                _log.warning("partition %d: %s: %s", claim.number, type(error).__name__, error)
-            self._refused(claim, error)
+                _log.warning("partition %d: %s: %s", ownership.number, type(error).__name__, error)
+            self._refused(ownership, error)
 
-    def _refused(self, claim: Ownership, error: Exception) -> None:
-        if claim.alive:
-            claim.alive = False
-            self._assignment.reclaim(claim, error)
+    def _refused(self, ownership: Ownership, error: Exception) -> None:
+        if ownership.alive:
+            ownership.alive = False
+            self._assignment.reclaim(ownership, error)
 
     def _count(self, polled: PolledBatch, done: CommittedBatch) -> None:
         metrics = self._metrics
         if polled.records:
-            committed = metrics.partition(polled.claim.number).committed_timestamp_seconds
+            committed = metrics.partition(polled.ownership.number).committed_timestamp_seconds
             committed.set(polled.records[-1].timestamp_ms / 1_000)
             metrics.batch_events.observe(len(polled.records))
         if not polled.empty:
@@ -226,14 +230,14 @@ class Loop:
             metrics.dead_letters[letter.reason].inc()
 
     def _measure(self, polled: PolledBatch) -> None:
-        number, position = polled.claim.number, polled.claim.partition.position
+        number, position = polled.ownership.number, polled.ownership.partition.position
         if self._store.read(number) != position:  # at rest nothing is committed, and so nothing else would notice
             raise Moved(f"partition {number} does not stand at version {position.version} of epoch {position.epoch}")
         gauges = self._metrics.partition(number)
         due, outbox = self._store.depths(number)
         gauges.due_customers.set(due)
         gauges.outbox_entries.set(outbox)
-        claim, next_due = polled.claim, self._store.next_due(number)
-        working, caught_up = claim.working, claim.reading.caught_up
-        working.outage_ms = claim.partition.outage_ms(polled.wall) if caught_up and polled.wall else 0
-        working.next_due = None if next_due is None or working.outage_ms else claim.partition.looked_at(next_due)
+        ownership, next_due = polled.ownership, self._store.next_due(number)
+        working, caught_up = ownership.working, ownership.reading.caught_up
+        working.outage_ms = ownership.partition.outage_ms(polled.wall) if caught_up and polled.wall else 0
+        working.next_due = None if next_due is None or working.outage_ms else ownership.partition.looked_at(next_due)

@@ -105,7 +105,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "== product if account[0] == 0 else",
         "== 0 if account[0] == 0 else",
-        "tests/unit/test_moments.py::test_a_product_that_is_closed_without_its_account_is_no_longer_watched",
+        "tests/unit/test_triggers.py::test_a_product_that_is_closed_without_its_account_is_no_longer_watched",
     ),
     Mistake(
         "kept-for-longer",

@@ -25,7 +25,7 @@ MISTAKES = (
         "handlers/offers/counts.py",
         "(partition - first) % partitions",
         "partition",
-        "tests/unit/test_ledger.py::"
+        "tests/unit/test_offer_counts.py::"
         "test_what_is_left_of_a_budget_goes_to_the_partitions_that_follow_the_one_of_the_offers_id",
     ),
     Mistake(
@@ -34,7 +34,7 @@ MISTAKES = (
         "handlers/offers/counts.py",
         "min(gone, key=lambda name: (self._offers[name].touched_at, name))",
         "max(gone, key=lambda name: (self._offers[name].touched_at, name))",
-        "tests/unit/test_ledger.py::"
+        "tests/unit/test_offer_counts.py::"
         "test_of_more_than_256_offers_the_one_longest_untouched_that_the_catalogue_no_longer_has_is_forgotten",
     ),
     Mistake(
@@ -43,7 +43,7 @@ MISTAKES = (
         "handlers/offers/counts.py",
         "[name for name in self._offers if name not in catalogue]",
         "list(self._offers)",
-        "tests/unit/test_ledger.py::"
+        "tests/unit/test_offer_counts.py::"
         "test_of_more_than_256_offers_the_one_longest_untouched_that_the_catalogue_no_longer_has_is_forgotten",
     ),
     Mistake(
@@ -52,7 +52,7 @@ MISTAKES = (
         "handlers/offers/counts.py",
         "counts.cells[segment] = (made, taken + times)",
         "counts.cells[0] = (made, taken + times)",
-        "tests/unit/test_ledger.py::test_what_is_taken_counts_in_the_segment_in_which_it_was_offered",
+        "tests/unit/test_offer_counts.py::test_what_is_taken_counts_in_the_segment_in_which_it_was_offered",
     ),
     Mistake(
         "uplift",

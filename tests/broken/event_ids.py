@@ -28,7 +28,7 @@ MISTAKES = (
         "                verdicts[at] = verdict\n                clocks[at] = time[CLOCK]\n",
         "                verdicts[at] = verdict\n                follow(time, moments[at], customers[at])\n"
         "                clocks[at] = time[CLOCK]\n",
-        "tests/laws/test_seen.py::test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same",
+        "tests/laws/test_dedup.py::test_duplicates_are_those_of_the_definition_and_a_new_owner_knows_the_same",
     ),
     Mistake(
         "identity-account",

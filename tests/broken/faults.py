@@ -2,7 +2,7 @@
 
 from tests.broken.mistake import Mistake
 
-_SEND = "                done = polled.claim.partition.send(task, outcome)\n"
+_SEND = "                done = polled.ownership.partition.send(task, outcome)\n"
 _NO_LOOKBACK = ("streams/broker/publisher.py", "if progress.rewind is not None:", "if False:")
 
 MISTAKES = (
@@ -40,11 +40,11 @@ MISTAKES = (
             (
                 "streams/worker/loop.py",
                 _SEND,
-                "                def early(entries, claim=polled.claim):\n"
-                "                    at = claim.partition.position\n"
-                "                    self._publisher.add(claim, entries, at.offsets, at.clock)\n"
+                "                def early(entries, ownership=polled.ownership):\n"
+                "                    at = ownership.partition.position\n"
+                "                    self._publisher.add(ownership, entries, at.offsets, at.clock)\n"
                 "                    time.sleep(0.3 if entries else 0)\n"
-                "                polled.claim.partition.early = early\n" + _SEND,
+                "                polled.ownership.partition.early = early\n" + _SEND,
             ),
         ),
     ),

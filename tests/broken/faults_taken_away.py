@@ -33,8 +33,8 @@ MISTAKES = (
         "entries_max, bytes_max = 2_000, BYTES_MAX",
         (
             "streams/broker/publisher.py",
-            "stored[-1][0] if stored else published, ENTRIES_MAX)",
-            "stored[-1][0] if stored else published, 2_000)",
+            "stored[-1][0] if stored else published, ENTRIES_MAX",
+            "stored[-1][0] if stored else published, 2_000",
         ),
         name="constant-not-read",
     ),

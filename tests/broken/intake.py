@@ -138,7 +138,7 @@ MISTAKES = (
         "handlers/intake/customer_records.py",
         "if self._keyed and record.key != read.customer_id.encode():",
         "if False:",
-        "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
+        "tests/unit/test_responses.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
     ),
     Mistake(
         "note-bought",
@@ -146,7 +146,7 @@ MISTAKES = (
         "handlers/intake/record_rules.py",
         'if outcome.alert_id is None and outcome.outcome != "bought":',
         "if False:",
-        "tests/unit/test_answers.py::test_only_bought_can_do_without_an_alert",
+        "tests/unit/test_responses.py::test_only_bought_can_do_without_an_alert",
     ),
     Mistake(
         "note-future",
@@ -154,7 +154,7 @@ MISTAKES = (
         "handlers/intake/customer_records.py",
         'refusal = violation_of_moment("occurred_at", moment_ms(read.occurred_at), record.timestamp_ms)',
         "refusal = None",
-        "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
+        "tests/unit/test_responses.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
     ),
     Mistake(
         "note-needed",
@@ -162,6 +162,6 @@ MISTAKES = (
         "handlers/intake/record_rules.py",
         '"deposit": ("account_id", "matures_at"),',
         '"deposit": ("account_id",),',
-        "tests/unit/test_answers.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
+        "tests/unit/test_responses.py::test_a_record_that_breaks_a_rule_becomes_a_dead_letter",
     ),
 )

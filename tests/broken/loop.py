@@ -44,7 +44,7 @@ MISTAKES = (
         "streams/partition/poison_breaker.py",
         "self._refused > self._share_max",
         "self._refused >= self._share_max",
-        "tests/unit/test_breaker.py::test_exactly_the_share_that_is_allowed_passes_and_one_more_does_not",
+        "tests/unit/test_poison_breaker.py::test_exactly_the_share_that_is_allowed_passes_and_one_more_does_not",
     ),
     Mistake(
         "breaker-min",
@@ -52,7 +52,7 @@ MISTAKES = (
         "streams/partition/poison_breaker.py",
         "RECORDS_MIN = 100",
         "RECORDS_MIN = 101",
-        "tests/unit/test_breaker.py::test_of_ninety_nine_records_no_share_is_taken",
+        "tests/unit/test_poison_breaker.py::test_of_ninety_nine_records_no_share_is_taken",
     ),
     Mistake(
         "breaker-window",
@@ -60,7 +60,7 @@ MISTAKES = (
         "streams/partition/poison_breaker.py",
         "- self._batches[0][0] >= RECORDS:",
         "- self._batches[0][0] > RECORDS:",
-        "tests/unit/test_breaker.py::test_the_share_is_of_the_last_thousand_records",
+        "tests/unit/test_poison_breaker.py::test_the_share_is_of_the_last_thousand_records",
     ),
     Mistake(
         "breaker-stretch",
@@ -84,7 +84,7 @@ MISTAKES = (
         "streams/partition/row_cache.py",
         "            self.put(partition, again)\n",
         "",
-        "tests/unit/test_cache.py::test_memory_is_bounded_and_what_was_used_lately_stays",
+        "tests/unit/test_row_cache.py::test_memory_is_bounded_and_what_was_used_lately_stays",
     ),
     Mistake(
         "cache-drop-old",
@@ -92,7 +92,7 @@ MISTAKES = (
         "streams/partition/row_cache.py",
         "        self._old.drop(partition)\n",
         "",
-        "tests/unit/test_cache.py::test_what_is_held_is_always_the_row_that_was_put_last",
+        "tests/unit/test_row_cache.py::test_what_is_held_is_always_the_row_that_was_put_last",
     ),
     Mistake(
         "cache-too-long",
@@ -100,7 +100,7 @@ MISTAKES = (
         "streams/partition/row_cache.py",
         "                self._old.forget(self._old.find(partition, rows.ids[put : put + 1]))\n",
         "",
-        "tests/unit/test_cache.py::test_a_row_that_has_grown_too_long_is_not_held_as_it_was",
+        "tests/unit/test_row_cache.py::test_a_row_that_has_grown_too_long_is_not_held_as_it_was",
     ),
     Mistake(
         "cache-clear",
@@ -108,6 +108,6 @@ MISTAKES = (
         "streams/partition/row_cache.py",
         "            self._young.clear()\n",
         "",
-        "tests/unit/test_cache.py::test_memory_is_bounded_and_what_was_used_lately_stays",
+        "tests/unit/test_row_cache.py::test_memory_is_bounded_and_what_was_used_lately_stays",
     ),
 )

@@ -3,7 +3,7 @@
 from tests.broken.mistake import Mistake
 
 _MEMBERSHIP = "tests/unit/test_membership.py"
-_CLAIM = "tests/unit/test_claim.py"
+_CLAIM = "tests/unit/test_ownership.py"
 
 MISTAKES = (
     Mistake(
@@ -90,7 +90,7 @@ MISTAKES = (
         "group-told-of-the-last-record",
         "Behind a transaction's marker the group stays one short of the end for ever.",
         "streams/worker/loop.py",
-        "offsets = polled.claim.acknowledged(done.position.offsets)",
+        "offsets = polled.ownership.acknowledged(done.position.offsets)",
         "offsets = done.position.offsets",
         "tests/river/test_open_transactions.py::test_at_rest_a_lag_tool_shows_nothing_waiting_behind_a_transaction",
         servers=True,

@@ -9,7 +9,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "if s.day[k, TILE] <= day - 90:\n            break",
         "if s.day[k, TILE] < day - 90:\n            break",
-        "tests/unit/test_moments.py::test_for_a_tier_the_money_of_ninety_days_counts_and_no_older",
+        "tests/unit/test_triggers.py::test_for_a_tier_the_money_of_ninety_days_counts_and_no_older",
     ),
     Mistake(
         "earliest",
@@ -25,7 +25,7 @@ MISTAKES = (
         "handlers/engine/step_input.py",
         "-(said.limit_minor * CARD_TENTHS // 10)",
         "-said.limit_minor",
-        "tests/unit/test_moments.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",
+        "tests/unit/test_triggers.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",
     ),
     Mistake(
         "large-window",
@@ -33,7 +33,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "if day - 90 < s.day[k, TILE] <= day:",
         "if day - 60 < s.day[k, TILE] <= day:",
-        "tests/unit/test_moments.py::test_a_credit_is_large_at_twice_the_largest_of_ninety_days",
+        "tests/unit/test_triggers.py::test_a_credit_is_large_at_twice_the_largest_of_ninety_days",
     ),
     Mistake(
         "tier-90",
@@ -41,7 +41,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "s.life[FIRST] <= at - 90 * DAY_MS)",
         "s.life[FIRST] <= at)",
-        "tests/unit/test_moments.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
+        "tests/unit/test_triggers.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
     ),
     Mistake(
         "tier-equal",
@@ -49,7 +49,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "money >= tiers[tier - 1]",
         "money > tiers[tier - 1]",
-        "tests/unit/test_moments.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
+        "tests/unit/test_triggers.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
     ),
     Mistake(
         "tier-down-up",
@@ -57,7 +57,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "before != 0 and tier > before and",
         "before != 0 and tier != before and",
-        "tests/unit/test_moments.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
+        "tests/unit/test_triggers.py::test_a_customer_of_ninety_days_moves_up_a_tier_with_the_credit_that_reaches_it",
     ),
     Mistake(
         "remits-window",
@@ -65,7 +65,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "if s.day[k, TILE] > day - 90:",
         "if True:",
-        "tests/unit/test_moments.py::test_the_third_remittance_in_ninety_days_and_those_after_it_are_a_pattern",
+        "tests/unit/test_triggers.py::test_the_third_remittance_in_ninety_days_and_those_after_it_are_a_pattern",
     ),
     Mistake(
         "card-again",
@@ -73,7 +73,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "balance <= level and (not known or before > level)",
         "balance <= level",
-        "tests/unit/test_moments.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",
+        "tests/unit/test_triggers.py::test_a_card_is_near_its_limit_when_its_balance_crosses_eight_tenths",
     ),
     Mistake(
         "maturing-14",
@@ -81,7 +81,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "MATURING_DAYS = 14",
         "MATURING_DAYS = 13",
-        "tests/unit/test_moments.py::test_a_deposit_is_looked_at_two_weeks_before_it_matures_also_when_nothing_happens",
+        "tests/unit/test_triggers.py::test_a_deposit_is_looked_at_two_weeks_before_it_matures_also_when_nothing_happens",
     ),
     Mistake(
         "watches-max",
@@ -89,7 +89,7 @@ MISTAKES = (
         "handlers/offers/triggers.py",
         "            for k in range(1, kept):\n                copy(s.watches, k - 1, k)\n            kept -= 1",
         "            kept -= 1",
-        "tests/unit/test_moments.py::test_what_is_watched_is_bounded_and_the_oldest_gives_way",
+        "tests/unit/test_triggers.py::test_what_is_watched_is_bounded_and_the_oldest_gives_way",
     ),
     Mistake(
         "late-moments",

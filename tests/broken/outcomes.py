@@ -17,7 +17,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         '        if contact.stands(at):\n            alerts.append(withdrawn(customer, contact, at, cause, "taken"))',
         '        if contact.mode == SENT:\n            alerts.append(withdrawn(customer, contact, at, cause, "taken"))',
-        "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
+        "tests/unit/test_responses.py::test_the_weightiest_outcome_stays_and_counts_once",
     ),
     Mistake(
         "retract-expired-returned",
@@ -34,7 +34,7 @@ MISTAKES = (
         "handlers/contact/history.py",
         "and at < self.expires_at",
         "and at <= self.expires_at",
-        "tests/unit/test_answers.py::test_a_product_taken_after_the_alert_expired_does_not_count_as_its_doing",
+        "tests/unit/test_responses.py::test_a_product_taken_after_the_alert_expired_does_not_count_as_its_doing",
     ),
     Mistake(
         "zone-older-wins",
@@ -42,7 +42,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "and at >= history.zone_at",
         "",
-        "tests/unit/test_answers.py::test_an_event_of_a_customer_never_seen_makes_a_row",
+        "tests/unit/test_responses.py::test_an_event_of_a_customer_never_seen_makes_a_row",
     ),
     Mistake(
         "consent-older-wins",
@@ -67,7 +67,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "if contact.offer_id == outcome.offer_id and contact.mode == SENT and contact.alert_id == outcome.alert_id:",
         "if contact.offer_id == outcome.offer_id and contact.mode == SENT:",
-        "tests/unit/test_answers.py::"
+        "tests/unit/test_responses.py::"
         "test_an_outcome_of_an_unknown_alert_or_of_another_offer_changes_nothing_and_is_counted",
     ),
     Mistake(
@@ -76,7 +76,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "if contact.offer_id == outcome.offer_id and contact.mode == SENT and contact.alert_id == outcome.alert_id:",
         "if contact.mode == SENT and contact.alert_id == outcome.alert_id:",
-        "tests/unit/test_answers.py::"
+        "tests/unit/test_responses.py::"
         "test_an_outcome_of_an_unknown_alert_or_of_another_offer_changes_nothing_and_is_counted",
     ),
     Mistake(
@@ -93,7 +93,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "SHOWN: 1, RETRACTED: 2, IGNORED: 3,",
         "SHOWN: 3, RETRACTED: 2, IGNORED: 3,",
-        "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
+        "tests/unit/test_responses.py::test_the_weightiest_outcome_stays_and_counts_once",
     ),
     Mistake(
         "bought-overwritten",
@@ -101,7 +101,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "BOUGHT: 5}",
         "BOUGHT: 1}",
-        "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
+        "tests/unit/test_responses.py::test_the_weightiest_outcome_stays_and_counts_once",
     ),
     Mistake(
         "accepted-overwritten",
@@ -109,7 +109,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "ACCEPTED: 4, DECLINED: 4,",
         "ACCEPTED: 3, DECLINED: 4,",
-        "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
+        "tests/unit/test_responses.py::test_the_weightiest_outcome_stays_and_counts_once",
     ),
     Mistake(
         "taken-counted-twice",
@@ -117,7 +117,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "    if took != takes:\n",
         "    if takes:\n",
-        "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
+        "tests/unit/test_responses.py::test_the_weightiest_outcome_stays_and_counts_once",
     ),
     Mistake(
         "taken-not-learned",
@@ -125,7 +125,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "(one in (ACCEPTED, BOUGHT) for one in",
         "(one == BOUGHT for one in",
-        "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
+        "tests/unit/test_responses.py::test_the_weightiest_outcome_stays_and_counts_once",
     ),
     Mistake(
         "control-expired",
@@ -159,7 +159,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "history.note_product(event.product, at, taken=False)",
         "pass",
-        "tests/unit/test_answers.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
+        "tests/unit/test_responses.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
     ),
     Mistake(
         "unmatched",
@@ -167,7 +167,7 @@ MISTAKES = (
         "handlers/offers/decide.py",
         "self.unmatched += not known",
         "self.unmatched += known",
-        "tests/unit/test_answers.py::test_the_weightiest_outcome_stays_and_counts_once",
+        "tests/unit/test_responses.py::test_the_weightiest_outcome_stays_and_counts_once",
     ),
     Mistake(
         "product-older-wins",
@@ -175,7 +175,7 @@ MISTAKES = (
         "handlers/contact/history.py",
         "        if abs(self.products.get(code, 0)) > at:\n            return False\n",
         "",
-        "tests/unit/test_answers.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
+        "tests/unit/test_responses.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
     ),
     Mistake(
         "holds-closed",
@@ -183,7 +183,7 @@ MISTAKES = (
         "handlers/contact/history.py",
         "return self.products.get(code, 0) > 0",
         "return self.products.get(code, 0) != 0",
-        "tests/unit/test_answers.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
+        "tests/unit/test_responses.py::test_a_product_that_was_taken_takes_back_every_offer_of_it_that_stands",
     ),
     Mistake(
         "note-cause-topic",
@@ -199,7 +199,7 @@ MISTAKES = (
         "handlers/churn/decide.py",
         "if contact.churn_due != finding.raised or contact.mode != SENT or contact.offer_id:",
         "if contact.mode != SENT or contact.offer_id:",
-        "tests/unit/test_ledger.py::test_a_return_takes_back_the_alert_of_this_silence_and_not_an_older_one_again",
+        "tests/unit/test_offer_counts.py::test_a_return_takes_back_the_alert_of_this_silence_and_not_an_older_one_again",
     ),
     Mistake(
         "churn-due-lost",
@@ -215,7 +215,7 @@ MISTAKES = (
         "handlers/engine/step_input.py",
         "entries[:, CLOCK] = [note.clock for note in ordered]",
         "entries[:, CLOCK] = [max(note.clock, note.at) for note in ordered]",
-        "tests/unit/test_answers.py::test_neither_an_outcome_nor_a_customer_event_makes_anybody_look_silent",
+        "tests/unit/test_responses.py::test_neither_an_outcome_nor_a_customer_event_makes_anybody_look_silent",
     ),
     Mistake(
         "retract-expires",
@@ -231,7 +231,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         " DECLINED: 4,",
         " DECLINED: 3,",
-        "tests/unit/test_answers.py::test_outcomes_come_to_the_same_in_whatever_order_they_arrive",
+        "tests/unit/test_responses.py::test_outcomes_come_to_the_same_in_whatever_order_they_arrive",
     ),
     Mistake(
         "outcome-older-wins",
@@ -239,7 +239,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "if (_WEIGHTS[answer], at, answer) <=",
         "if (_WEIGHTS[answer], contact.answered_at, answer) <",
-        "tests/unit/test_answers.py::test_outcomes_come_to_the_same_in_whatever_order_they_arrive",
+        "tests/unit/test_responses.py::test_outcomes_come_to_the_same_in_whatever_order_they_arrive",
     ),
     Mistake(
         "bought-by-catalogue",
@@ -247,7 +247,7 @@ MISTAKES = (
         "handlers/offers/responses.py",
         "            code = contact.product\n",
         "            pass\n",
-        "tests/unit/test_answers.py::"
+        "tests/unit/test_responses.py::"
         "test_what_was_bought_through_an_alert_is_known_when_the_offer_has_left_the_catalogue",
     ),
     Mistake(
@@ -256,6 +256,6 @@ MISTAKES = (
         "handlers/contact/history.py",
         "    days = max(days, contact.cooldown_days)\n",
         "",
-        "tests/unit/test_answers.py::test_a_cooldown_goes_on_while_the_offer_is_out_of_the_catalogue",
+        "tests/unit/test_responses.py::test_a_cooldown_goes_on_while_the_offer_is_out_of_the_catalogue",
     ),
 )

@@ -18,7 +18,7 @@ MISTAKES = (
         "streams/partition/partition.py",
         "entries, outcomes = self._crowd_entries + stored,",
         "entries, outcomes = stored,",
-        "tests/unit/test_crowd.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
+        "tests/unit/test_overdue.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
     ),
     Mistake(
         "crowd-alerts",
@@ -26,7 +26,7 @@ MISTAKES = (
         "streams/partition/partition.py",
         "[alert for one in outcomes for alert in one.alerts]",
         "list(outcome.alerts)",
-        "tests/unit/test_crowd.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
+        "tests/unit/test_overdue.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
     ),
     Mistake(
         "crowd-again",
@@ -34,7 +34,7 @@ MISTAKES = (
         "streams/partition/partition.py",
         "            due = self._store.due(self.number, until, DUE_MAX + len(present))\n        return due",
         "            break\n        return due",
-        "tests/unit/test_crowd.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
+        "tests/unit/test_overdue.py::test_of_a_crowd_beyond_one_commit_each_is_told_of_once_in_the_order_of_due_times",
     ),
     Mistake(
         "crowd-present",
@@ -42,7 +42,7 @@ MISTAKES = (
         "streams/partition/partition.py",
         "absent = [(customer, at) for customer, at in due if customer not in present]",
         "absent = list(due)",
-        "tests/unit/test_crowd.py::test_of_a_crowd_whoever_comes_before_they_are_due_is_not_silent",
+        "tests/unit/test_overdue.py::test_of_a_crowd_whoever_comes_before_they_are_due_is_not_silent",
     ),
     Mistake(
         "crowd-suppressed",
@@ -50,7 +50,7 @@ MISTAKES = (
         "streams/partition/partition.py",
         "        for one in outcomes:\n            suppressed.update(one.suppressed)",
         "        suppressed.update(outcome.suppressed)",
-        "tests/unit/test_crowd.py::test_what_is_kept_back_of_a_crowd_is_counted_for_each",
+        "tests/unit/test_overdue.py::test_what_is_kept_back_of_a_crowd_is_counted_for_each",
     ),
     Mistake(
         "crowd-clock",
@@ -58,7 +58,7 @@ MISTAKES = (
         "streams/partition/partition.py",
         "self.reached, self.position.clock, outcome.rows, {},",
         "self.reached, until, outcome.rows, {},",
-        "tests/unit/test_crowd.py::test_a_crowd_does_not_move_stream_time",
+        "tests/unit/test_overdue.py::test_a_crowd_does_not_move_stream_time",
     ),
     Mistake(
         "claim-cache",

@@ -185,6 +185,6 @@ MISTAKES = (
         "streams/partition/partition.py",
         "range(oldest, events // BLOCK + 1)) if events",
         "range(oldest, events // BLOCK)) if events",
-        "tests/laws/test_seen.py::test_a_claim_reads_a_million_event_ids_back_whole",
+        "tests/laws/test_dedup.py::test_a_claim_reads_a_million_event_ids_back_whole",
     ),
 )

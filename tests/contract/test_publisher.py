@@ -146,11 +146,11 @@ class Bench:
             ignored,
             crashes.append,
         )
-        claim = take(consumer, topics_read(self.settings), self.partition(), published_scan, SECONDS_MAX)
+        ownership = take(consumer, topics_read(self.settings), self.partition(), published_scan, SECONDS_MAX)
         publisher.serve(consumer)
-        publisher.own(claim)
+        publisher.own(ownership)
         publisher.start()
-        yield claim, publisher
+        yield ownership, publisher
         assert publisher.stop(SECONDS_MAX, consumer)
         publisher.serve(consumer)
         consumer.close()
@@ -171,20 +171,20 @@ def real(kafka: Kafka) -> Bench:
 def test_entries_leave_in_the_order_of_their_sequence_with_key_value_and_headers(bench: Bench) -> None:
     names = [f"a{number}" for number in range(30)]
     entries = [bench.alert(name, f"customer {number % 3}") for number, name in enumerate(names)]
-    with bench.claimed() as (claim, publisher):
-        at = bench.written(claim.partition.position, 3, *entries[:20])
-        publisher.add(claim, list(enumerate(entries[:20], 1)), at.offsets, 0)
+    with bench.claimed() as (ownership, publisher):
+        at = bench.written(ownership.partition.position, 3, *entries[:20])
+        publisher.add(ownership, list(enumerate(entries[:20], 1)), at.offsets, 0)
         at = bench.written(at, 5, *entries[20:])
-        publisher.add(claim, list(enumerate(entries[20:], 21)), at.offsets, 0)
+        publisher.add(ownership, list(enumerate(entries[20:], 21)), at.offsets, 0)
     found = bench.found(bench.settings.topic_alerts)
     assert [(m.key(), m.value(), headers_of(m)) for m in found] == [(e.key, e.value, e.headers) for e in entries]
 
 
 def test_a_dead_letter_comes_whole(bench: Bench) -> None:
     letter = bench.letter(7, bytes(range(256)) * 4_000)
-    with bench.claimed() as (claim, publisher):
-        at = bench.written(claim.partition.position, 1, letter)
-        publisher.add(claim, [(1, letter)], at.offsets, 0)
+    with bench.claimed() as (ownership, publisher):
+        at = bench.written(ownership.partition.position, 1, letter)
+        publisher.add(ownership, [(1, letter)], at.offsets, 0)
     (found,) = bench.found(bench.settings.topic_dead_letters)
     assert (found.key(), found.value(), headers_of(found)) == (letter.key, letter.value, letter.headers)
 
@@ -200,10 +200,10 @@ def test_what_was_left_in_the_store_is_published_by_the_next_owner_and_by_no_oth
 
 def test_a_worker_that_stops_in_a_rebalance_publishes_all_the_same(real: Bench) -> None:
     """Nobody polls its consumer any more, which alone knows the group's new generation."""
-    with real.claimed(real.member()) as (claim, publisher):
+    with real.claimed(real.member()) as (ownership, publisher):
         publisher.rebalanced()
-        at = real.written(claim.partition.position, 3, real.alert("a"))
-        publisher.add(claim, [(1, real.alert("a"))], at.offsets, 0)
+        at = real.written(ownership.partition.position, 3, real.alert("a"))
+        publisher.add(ownership, [(1, real.alert("a"))], at.offsets, 0)
     assert real.ids() == ["a"]
     assert real.committed().offset >= 3
 
@@ -211,10 +211,10 @@ def test_a_worker_that_stops_in_a_rebalance_publishes_all_the_same(real: Bench) 
 @pytest.mark.parametrize("left", [["a", "b", "c", "d"], ["c", "d"], []])
 def test_without_the_group_s_word_nothing_is_published_again(real: Bench, left: list[str]) -> None:
     """`a` to `c` are published; the store still has some of them, and `d` if any."""
-    with real.claimed() as (claim, publisher):
+    with real.claimed() as (ownership, publisher):
         entries = [real.alert(name) for name in "abc"]
-        at = real.written(claim.partition.position, 4, *entries)
-        publisher.add(claim, list(enumerate(entries, 1)), at.offsets, 0)
+        at = real.written(ownership.partition.position, 4, *entries)
+        publisher.add(ownership, list(enumerate(entries, 1)), at.offsets, 0)
     published = {4: 0, 2: 2, 0: 4}[len(left)]
     at = real.written(at, 6, *([real.alert("d")] if left else []), published=published)
     assert [dict(entry.headers)["ce_id"].decode() for _, entry in real.store.outbox(0, 0, 9)] == left
@@ -230,14 +230,14 @@ def test_without_the_group_s_word_nothing_is_published_again(real: Bench, left: 
 
 
 def test_a_partition_of_which_nothing_was_ever_committed_is_not_read_back(real: Bench) -> None:
-    claim = take(
+    ownership = take(
         real.consumer(),
         topics_read(real.settings),
         real.partition(),
         PublishedScan(real.settings, lambda _: None),
         SECONDS_MAX,
     )
-    assert claim.start == Offsets()
+    assert ownership.start == Offsets()
     assert real.committed().metadata in (None, "")
 
 
@@ -256,26 +256,26 @@ def test_the_read_back_begins_before_the_oldest_entry_that_is_left(real: Bench) 
 
 def test_after_the_store_has_gone_back_numbers_are_not_given_twice_and_nothing_is_published_twice(real: Bench) -> None:
     first = [(1, real.alert("a")), (2, real.alert("b")), (3, real.alert("c", due=True))]
-    with real.claimed() as (claim, publisher):
-        at = real.written(claim.partition.position, 4, *[entry for _, entry in first])
-        publisher.add(claim, first, at.offsets, NOW)
+    with real.claimed() as (ownership, publisher):
+        at = real.written(ownership.partition.position, 4, *[entry for _, entry in first])
+        publisher.add(ownership, first, at.offsets, NOW)
     for given in (3, 4):  # the second time it goes back while the first is being healed
         real.store = MemoryStore()
         real.written(real.store.claim(0), 2, real.alert("a"))
-        with real.claimed() as (claim, publisher):
-            assert claim.partition.sequence_min == given
-            at = real.written(claim.partition.position, 3, real.alert("b"), sequence_min=given)
+        with real.claimed() as (ownership, publisher):
+            assert ownership.partition.sequence_min == given
+            at = real.written(ownership.partition.position, 3, real.alert("b"), sequence_min=given)
             assert [number for number, _ in real.store.outbox(0, 1, 9)] == [given + 1]
-            publisher.add(claim, [(given + 1, real.alert("b"))], at.offsets, NOW - 1)
+            publisher.add(ownership, [(given + 1, real.alert("b"))], at.offsets, NOW - 1)
         mark = OutboxProgress.read(real.committed().metadata)
         assert mark is not None
         assert mark.rewind is not None
         assert (mark.published, mark.rewind.offsets.transactions, mark.rewind.clock) == (given + 1, 4, NOW)
         assert real.ids() == ["a", "b", "c"]
     last = [(6, real.alert("c", due=True)), (7, real.alert("d"))]
-    with real.claimed() as (claim, publisher):
-        at = real.written(claim.partition.position, 5, *[entry for _, entry in last])
-        publisher.add(claim, last, at.offsets, NOW)
+    with real.claimed() as (ownership, publisher):
+        at = real.written(ownership.partition.position, 5, *[entry for _, entry in last])
+        publisher.add(ownership, last, at.offsets, NOW)
     assert real.ids() == ["a", "b", "c", "d"]
     assert OutboxProgress.read(real.committed().metadata) == OutboxProgress(7)
 
@@ -288,9 +288,9 @@ def test_a_transaction_of_another_producer_hides_nothing_that_is_published(real:
     other.begin_transaction()
     other.produce(real.settings.topic_alerts, b"{}")
     other.flush(SECONDS_MAX)
-    with real.claimed() as (claim, publisher):
-        at = real.written(claim.partition.position, 1, real.alert("a"))
-        publisher.add(claim, [(1, real.alert("a"))], at.offsets, 0)
+    with real.claimed() as (ownership, publisher):
+        at = real.written(ownership.partition.position, 1, real.alert("a"))
+        publisher.add(ownership, [(1, real.alert("a"))], at.offsets, 0)
     beats = 0
 
     def beat() -> None:

@@ -395,7 +395,7 @@ class History(RuleBasedStateMachine):
         self._waiting = 0
         """Commits that were sent and not asked about."""
         for place in (0, 1):  # by the first claim Redis gets the functions
-            self.claims(place)
+            self.ownerships(place)
 
     @property
     def _store(self) -> Store:
@@ -412,7 +412,7 @@ class History(RuleBasedStateMachine):
         self._who = 1 - self._who
 
     @rule(place=st.integers(0, 1))
-    def claims(self, place: int) -> None:
+    def ownerships(self, place: int) -> None:
         number = self._numbers[place]
         found = self._store.claim(number)
         assert found == self._model.claim(number)

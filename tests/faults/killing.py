@@ -62,9 +62,9 @@ def zombie(seed: Seed) -> Figures:
             stopped = (first, second)[number % 2]
             scene.progress(seed.chance.randint(0, 6))
             stopped.signal(signal.SIGSTOP)
-            claims = scene.epochs()
+            ownerships = scene.epochs()
             time.sleep(SESSION_MS / 1_000 * seed.chance.uniform(0.5, 3.0))
-            seed.happened("claimed by the other meanwhile", scene.epochs() - claims)
+            seed.happened("claimed by the other meanwhile", scene.epochs() - ownerships)
             stopped.signal(signal.SIGCONT)
         scene.rest()
         seed.happened("taken away from the one that goes on", scene.says("taken away"))

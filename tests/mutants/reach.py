@@ -18,7 +18,7 @@ from tests.mutants.tree import ROOT
 FOLDERS = ("unit", "laws", "contract")
 LEFT_OUT = (
     "test_deploy", "test_servers", "test_bench", "test_mutants", "test_broken", "test_workload", "test_simulator",
-    "test_berka", "test_cdnow", "test_simulated_bank", "test_berka_figures", "test_drift", "test_crowd",
+    "test_berka", "test_cdnow", "test_simulated_bank", "test_berka_figures", "test_drift", "test_overdue",
 )  # fmt: skip
 """They look at neither handlers/ nor streams/, or at what whole banks come to, for minutes where kernels are
 interpreted."""

@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
     "tracker_churn_drift": "tests/unit/test_drift.py",
     "tracker_churn_looks": "tests/unit/test_metrics_counted.py",
-    "tracker_due_overdue_seconds": "tests/unit/test_river.py",
-    "tracker_feed_outage_seconds": "tests/unit/test_river.py",
+    "tracker_due_overdue_seconds": "tests/unit/test_poller.py",
+    "tracker_feed_outage_seconds": "tests/unit/test_poller.py",
     "tracker_early_reversals": "tests/unit/test_metrics_counted.py",
     "tracker_untimely_events": "tests/unit/test_metrics_counted.py",
 }

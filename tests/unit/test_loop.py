@@ -26,7 +26,7 @@ class Refusals:
     def __init__(self) -> None:
         self.met: list[type[Exception]] = []
 
-    def reclaim(self, claim: Ownership, error: Exception) -> None:
+    def reclaim(self, ownership: Ownership, error: Exception) -> None:
         self.met.append(type(error))
 
 
@@ -38,11 +38,11 @@ def test_a_commit_that_is_refused_is_told_as_refused_where_its_partition_is_meas
     publisher = Publisher(settings, nothing, store, nothing, health, metrics, nothing, nothing)
     loop = Loop(Lock(), made, publisher, refusals, metrics)
     partition.claim()
-    claim = Ownership(partition, partition.reached)
+    ownership = Ownership(partition, partition.reached)
     store.claim(0)  # by somebody else
     told = salary(0)
     records = [Record(0, 0, told["customer_id"].encode(), msgspec.json.encode(told))]
-    loop.work([PolledBatch(claim, records, [[]] * len(SIDE_INPUTS), partition.reached, None, 0, True)], list)
+    loop.work([PolledBatch(ownership, records, [[]] * len(SIDE_INPUTS), partition.reached, None, 0, True)], list)
     loop.settle()
     assert refusals.met == [Fenced]
-    assert not claim.alive
+    assert not ownership.alive

@@ -56,11 +56,11 @@ class Run:
         publisher = Publisher(made.settings, nothing, self.store, nothing, Health(), self.metrics, nothing, nothing)
         self._loop = Loop(Lock(), made, publisher, self, self.metrics)
         partition.claim()
-        self.claim = Ownership(partition, partition.reached)
+        self.ownership = Ownership(partition, partition.reached)
         self._sent: Counter[str] = Counter()
 
-    def reclaim(self, claim: Ownership, error: Exception) -> None:
-        """As Claims: the store has refused work."""
+    def reclaim(self, ownership: Ownership, error: Exception) -> None:
+        """As Assignment does: the store has refused work."""
         self.refused.append(type(error))
 
     def work(self, *sent: Sent, now: int | None = None, measure: bool = False) -> "Run":
@@ -72,7 +72,7 @@ class Run:
             self._sent[topic] += 1
         given, *beside = [records[topic.topic] for topic in INPUTS]
         self._loop.work(
-            [PolledBatch(self.claim, given, beside, self.claim.partition.reached, now, now or 0, measure)], list
+            [PolledBatch(self.ownership, given, beside, self.ownership.partition.reached, now, now or 0, measure)], list
         )
         self._loop.settle()
         return self
@@ -228,9 +228,9 @@ def _without_uplift(run: Run) -> None:
     for _ in range(40):
         ledger.made("savings", 0, 0, control=True, catalogue={})
         ledger.taken("savings", 0, 0, control=True)
-    at = run.claim.partition.position
+    at = run.ownership.partition.position
     run.store.commit(7, at, 0, at.clock, Changes({LEDGER: ledger.encoded()}))
-    run.claim.partition.claim()
+    run.ownership.partition.claim()
     run.work(salary(0))
 
 
@@ -253,7 +253,9 @@ SUPPRESSED: dict[str, Kept] = {
         Rules((offer(channel="sms"),), Policy(consent_required=["sms"])), lambda run: run.work(salary(0)), 1
     ),
     "cap": Kept(Rules(SAVINGS, Policy(caps=[Cap(2, 90)])), lambda run: run.work(*map(salary, range(0, 12, 2))), 4),
-    "budget": Kept(Rules((offer(budget=3),)), lambda run: run.work(*(salary(0, f"c{n}") for n in range(5))), 2),
+    "budget": Kept(
+        Rules((offer(budget=24),), partitions=8), lambda run: run.work(*(salary(0, f"c{n}") for n in range(5))), 2
+    ),
     "no_uplift": Kept(Rules(SAVINGS), _without_uplift, 1),
     "contacts_full": Kept(
         Rules(SAVINGS, Policy(caps=[Cap(32, 20), Cap(32, 90, channel="post")])),
@@ -359,4 +361,4 @@ def test_what_is_measured_of_a_partition_is_what_stands_in_the_store() -> None:
     assert run.value("tracker_due_customers", partition="7") == 2
     assert run.value("tracker_outbox_entries", partition="7") == 3
     assert run.value("tracker_committed_timestamp_seconds", partition="7") == PUBLISHED_AT / 1_000
-    assert run.claim.working.next_due == run.claim.partition.looked_at(cast(int, run.store.next_due(7)))
+    assert run.ownership.working.next_due == run.ownership.partition.looked_at(cast(int, run.store.next_due(7)))

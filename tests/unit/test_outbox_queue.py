@@ -111,7 +111,7 @@ def test_what_is_published_leaves_and_the_partition_knows_it() -> None:
     queue.published_up_to(OutboxProgress(2), STANDS)
     assert waiting(queue) == [3]
     assert queue.acknowledged == STANDS
-    assert queue.claim.partition.published == 2
+    assert queue.ownership.partition.published == 2
 
 
 @given(st.lists(st.one_of(st.integers(0, 4), st.just("publish"), st.just("unsettle")), max_size=30), st.data())

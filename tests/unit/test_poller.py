@@ -37,18 +37,18 @@ def test_an_outcome_waits_for_transactions_written_before_it_unless_all_are_read
     health, metrics = Health(), Metrics(CollectorRegistry())
     membership = Membership(settings, lambda: consumer, nothing, health, metrics)
     river = Poller(settings, membership, side_topics, nothing, health, metrics, nothing, nothing)
-    claim = Ownership(cast(Any, type("Numbered", (), {"number": 0})), Offsets())
+    ownership = Ownership(cast(Any, type("Numbered", (), {"number": 0})), Offsets())
     outcomes = [Record(n, at, b"c", b"{}") for n, at in enumerate((100, 200, 150, 300))]
 
     def told(waiting: list[Record], seen_ms: int) -> tuple[list[int], bool]:
-        claim.reading.seen_ms = seen_ms
-        ripe = river.ripe(claim, {name: waiting}).get(name, [])
-        return [record.offset for record in ripe], name in claim.reading.on_hold
+        ownership.reading.seen_ms = seen_ms
+        ripe = river.ripe(ownership, {name: waiting}).get(name, [])
+        return [record.offset for record in ripe], name in ownership.reading.on_hold
 
     assert told(outcomes, 0) == ([], True)
     assert told(outcomes, 150) == ([0], True), "in their order: what stands behind one that waits, waits too"
     assert told(outcomes[1:], 200) == ([1, 2], False)
-    claim.reading.caught_up = True
+    ownership.reading.caught_up = True
     assert told(outcomes[3:], 0) == ([3], False)
     consumer.close()
 
@@ -63,25 +63,25 @@ def claim_at(offset: int) -> Ownership:
     """On partition 4, which stands there."""
     stands = Position(1, 1, offset, 0, 0, 0, 0)
     partition = SimpleNamespace(number=4, position=stands, start=Offsets(), reached=stands.offsets)
-    claim = Ownership(cast(Any, partition), Offsets())
-    claim.working.committed = stands.offsets
-    return claim
+    ownership = Ownership(cast(Any, partition), Offsets())
+    ownership.working.committed = stands.offsets
+    return ownership
 
 
 def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() -> None:
-    registry, claim = CollectorRegistry(), claim_at(12)
-    claim.reading.high, claim.reading.seen_ms = 12, int(time.time() * 1_000) - 100_000
+    registry, ownership = CollectorRegistry(), claim_at(12)
+    ownership.reading.high, ownership.reading.seen_ms = 12, int(time.time() * 1_000) - 100_000
     settings, nothing = Settings(kafka_bootstrap_servers="127.0.0.1:1"), cast(Any, None)
-    claims = Held([claim])
-    river = Poller(settings, nothing, nothing, cast(Any, claims), Health(), Metrics(registry), nothing, nothing)
+    ownerships = Held([ownership])
+    river = Poller(settings, nothing, nothing, cast(Any, ownerships), Health(), Metrics(registry), nothing, nothing)
 
     def gauge(name: str) -> float:
         return registry.get_sample_value(f"tracker_{name}", {"partition": "4"}) or 0.0
 
     river.observe()
     assert (gauge("lag_events"), gauge("lag_seconds")) == (0, 0)
-    claims.clear()
-    claim.alive, claims.ended, claim.reading.high = False, [claim], 40
+    ownerships.clear()
+    ownership.alive, ownerships.ended, ownership.reading.high = False, [ownership], 40
     river.observe()
     assert gauge("lag_events") == 28
     assert 100 <= gauge("lag_seconds") < 160
@@ -91,11 +91,11 @@ def test_what_waits_in_a_partition_that_cannot_be_worked_on_goes_on_waiting() ->
 def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_scrape() -> None:
     def overdue(next_due: int | None, clock: str) -> float | None:
         given: dict[str, Any] = {"kafka_bootstrap_servers": "127.0.0.1:1", "clock": clock}
-        registry, claim = CollectorRegistry(), claim_at(0)
-        claim.working.next_due = next_due
+        registry, ownership = CollectorRegistry(), claim_at(0)
+        ownership.working.next_due = next_due
         nothing = cast(Any, None)
-        claims = cast(Any, Held([claim]))
-        Poller(Settings(**given), nothing, nothing, claims, Health(), Metrics(registry), nothing, nothing).observe()
+        ownerships = cast(Any, Held([ownership]))
+        Poller(Settings(**given), nothing, nothing, ownerships, Health(), Metrics(registry), nothing, nothing).observe()
         return registry.get_sample_value("tracker_due_overdue_seconds", {"partition": "4"})
 
     now = int(time.time() * 1_000)
@@ -106,8 +106,8 @@ def test_how_long_somebody_is_overdue_is_what_the_clock_on_the_wall_says_at_the_
 
 
 def test_an_outage_of_the_feed_is_a_gauge_and_a_notice_until_it_is_over_or_somebody_elses() -> None:
-    registry, claim, health, nothing = CollectorRegistry(), claim_at(0), Health(), cast(Any, None)
-    held = Held([claim])
+    registry, ownership, health, nothing = CollectorRegistry(), claim_at(0), Health(), cast(Any, None)
+    held = Held([ownership])
     settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
     river = Poller(settings, nothing, nothing, cast(Any, held), health, Metrics(registry), nothing, nothing)
 
@@ -117,14 +117,14 @@ def test_an_outage_of_the_feed_is_a_gauge_and_a_notice_until_it_is_over_or_someb
         return registry.get_sample_value("tracker_feed_outage_seconds", {"partition": "4"}), health.notices()
 
     assert said() == (0, [])
-    claim.working.outage_ms = 60 * HOUR_MS
+    ownership.working.outage_ms = 60 * HOUR_MS
     seconds, (notice,) = said()
     assert seconds == 60 * 3_600
     assert notice.startswith("partition 4: nothing has come for 60 h, far longer than usual")
     assert health.problems() == [], "the worker does all it can"
-    claim.working.outage_ms = 0
+    ownership.working.outage_ms = 0
     assert said() == (0, [])
-    claim.working.outage_ms = 60 * HOUR_MS
+    ownership.working.outage_ms = 60 * HOUR_MS
     said()
     held.clear()
     river.notice_outages()
@@ -132,10 +132,10 @@ def test_an_outage_of_the_feed_is_a_gauge_and_a_notice_until_it_is_over_or_someb
 
 
 def test_a_partition_is_behind_since_polls_bring_as_much_as_they_may() -> None:
-    claim = Ownership(cast(Any, None), Offsets())
-    assert claim.reading.behind_seconds(4.0) == 0
+    ownership = Ownership(cast(Any, None), Offsets())
+    assert ownership.reading.behind_seconds(4.0) == 0
     for full, at in ((True, 5.0), (True, 6.0)):
-        claim.reading.polled(full, at)
-    assert claim.reading.behind_seconds(7.5) == 2.5
-    claim.reading.polled(False, 8.0)
-    assert claim.reading.behind_seconds(9.0) == 0
+        ownership.reading.polled(full, at)
+    assert ownership.reading.behind_seconds(7.5) == 2.5
+    ownership.reading.polled(False, 8.0)
+    assert ownership.reading.behind_seconds(9.0) == 0
