@@ -121,7 +121,7 @@ MISTAKES = (
         "handlers/aggregates/spec.py",
         "if end >= days), -1)",
         "if end >= days and end == self._mixes[-1]), -1)",
-        "tests/laws/test_declared_features.py::test_a_feature_that_is_not_refused_equals_the_slow_model",
+        "tests/laws/test_declared_features.py::test_a_figure_in_another_window_is_one_line",
     ),
     Mistake(
         "ratio-of-the-whole",

@@ -75,6 +75,7 @@ def test_a_figure_in_another_window_is_one_line() -> None:
     lines = (
         Feature("active_days_7d", Operator.DAYS_POSITIVE, OWN, DAYS_7, "Active days in 7 d"),
         Feature("share_channel_atm_30d", Operator.SHARE, ATM, DAYS_30, "Share by channel atm"),
+        Feature("share_channel_atm_90d", Operator.SHARE, ATM, DAYS_90, "Share by channel atm"),
         Feature("trend_count_90d", Operator.RATIO, COUNT, DAYS_90, "90 d against the 90 d before", DAYS_90),
     )
     visits = [(0, "card"), (95, "card"), (100, "atm"), (148, "atm"), (150, "card"), (150, "atm"), (178, "card")]
@@ -82,7 +83,8 @@ def test_a_figure_in_another_window_is_one_line() -> None:
     now = visit(0, 178, "")["occurred_at"]
     assert computed(lines, row, now) == {
         "active_days_7d": 1,  # 172 to 178
-        "share_channel_atm_30d": 1 / 3,  # 149 to 178; of 90 days three in six
+        "share_channel_atm_30d": 1 / 3,  # 149 to 178
+        "share_channel_atm_90d": 3 / 6,
         "trend_count_90d": (6 / 90) / (1 / 90),  # 89 to 178: six; 90 days before: one
     }
 
