@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from learning.fields import Place
+from learning.fields import RowPosition
 from schemas.units import DAY_MS, HOUR_MS, SECOND_MS, EpochMs, rfc3339
 
 SYMBOLS = {
@@ -58,53 +58,53 @@ def transactions(directory: Path) -> Iterator[dict[str, object]]:
     """
     owners = _owners(directory / "disp.asc")
     day, placed = EpochMs(0), 0
-    for place, row in _rows(directory / "trans.asc", _TRANS):
-        midnight = place.midnight("date", "19" + row["date"])
+    for position, row in _rows(directory / "trans.asc", _TRANS):
+        midnight = position.midnight("date", "19" + row["date"])
         if placed and midnight < day:
-            raise place.refused("date", "must not be before the date of the row above: sort the file by date")
+            raise position.refused("date", "must not be before the date of the row above: sort the file by date")
         placed = placed + 1 if midnight == day else 1
         day = midnight
         if placed > _DAY_ROWS_MAX:
-            raise place.refused("date", f"must not be that of more than {_DAY_ROWS_MAX} rows")
+            raise position.refused("date", f"must not be that of more than {_DAY_ROWS_MAX} rows")
         at = EpochMs(midnight + _OPENING_MS + (placed - 1) * SECOND_MS)
-        yield _transaction(place, row, owners, at)
+        yield _transaction(position, row, owners, at)
 
 
-def _transaction(place: Place, row: dict[str, str], owners: dict[int, int], at: EpochMs) -> dict[str, object]:
-    number = place.number("account_id", row["account_id"])
+def _transaction(position: RowPosition, row: dict[str, str], owners: dict[int, int], at: EpochMs) -> dict[str, object]:
+    number = position.number("account_id", row["account_id"])
     if number not in owners:
-        raise place.refused("account_id", "must have an OWNER in disp.asc")
+        raise position.refused("account_id", "must have an OWNER in disp.asc")
     for field, words in (("type", SIGNS), ("operation", OPERATIONS)):
         if row[field] not in words:
-            raise place.refused(field, "must be one of " + ", ".join(word or "(empty)" for word in words))
-    kind, channel = _meaning(place, row["operation"], row["k_symbol"].strip())
+            raise position.refused(field, "must be one of " + ", ".join(word or "(empty)" for word in words))
+    kind, channel = _meaning(position, row["operation"], row["k_symbol"].strip())
     transaction: dict[str, object] = {
-        "event_id": f"berka-t-{place.number('trans_id', row['trans_id'])}",
+        "event_id": f"berka-t-{position.number('trans_id', row['trans_id'])}",
         "customer_id": f"berka-c-{owners[number]}",
         "account_id": f"berka-a-{number}",
         "occurred_at": rfc3339(at),
-        "amount_minor": SIGNS[row["type"]] * place.unsigned_minor("amount", row["amount"]),
+        "amount_minor": SIGNS[row["type"]] * position.unsigned_minor("amount", row["amount"]),
         "currency": CURRENCY,
         "type": kind,
         "channel": channel,
-        "balance_minor": place.minor("balance", row["balance"]),
+        "balance_minor": position.minor("balance", row["balance"]),
     }
     if _BANK.fullmatch(row["bank"]) is None:
-        raise place.refused("bank", "must be two letters or empty")
+        raise position.refused("bank", "must be two letters or empty")
     if _ACCOUNT.fullmatch(row["account"]) is None:
-        raise place.refused("account", "must be a number of at most 18 digits or empty")
+        raise position.refused("account", "must be a number of at most 18 digits or empty")
     if row["bank"] or row["account"]:
         transaction["counterparty"] = f"{row['bank']}/{row['account']}"
     return transaction
 
 
-def _meaning(place: Place, operation: str, symbol: str) -> tuple[str, str]:
+def _meaning(position: RowPosition, operation: str, symbol: str) -> tuple[str, str]:
     """Type and channel of a transaction."""
     by_operation, channel = OPERATIONS[operation]
     if not symbol:
         return by_operation, channel
     if symbol not in SYMBOLS:
-        raise place.refused("k_symbol", "must be empty or one of " + ", ".join(SYMBOLS))
+        raise position.refused("k_symbol", "must be empty or one of " + ", ".join(SYMBOLS))
     by_symbol, bank_channel = SYMBOLS[symbol]
     return by_symbol, bank_channel or channel
 
@@ -112,32 +112,32 @@ def _meaning(place: Place, operation: str, symbol: str) -> tuple[str, str]:
 def _owners(file: Path) -> dict[int, int]:
     """The owner's client_id by account_id."""
     owners: dict[int, int] = {}
-    for place, row in _rows(file, _DISP):
+    for position, row in _rows(file, _DISP):
         if row["type"] not in ("OWNER", "DISPONENT"):
-            raise place.refused("type", "must be OWNER or DISPONENT")
+            raise position.refused("type", "must be OWNER or DISPONENT")
         if row["type"] == "OWNER":
-            account = place.number("account_id", row["account_id"])
+            account = position.number("account_id", row["account_id"])
             if account in owners:
-                raise place.refused("account_id", "must not have two owners")
-            owners[account] = place.number("client_id", row["client_id"])
+                raise position.refused("account_id", "must not have two owners")
+            owners[account] = position.number("client_id", row["client_id"])
     return owners
 
 
-def _rows(file: Path, names: tuple[str, ...]) -> Iterator[tuple[Place, dict[str, str]]]:
+def _rows(file: Path, names: tuple[str, ...]) -> Iterator[tuple[RowPosition, dict[str, str]]]:
     """The rows below the heading. No field of these files holds a semicolon, so quotes only have to go."""
     line = 0
     with file.open(encoding="ascii", errors="replace") as lines:  # what is not ASCII then breaks a field's rule
         for line, text in enumerate(lines, start=1):
-            place = Place(file, line)
+            position = RowPosition(file, line)
             values = [value.strip('"') for value in text.rstrip("\n").split(";")]
             if len(values) != len(names):
-                raise place.refused("row", f"must have {len(names)} fields, separated by semicolons")
+                raise position.refused("row", f"must have {len(names)} fields, separated by semicolons")
             if line > 1:
-                yield place, dict(zip(names, values, strict=True))
+                yield position, dict(zip(names, values, strict=True))
             elif tuple(values) != names:
-                raise place.refused("heading", "must be " + ";".join(names))
+                raise position.refused("heading", "must be " + ";".join(names))
     if line == 0:
-        raise Place(file, 1).refused("heading", "must not be missing")
+        raise RowPosition(file, 1).refused("heading", "must not be missing")
 
 
 def products(directory: Path) -> Iterator[dict[str, object]]:
@@ -148,14 +148,14 @@ def products(directory: Path) -> Iterator[dict[str, object]]:
     owners = _owners(directory / "disp.asc")
     account_of = {row["disp_id"]: row["account_id"] for _, row in _rows(directory / "disp.asc", _DISP)}
     for product, columns in (("loan", _LOAN), ("card", _CARD)):
-        for place, row in _rows(directory / f"{product}.asc", columns):
+        for position, row in _rows(directory / f"{product}.asc", columns):
             account = row["account_id"] if product == "loan" else account_of.get(row["disp_id"], "")
-            owner = owners.get(place.number("account_id", account))
+            owner = owners.get(position.number("account_id", account))
             if owner is None:
-                raise place.refused("account_id", "must have an OWNER in disp.asc")
+                raise position.refused("account_id", "must have an OWNER in disp.asc")
             day = row["date"] if product == "loan" else row["issued"].split(" ")[0]
             yield {
                 "customer_id": f"berka-c-{owner}",
                 "product": product,
-                "taken_at": rfc3339(place.midnight("date", "19" + day)),
+                "taken_at": rfc3339(position.midnight("date", "19" + day)),
             }

@@ -20,9 +20,9 @@ class Band(NamedTuple):
     tenth: int
     raised: int
     known: int
-    """Of them, those whose horizon is over by the end of the stream."""
+    """Raised alerts whose horizon is over by the end of the stream."""
     came_true: int
-    """Of the known, those after which the customer made no own transaction within the horizon."""
+    """Known alerts after which the customer made no own transaction within the horizon."""
 
 
 class CameTrue:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from learning.fields import Place
+from learning.fields import RowPosition
 from schemas.units import HOUR_MS, EpochMs, rfc3339
 
 CURRENCY = "USD"
@@ -51,18 +51,18 @@ def _purchases(file: Path) -> Iterator[_Purchase]:
     of_day: Counter[tuple[str, str]] = Counter()
     with file.open(encoding="ascii", errors="replace") as lines:  # what is not ASCII then breaks a field's rule
         for line, text in enumerate(lines, start=1):
-            place = Place(file, line)
+            position = RowPosition(file, line)
             row = text.rstrip("\n")
             if len(row) != _WIDTH or any(row[gap] != " " for gap in _GAPS):
-                raise place.refused("row", f"must have {_WIDTH} characters in fixed columns")
+                raise position.refused("row", f"must have {_WIDTH} characters in fixed columns")
             fields = {name: row[start:end].strip() for name, (start, end) in _COLUMNS.items()}
             for name in ("master_id", "sample_id", "units"):
-                place.number(name, fields[name])
+                position.number(name, fields[name])
             customer, day = fields["sample_id"], fields["date"]
             of_day[customer, day] += 1
             yield _Purchase(
-                at=EpochMs(place.midnight("date", day) + _NOON_MS),
+                at=EpochMs(position.midnight("date", day) + _NOON_MS),
                 customer=customer,
                 event_id=f"cdnow-{customer}-{day}-{of_day[customer, day]}",
-                amount_minor=-place.unsigned_minor("dollars", fields["dollars"]),
+                amount_minor=-position.unsigned_minor("dollars", fields["dollars"]),
             )

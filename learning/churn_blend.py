@@ -92,8 +92,8 @@ class _Unseen:
             return
         columns = self._rows.columns[out]
         self._by_correction[out] = linear_logits(correction, columns)
-        for place, line in enumerate(lines):
-            self._by_strength[place, out] = linear_logits(line, columns)
+        for index, line in enumerate(lines):
+            self._by_strength[index, out] = linear_logits(line, columns)
         for stage, z in enumerate(trees.staged_decision_function(columns[:, places]), 1):
             if stage in STAGES:
                 self._by_stage[STAGES.index(stage), out] = z.ravel()

@@ -31,8 +31,8 @@ def fit_penalised(x: F8, offset: F8, y: F8, weight: F8, prior: F8, penalty: F8) 
         value = weight @ (np.logaddexp(0.0, z) - y * z) + 0.5 * (penalty @ away**2)
         return float(value), x.T @ (weight * (sigmoid(z) - y)) + penalty * away
 
-    found: F8 = minimize(loss, prior, jac=True, method="L-BFGS-B", options={"maxiter": 1_000}).x
-    return found
+    coefficients: F8 = minimize(loss, prior, jac=True, method="L-BFGS-B", options={"maxiter": 1_000}).x
+    return coefficients
 
 
 class Standard:
@@ -69,8 +69,8 @@ def corrected(columns: F8, y: F8, weight: F8) -> Linear:
     x = np.concatenate([np.ones((len(y), 1)), offset[:, None] / 3.0, standard(columns)], axis=1)
     penalty = np.full(x.shape[1], 100.0)
     penalty[0] = 10.0
-    found = fit_penalised(x, offset, y, weight, np.zeros(x.shape[1]), penalty)
-    return standard.line(float(found[0]), 1.0 + float(found[1]) / 3.0, found[2:])
+    coefficients = fit_penalised(x, offset, y, weight, np.zeros(x.shape[1]), penalty)
+    return standard.line(float(coefficients[0]), 1.0 + float(coefficients[1]) / 3.0, coefficients[2:])
 
 
 def logistic(columns: F8, y: F8, wanted: Sequence[int], strength: float) -> Linear:

@@ -162,7 +162,7 @@ def shortfall(model: ChurnModel) -> str | None:
 def purchase_models(snapshot: Snapshot) -> tuple[PurchaseModel, PurchaseModel]:
     """BG/NBD and MBG/NBD of everybody in the snapshot who ever did something."""
     every = -(-len(snapshot.customer) // _FITTED_MAX) or 1
-    x, t_x, t = (snapshot.inputs[::every, len(DECLARED) + place] for place in (REPEATS, FIRST_TO_LAST, AGE))
+    x, t_x, t = (snapshot.inputs[::every, len(DECLARED) + column] for column in (REPEATS, FIRST_TO_LAST, AGE))
     seen = np.isfinite(x) & (t > 0)
     if not seen.any():
         return PurchaseModel(1.0, 30.0, 1.0, 1.0, False), PurchaseModel(1.0, 30.0, 1.0, 1.0, True)

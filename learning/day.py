@@ -9,9 +9,9 @@ from learning.chance import B1, F8, I8, Chance, log_normal
 from learning.habits import (
     AT_COUNTER,
     HOURS,
+    KIND_INDEX,
     MEDIAN,
     MIXES,
-    PLACE,
     SIGN,
     STEP,
     WEEKS,
@@ -71,8 +71,8 @@ def _chosen(people: People, day: int, today: date, balance: I8, vigour: F8, chan
     rate = np.where(before_loan, rate * 1.5, rate)
     who = np.nonzero(chance.uniform(_SLOTS, len(rate)) < rate / _SLOTS)[1]
     size = len(who)
-    kind = _place(chance, MIXES[people.persona[who]])
-    hour = _place(chance, HOURS[people.hours[who]])
+    kind = _drawn_index(chance, MIXES[people.persona[who]])
+    hour = _drawn_index(chance, HOURS[people.hours[who]])
     hour = np.where(AT_COUNTER[kind], 9 + hour * 7 // 24, hour)  # counters are open from 9 to 16
     amount = MEDIAN[kind] * people.scale[who] * chance.around(size, _LIKE_AMOUNT)
     steps = np.maximum((amount / STEP[kind]).astype(np.int64), 1)
@@ -85,7 +85,7 @@ def _chosen(people: People, day: int, today: date, balance: I8, vigour: F8, chan
 def _incomes(people: People, day: int, today: date, vigour: F8, chance: Chance) -> list[Events]:
     """Salaries and pensions on their day, invoices when paid. They go elsewhere early in fading."""
     n, here, kind = len(vigour), vigour >= 0.6, people.income_kind
-    irregular = kind == PLACE["invoice"]
+    irregular = kind == KIND_INDEX["invoice"]
     paid = here & ~irregular & _falls_on(people.payday, today)
     invoiced = here & irregular & chance.happens(n, 0.1)
     part = people.income * chance.around(n, _LIKE_AMOUNT) / 4
@@ -95,25 +95,25 @@ def _incomes(people: People, day: int, today: date, vigour: F8, chance: Chance) 
     windfall_amount = (people.income * (2 + 4 * chance.uniform(n))).astype(np.int64)
     return [
         _routine(today, np.nonzero(paid | invoiced)[0], kind, amount, _MORNING, chance),
-        _routine(today, np.nonzero(windfall)[0], np.full(n, PLACE["windfall"]), windfall_amount, _MORNING, chance),
+        _routine(today, np.nonzero(windfall)[0], np.full(n, KIND_INDEX["windfall"]), windfall_amount, _MORNING, chance),
     ]
 
 
 def _standing(people: People, day: int, today: date, vigour: F8, chance: Chance) -> list[Events]:
     """Orders that are due. They are moved elsewhere halfway through fading."""
-    found = []
+    due_events = []
     for order in people.standing:
         due = (vigour >= 0.4) & (order.since <= day) & _falls_on(order.day_of_month, today)
         who = np.nonzero(due)[0]
         events = _routine(today, who, np.full(len(due), order.kind), -order.amount, _NIGHT, chance)
-        found.append(events)
-        if order.kind == PLACE["to_savings"]:
+        due_events.append(events)
+        if order.kind == KIND_INDEX["to_savings"]:
             saved = events.copy()
             saved["account"] += len(due)
-            saved["kind"] = PLACE["saved"]
+            saved["kind"] = KIND_INDEX["saved"]
             saved["amount"] = -events["amount"]
-            found.append(saved)
-    return found
+            due_events.append(saved)
+    return due_events
 
 
 def _turning_points(people: People, day: int, today: date, balance: I8, chance: Chance) -> list[Events]:
@@ -122,8 +122,8 @@ def _turning_points(people: People, day: int, today: date, balance: I8, chance: 
     lent = np.nonzero((people.product == PRODUCTS.index("loan")) & (people.product_day == day))[0]
     moved = np.nonzero((people.moves_away_on == day) & (balance[0] > people.income // 10))[0]
     return [
-        _routine(today, lent, np.full(n, PLACE["loan"]), people.income * 4, _MORNING, chance),
-        _routine(today, moved, np.full(n, PLACE["moved_away"]), -(balance[0] * 9 // 10), _MORNING, chance),
+        _routine(today, lent, np.full(n, KIND_INDEX["loan"]), people.income * 4, _MORNING, chance),
+        _routine(today, moved, np.full(n, KIND_INDEX["moved_away"]), -(balance[0] * 9 // 10), _MORNING, chance),
     ]
 
 
@@ -135,9 +135,9 @@ def _bank_made(people: People, today: date, balance: I8, chance: Chance) -> list
     charged = np.nonzero(balance[0] >= _FEE)[0]
     interest = balance[1] * _INTEREST_PER_MILLE // 1000
     earned = np.nonzero(interest > 0)[0]
-    earnings = _routine(today, earned, np.full(n, PLACE["interest"]), interest, _EVENING, chance)
+    earnings = _routine(today, earned, np.full(n, KIND_INDEX["interest"]), interest, _EVENING, chance)
     earnings["account"] += n
-    return [_routine(today, charged, np.full(n, PLACE["fee"]), np.full(n, -_FEE), _EVENING, chance), earnings]
+    return [_routine(today, charged, np.full(n, KIND_INDEX["fee"]), np.full(n, -_FEE), _EVENING, chance), earnings]
 
 
 def _routine(today: date, who: I8, kind: I8, amount: I8, run: tuple[int, int], chance: Chance) -> Events:
@@ -169,7 +169,7 @@ def _days_before(then: I8, day: int, days: int) -> B1:
     return (then - days <= day) & (day < then)
 
 
-def _place(chance: Chance, cumulative: F8) -> I8:
-    """A place drawn from each row of cumulative shares."""
-    place: I8 = (chance.uniform(len(cumulative))[:, None] >= cumulative).sum(axis=1)
-    return place
+def _drawn_index(chance: Chance, cumulative: F8) -> I8:
+    """An index drawn from each row of cumulative shares."""
+    index: I8 = (chance.uniform(len(cumulative))[:, None] >= cumulative).sum(axis=1)
+    return index

@@ -29,7 +29,7 @@ class RowError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowPosition:
     """Where a row stands, and the rules that its fields may be held to. Lines count from 1."""
 
     file: Path

@@ -45,7 +45,7 @@ CAUTION = 2.0
 
 _FIRST_DAY, _STEP_DAYS = 20, 5
 _SHORT_DAYS, _SHORT_KEPT = 3, 4
-"""Of silences shorter than so many days, which are hardly asked about, one in so many is learned from."""
+"""Silences shorter than so many days are hardly asked about: one in so many of them is learned from."""
 _TREES, _LEAVES, _LEAF_SHARE = 160, 16, 1 / 1_000
 _FOLDS = 4
 
@@ -99,7 +99,7 @@ def general_model(
     said("learning")
     inputs, left = np.concatenate([one.inputs for one in made]), np.concatenate([one.left for one in made])
     fold = np.repeat(np.arange(len(made)) // len(MADE) % _FOLDS, [len(one.left) for one in made])
-    x, t_x, t = (inputs[:, len(DECLARED) + place] for place in (REPEATS, FIRST_TO_LAST, AGE))
+    x, t_x, t = (inputs[:, len(DECLARED) + column] for column in (REPEATS, FIRST_TO_LAST, AGE))
     some = np.flatnonzero(np.isfinite(x) & (t > 0))[::7]
     bg, mbg = (purchase_fit.fit(x[some], t_x[some], t[some], modified) for modified in (False, True))
     columns = design(inputs, float(HORIZON_DAYS), bg, mbg)
@@ -150,8 +150,8 @@ def _trees(columns: F8, left: F8, places: I8) -> HistGradientBoostingClassifier:
 def _populations(seed: int, rounds: int, customers: int, days: int, said: Callable[[str], None]) -> Iterator[_Asked]:
     for turn in range(rounds):
         said(f"making up banks and shops, {turn + 1} of {rounds}")
-        for place, kind in enumerate(MADE):
-            yield _asked(kind, customers, days, seed + turn * len(MADE) + place)
+        for index, kind in enumerate(MADE):
+            yield _asked(kind, customers, days, seed + turn * len(MADE) + index)
 
 
 def _asked(kind: Kind, customers: int, days: int, seed: int) -> _Asked:

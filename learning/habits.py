@@ -56,13 +56,13 @@ KINDS = (
     Kind("fee", "fee", "automatic", -1),
 )
 
-PLACE = {kind.name: i for i, kind in enumerate(KINDS)}
+KIND_INDEX = {kind.name: i for i, kind in enumerate(KINDS)}
 """A kind's place in KINDS, by name."""
 
-CHOSEN = PLACE["salary"]
+CHOSEN = KIND_INDEX["salary"]
 """Kinds before this one are done when people please."""
 
-SHOPPING = (PLACE["shop"], PLACE["web_shop"], PLACE["app_shop"])
+SHOPPING = (KIND_INDEX["shop"], KIND_INDEX["web_shop"], KIND_INDEX["app_shop"])
 """Kinds that shops sometimes report late and sometimes take back."""
 
 SIGN: I8 = np.array([kind.sign for kind in KINDS])

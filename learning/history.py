@@ -95,7 +95,7 @@ class History(Events):
         seen, events[:, CUSTOMER] = np.unique(events[:, CUSTOMER], return_inverse=True)
         events[:, OFFSET] = np.arange(start, stop)
         return EventBatch(
-            ids=ids_of([self.customers[place] for place in seen.tolist()]),
+            ids=ids_of([self.customers[index] for index in seen.tolist()]),
             events=events,
             event_id=lambda _: "",
             original_id=lambda _: "",
@@ -124,12 +124,12 @@ class OwnTimes:
         self._key = np.sort(customer * self._span + (at - self._start))
 
     def next_after(self, customers: I8, moment: int) -> I8:
-        """Of each customer the first own transaction at or after `moment` (epoch ms); NONE where there is none."""
+        """Each customer's first own transaction at or after `moment` (epoch ms); NONE where there is none."""
         since = min(max(moment - self._start, 0), self._span - 1)
-        place = np.searchsorted(self._key, customers * self._span + since)
-        key = np.append(self._key, -1)[place]
-        found: I8 = np.where(key // self._span == customers, key % self._span + self._start, NONE)
-        return found
+        position = np.searchsorted(self._key, customers * self._span + since)
+        key = np.append(self._key, -1)[position]
+        times: I8 = np.where(key // self._span == customers, key % self._span + self._start, NONE)
+        return times
 
     def active_days(self) -> tuple[I8, I8]:
         """Customer and UTC day of every active day, by customer and day."""
@@ -173,16 +173,16 @@ def read(
             unknown_types += batch.unknown_types
             unknown_channels += batch.unknown_channels
             progress(count)
-        if its := parts[read_before:]:
+        if parts_of_file := parts[read_before:]:
             del parts[read_before:]
-            parts.append(events := np.concatenate(its))
+            parts.append(events := np.concatenate(parts_of_file))
             at = events[:, AT]
             clock = np.maximum.accumulate(at)
             if any(np.mean(clock - at > late) > share for late, share in LATE_SHARES_MAX):
                 unordered += 1
                 clock = at
             events[:, CLOCK] = clock
-    told, letters = notes.notes(0, (record(n, line) for n, line in enumerate(customer_events)))
+    customer_records, letters = notes.notes(0, (record(n, line) for n, line in enumerate(customer_events)))
     for letter in letters:
         refusals.add(letter, f"customer event {letter.offset + 1:,}")
     if not count:
@@ -195,7 +195,7 @@ def read(
     return History(
         list(names),
         whole,
-        closings=_closings([*closed, *told], names),
+        closings=_closings([*closed, *customer_records], names),
         notices=Notices(refusals, unordered, duplicates, early_reversals, unknown_types, unknown_channels),
         currency=intake.base_currency,
     )
@@ -206,25 +206,26 @@ def _batches(
     intake: TransactionIntake,
     seen: DuplicateFilter,
     notes: CustomerRecordIntake,
-    told: list[CustomerRecord],
+    customer_records: list[CustomerRecord],
 ) -> Iterator[EventBatch]:
-    """The transactions among the lines; customer events are added to `told`, outcomes left out."""
+    """The transactions among the lines; customer events are added to `customer_records`, outcomes are
+    left out."""
     lines, first, time = iter(lines), 0, StreamTime()
     while chunk := list(islice(lines, CHUNK)):
         records = by_topic(first, chunk)
         first += len(chunk)
         batch = intake.batch(0, records[TRANSACTIONS.name], time, seen)
         seen.take()  # nobody stores it
-        found, letters = notes.notes(0, records[CUSTOMER_EVENTS.name])
-        told += found
+        accepted, letters = notes.notes(0, records[CUSTOMER_EVENTS.name])
+        customer_records += accepted
         batch.dead_letters = sorted(batch.dead_letters + letters, key=lambda letter: letter.offset)
         yield batch
 
 
-def _closings(told: Iterable[CustomerRecord], names: dict[str, int]) -> tuple[Closing, ...]:
+def _closings(customer_records: Iterable[CustomerRecord], names: dict[str, int]) -> tuple[Closing, ...]:
     return tuple(
         Closing(names[note.said.customer_id], note.said.product or "", note.at)
-        for note in told
+        for note in customer_records
         if isinstance(note.said, CustomerEvent)
         and note.said.kind == "product_closed"
         and note.said.customer_id in names

@@ -52,10 +52,10 @@ class Balances:
     accounts are never forgotten. Events that came late count from when they occurred."""
 
     def __init__(self, history: History) -> None:
-        told = history.balance != NONE
-        self._at, self._balance = history.at[told], history.balance[told]
-        ids = np.ascontiguousarray(history.account[told]).view(f"S{history.account.shape[1] * 8}").ravel()
-        owner = history.customer[told]
+        with_balance = history.balance != NONE
+        self._at, self._balance = history.at[with_balance], history.balance[with_balance]
+        ids = np.ascontiguousarray(history.account[with_balance]).view(f"S{history.account.shape[1] * 8}").ravel()
+        owner = history.customer[with_balance]
         pairs = np.empty(len(ids), [("owner", np.int64), ("id", ids.dtype)])
         pairs["owner"], pairs["id"] = owner, ids
         known, account = np.unique(pairs, return_inverse=True)

@@ -50,7 +50,7 @@ class Difference:
 
 
 def quality(left: F8, score: F8, is_probability: bool) -> Quality:
-    """Of scores (n,) against who left, 1 or 0, (n,), both of which must occur."""
+    """Quality of scores (n,) against who left, 1 or 0, (n,), both of which must occur."""
     sure = np.clip(score, _SURE, 1 - _SURE)
     return Quality(
         auc=float(roc_auc_score(left, score)),
@@ -75,8 +75,8 @@ def lift(left: F8, score: F8) -> list[float]:
 
 def reliability(left: F8, score: F8) -> list[Bin]:
     """The ten bins of equal width from 0 to 1, but for empty ones."""
-    place = np.minimum((score * DECILES).astype(np.int64), DECILES - 1)
-    bins = [(place == k) for k in range(DECILES)]
+    bin_index = np.minimum((score * DECILES).astype(np.int64), DECILES - 1)
+    bins = [(bin_index == k) for k in range(DECILES)]
     return [Bin(int(b.sum()), float(score[b].mean()), float(left[b].mean())) for b in bins if b.any()]
 
 
@@ -85,7 +85,7 @@ def calibration_error(left: F8, score: F8) -> float:
     return sum(b.customers * abs(b.left - b.score) for b in reliability(left, score)) / len(left)
 
 
-def money_found(left: F8, score: F8, money: F8) -> F8:
+def money_share(left: F8, score: F8, money: F8) -> F8:
     """Share of the leavers' money that belongs to the k highest scores, for k of 1..n, (n,)."""
     at_stake = np.cumsum((left * money)[ranked(score)])
     total = at_stake[-1] if len(at_stake) else 0.0
@@ -114,10 +114,11 @@ def _each_loss(left: F8, score: F8) -> F8:
 
 def _bootstrap(n: int, observed: float, statistic: Callable[[I8], float], sign: float) -> Difference:
     chance = np.random.default_rng(_SEED)
-    found = np.array([statistic(np.bincount(chance.integers(0, n, n), minlength=n)) for _ in range(RESAMPLES)])
-    found = found[np.isfinite(found)]
-    low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
-    return Difference(observed, float(low), float(high), float(np.mean(sign * found > 0)) if len(found) else np.nan)
+    resampled = np.array([statistic(np.bincount(chance.integers(0, n, n), minlength=n)) for _ in range(RESAMPLES)])
+    resampled = resampled[np.isfinite(resampled)]
+    low, high = np.quantile(resampled, [0.025, 0.975]) if len(resampled) else (np.nan, np.nan)
+    better = float(np.mean(sign * resampled > 0)) if len(resampled) else np.nan
+    return Difference(observed, float(low), float(high), better)
 
 
 class _Ranks:

@@ -31,21 +31,21 @@ class Noticed:
     """Churn alerts raised."""
     taken_back: int
     right: int
-    """Of the alerts, those about customers who had left or begun to fade."""
+    """Alerts about customers who had left or begun to fade."""
     left: int
     """Customers who had left by the end."""
     noticed: int
-    """Of them, those of whom an alert stood at the end."""
+    """Customers who had left and of whom an alert stood at the end."""
     days: float | None
     """Median of the days from the first on which a customer was gone to the alert that stood, over all who left; None
     where most were not noticed. Who was noticed while fading counts with days below zero."""
     stayed: int
     bothered: int
-    """Of those who stayed, those of whom there ever was an alert."""
+    """Customers who stayed and of whom there ever was an alert."""
 
 
 def fates(truth: Iterable[Truth]) -> list[Fate]:
-    """Of the customers of a simulated bank."""
+    """The fates of the customers of a simulated bank."""
 
     def number(day: date | None) -> int | None:
         return None if day is None else (day - _FIRST).days
@@ -75,14 +75,14 @@ def noticed(alerts: Iterable[Alert], fates: Sequence[Fate], end: int) -> Noticed
             left += 1
             standing = [_day(alert) - fate.gone for alert in of_these if alert.alert_id not in withdrawn]
             delays += [min(standing, default=None)]
-    told = [delay for delay in delays if delay is not None]
-    middle = median([*told, *[float("inf")] * (left - len(told))]) if left else float("inf")
+    delays_known = [delay for delay in delays if delay is not None]
+    middle = median([*delays_known, *[float("inf")] * (left - len(delays_known))]) if left else float("inf")
     return Noticed(
         alerts=sum(map(len, raised.values())),
         taken_back=len(withdrawn),
         right=right,
         left=left,
-        noticed=len(told),
+        noticed=len(delays_known),
         days=None if middle == float("inf") else middle,
         stayed=stayed,
         bothered=bothered,

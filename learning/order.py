@@ -30,7 +30,7 @@ class Far(NamedTuple):
 
 
 class Order:
-    """Of the events of one file, batch by batch."""
+    """How far the events of one file are out of order, batch by batch."""
 
     def __init__(self) -> None:
         self._events = 0
@@ -41,11 +41,11 @@ class Order:
         """The next events."""
         behind = batch.clock - batch.at
         self._events += len(batch)
-        for place, (late, _) in enumerate(LATE_SHARES_MAX):
-            self._late[place] += int(np.count_nonzero(behind > late))
+        for index, (late, _) in enumerate(LATE_SHARES_MAX):
+            self._late[index] += int(np.count_nonzero(behind > late))
         if len(batch) and int(behind.min()) < -LEAP_MS:
-            for place in np.flatnonzero(behind < -LEAP_MS).tolist():
-                self._far.append(Far(int(batch.offset[place]), int(batch.at[place])))
+            for index in np.flatnonzero(behind < -LEAP_MS).tolist():
+                self._far.append(Far(int(batch.offset[index]), int(batch.at[index])))
 
     @property
     def is_stream(self) -> bool:
@@ -58,11 +58,11 @@ class Order:
         return [one for one in self._far if one.at > clock + LEAP_MS]
 
 
-class _Told(msgspec.Struct):
+class _Occurred(msgspec.Struct):
     occurred_at: Moment
 
 
-_told = msgspec.json.Decoder(_Told)
+_occurred = msgspec.json.Decoder(_Occurred)
 
 
 def by_time(lines: Iterable[bytes]) -> tuple[list[bytes], I8]:
@@ -71,8 +71,8 @@ def by_time(lines: Iterable[bytes]) -> tuple[list[bytes], I8]:
     kept, times, last = [], [], 0
     for line in lines:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            last = moment_ms(_told.decode(line).occurred_at)
+            last = moment_ms(_occurred.decode(line).occurred_at)
         kept.append(line)
         times.append(last)
     places = np.argsort(np.array(times, np.int64), kind="stable")
-    return [kept[place] for place in places.tolist()], places
+    return [kept[position] for position in places.tolist()], places

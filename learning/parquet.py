@@ -83,9 +83,9 @@ def _whole(name: str, column: Any, first: int) -> Any:
     else:  # rounding may need a digit more than the column's type has
         column = column.cast(pyarrow.decimal256(76, column.type.scale))
     parts = pyarrow.compute.not_equal(pyarrow.compute.round(column), column)
-    place = pyarrow.compute.index(parts, True).as_py()
-    if place >= 0:
-        raise ParquetError(f"column {name}, row {first + place:,}: must be whole minor units, without a fraction")
+    row = pyarrow.compute.index(parts, True).as_py()
+    if row >= 0:
+        raise ParquetError(f"column {name}, row {first + row:,}: must be whole minor units, without a fraction")
     try:
         return column.cast(pyarrow.int64())
     except pyarrow.ArrowInvalid as error:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from learning.chance import B1, F8, I8, Chance, log_normal
-from learning.habits import PLACE, TYPICAL_INCOME
+from learning.habits import KIND_INDEX, TYPICAL_INCOME
 
 Fate = Literal["stays", "drifts_away", "leaves_abruptly"]
 Product = Literal["loan", "savings", "insurance"]
@@ -91,7 +91,7 @@ def draw(customers: int, days: int, seed: int, start: date) -> People:
     moves_away_on = np.where((fate != STAYS) & chance.happens(n, 0.7), moves_on, NEVER)
 
     lot = chance.uniform(n)
-    salary, pension, invoice = PLACE["salary"], PLACE["pension"], PLACE["invoice"]
+    salary, pension, invoice = KIND_INDEX["salary"], KIND_INDEX["pension"], KIND_INDEX["invoice"]
     income_kind = np.where(lot < 0.6, salary, np.where(lot < 0.8, pension, invoice))
     income = _cents(TYPICAL_INCOME * np.where(income_kind == pension, 0.6, 1.0) * chance.around(n, _LIKE_INCOME))
     relative = chance.around(n, _LIKE_ACTIVITY)
@@ -100,16 +100,16 @@ def draw(customers: int, days: int, seed: int, start: date) -> People:
     product = _product(chance, fate, has_loan, has_savings, has_insurance)
     product_day = np.where(product == NONE, NEVER, _day_between(chance, n, days, 0.15, 0.85))
     loan_since, savings_since, insurance_since = (
-        np.where(has, 0, np.where(product == place, product_day, NEVER))
-        for place, has in enumerate((has_loan, has_savings, has_insurance))
+        np.where(has, 0, np.where(product == product_index, product_day, NEVER))
+        for product_index, has in enumerate((has_loan, has_savings, has_insurance))
     )
     away_from = np.where(chance.happens(n, 0.15), chance.whole(n, 0, days), NEVER)
     of_month = np.array([(start + timedelta(day)).day for day in range(days)])
     taken_on = of_month[np.minimum(product_day, days - 1)]
 
-    def monthly(kind: str, share: float, since: I8, place: int = NONE) -> Standing:
-        day = np.where((product == place) & (product != NONE), taken_on, chance.whole(n, 1, 31))
-        return Standing(PLACE[kind], day, _cents(income * share * chance.around(n, _LIKE_AMOUNT)), since)
+    def monthly(kind: str, share: float, since: I8, product_index: int = NONE) -> Standing:
+        day = np.where((product == product_index) & (product != NONE), taken_on, chance.whole(n, 1, 31))
+        return Standing(KIND_INDEX[kind], day, _cents(income * share * chance.around(n, _LIKE_AMOUNT)), since)
 
     return People(
         fate=fate,
@@ -157,9 +157,9 @@ def _product(chance: Chance, fate: I8, *has: B1) -> I8:
     product = np.full(n, NONE)
     first = chance.whole(n, 0, len(PRODUCTS) - 1)
     for turn in range(len(PRODUCTS)):
-        place = (first + turn) % len(PRODUCTS)
-        free = ~np.stack(has)[place, np.arange(n)]
-        product = np.where(wants & free & (product == NONE), place, product)
+        index = (first + turn) % len(PRODUCTS)
+        free = ~np.stack(has)[index, np.arange(n)]
+        product = np.where(wants & free & (product == NONE), index, product)
     return product
 
 

@@ -43,7 +43,7 @@ def fit(x: F8, t_x: F8, t: F8, modified: bool) -> PurchaseModel:
 
 
 def log_likelihood(model: PurchaseModel, x: F8, t_x: F8, t: F8) -> float:
-    """Of all these customers together."""
+    """Log likelihood of all these customers together."""
     theta = np.log([model.r, model.alpha, model.a, model.b])
     return -_terms(theta, x, t_x, t, model.modified)[0]
 

@@ -50,11 +50,11 @@ def promote(directory: Path, file: Path) -> Path:
     """Makes this model the champion, copied into the directory first if it isn't there. Raises ModelError, OSError."""
     model = read_model(file)
     directory.mkdir(parents=True, exist_ok=True)
-    place = directory / f"{model.name}-{model.version}.json"
-    if place.resolve() != file.resolve():
-        write_model(place, model)
-    _replace(directory / CHAMPION, f"{place.name}\n".encode())
-    return place
+    champion_file = directory / f"{model.name}-{model.version}.json"
+    if champion_file.resolve() != file.resolve():
+        write_model(champion_file, model)
+    _replace(directory / CHAMPION, f"{champion_file.name}\n".encode())
+    return champion_file
 
 
 def _replace(file: Path, data: bytes) -> None:

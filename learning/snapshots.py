@@ -39,8 +39,8 @@ def snapshots(
     """
     engine, rules = Engine("history"), Rules()
     rows: dict[str, bytes] = {}
-    place = {name: number for number, name in enumerate(history.customers)}
-    found, done = [], 0
+    index_of = {name: number for number, name in enumerate(history.customers)}
+    at_cutoffs, done = [], 0
     for cutoff in cutoffs:
         known = int(np.searchsorted(history.clock, cutoff))
         while done < known:
@@ -48,13 +48,13 @@ def snapshots(
             rows.update(engine.step(partition_input(0, history.batch(done, stop), rows), rules).rows)
             done = stop
             progress(done)
-        customers = np.sort(np.array([place[name] for name in rows if name != LEDGER], np.int64))
+        customers = np.sort(np.array([index_of[name] for name in rows if name != LEDGER], np.int64))
         if taken is not None and cutoff != cutoffs[-1]:
             customers = taken(customers)
         names = history.customers
         inputs = inputs_at([rows[names[k]] for k in customers.tolist()], cutoff)
-        found.append(Snapshot(cutoff, customers, inputs))
-    return found
+        at_cutoffs.append(Snapshot(cutoff, customers, inputs))
+    return at_cutoffs
 
 
 def silent_within(history: History, snapshot: Snapshot, horizon_days: int) -> F8:

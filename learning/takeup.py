@@ -46,7 +46,7 @@ class Takeup:
     customers: int
     """Without the product at the split."""
     takers: int
-    """Of those, who took it within the horizon."""
+    """Customers without it who took it within the horizon."""
     hit_rate: float
     """Share of takers among the tenth ranked highest."""
     lift: float
@@ -67,7 +67,7 @@ def takeups(
     cutoffs = sorted({split - back * DAY_MS for back in backs})
     seen = snapshots(known, [*cutoffs, split], folded)
     columns = [design(snapshot.inputs, float(label_days), *purchase_models(snapshot)) for snapshot in seen]
-    found = []
+    results = []
     for product in sorted({record.product for record in taken}):
         first = _first_taken(known.customers, taken, product)
         xs, ys = [], []
@@ -83,17 +83,17 @@ def takeups(
         standard = Standard(x, columns_for(carried=False))
         model = LogisticRegression(C=_STRENGTH, max_iter=500).fit(standard(x), y)
         score = model.decision_function(standard(columns[-1][free]))
-        found.append(_measured(product, int(y.sum()), takes, score))
-    return found
+        results.append(_measured(product, int(y.sum()), takes, score))
+    return results
 
 
 def _first_taken(customers: Sequence[str], taken: Sequence[Taken], product: str) -> I8:
     """When each customer first took the product, epoch ms; the largest number where never."""
-    place = {name: k for k, name in enumerate(customers)}
+    index_of = {name: k for k, name in enumerate(customers)}
     first = np.full(len(customers), np.iinfo(np.int64).max)
     for record in taken:
-        if record.product == product and record.customer_id in place:
-            k = place[record.customer_id]
+        if record.product == product and record.customer_id in index_of:
+            k = index_of[record.customer_id]
             first[k] = min(first[k], epoch_ms(record.taken_at))
     return first
 

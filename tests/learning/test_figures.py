@@ -16,7 +16,7 @@ from learning.metrics import (
     calibration_error,
     lift,
     log_loss_difference,
-    money_found,
+    money_share,
     quality,
     reliability,
 )
@@ -47,7 +47,7 @@ def test_calibration_error_by_hand() -> None:
 def test_lift_averages_to_one_and_money_found_ends_with_all() -> None:
     assert np.mean(lift(LEFT, SCORE)) == pytest.approx(1)
     money = np.arange(10.0)
-    found = money_found(LEFT, SCORE, money)
+    found = money_share(LEFT, SCORE, money)
     assert found[0] == 0
     assert found[1] == pytest.approx(1 / 4)
     assert found[-1] == 1

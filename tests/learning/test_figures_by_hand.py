@@ -8,7 +8,7 @@ from learning.metrics import (
     calibration_error,
     lift,
     log_loss_difference,
-    money_found,
+    money_share,
     quality,
     ranked,
     reliability,
@@ -37,8 +37,8 @@ def test_lift_goes_from_the_highest_scores_down_over_the_share_of_all() -> None:
 
 def test_money_of_those_who_stay_is_not_at_stake() -> None:
     money = np.array([5.0, 1, 1_000, 4, 7, 7, 7, 7, 7, 7])
-    assert money_found(LEFT, SCORE, money)[:5] == pytest.approx([0.5, 0.6, 0.6, 1, 1])
-    assert money_found(LEFT, SCORE, np.zeros(10)).tolist() == [0.0] * 10
+    assert money_share(LEFT, SCORE, money)[:5] == pytest.approx([0.5, 0.6, 0.6, 1, 1])
+    assert money_share(LEFT, SCORE, np.zeros(10)).tolist() == [0.0] * 10
 
 
 def test_half_a_point_is_given_for_a_tie() -> None:
