@@ -134,9 +134,9 @@ class _Again:
         ]
         for batch in transactions:
             self.events += partition.process(batch, None).events
-        for place, batches in enumerate(others):
+        for index, batches in enumerate(others):
             for batch in batches:
-                partition.process([], None, *[[]] * place, batch)
+                partition.process([], None, *[[]] * index, batch)
 
 
 def _check(number: int, state: RedisStore, again: _Again) -> Checked:
