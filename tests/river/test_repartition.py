@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from commands.kafka import consumer, ends
 from learning.simulator import simulate
 from schemas.units import DAY_MS
 from serving.partitioner import partition_of
@@ -36,13 +37,13 @@ class Story(NamedTuple):
     """What the command says while a worker runs."""
     grown: Bank
     always: Bank
-    left: tuple[int, int]
-    """Alerts in the outbox, and transactions that had not been worked off, when the topics grew."""
+    left: int
+    """Transactions that had not been worked off when the topics grew."""
 
 
 @pytest.fixture(scope="module")
 def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Some withdraw their consent. The worker is killed with work left over, the topics grow, everybody is paid: some
+    """Some withdraw their consent. The worker is killed, more comes, the topics grow, everybody is paid: some
     of it is written before and some after. Then a second payday, when the state has been moved."""
     feeds = tmp_path_factory.mktemp("feeds")
     (feeds / "offers.toml").write_text(CATALOGUE)
@@ -63,17 +64,14 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
             worker.until(bank.at_rest)
             bank.publish(unwilling)
             worker.until(bank.at_rest)
-            bank.publish(left)
             if bank is grown:
-                at = bank.state.read(0)
-                assert at is not None
-                worker.until(lambda: bank.state.read(0) != at)  # noqa: B023
                 worker.signal(signal.SIGKILL)
                 worker.end()
+            bank.publish(left)
     bank = grown
     stands = bank.state.read(0)
     assert stands is not None
-    waiting = bank.state.depths(0)[1]
+    waiting = ends(consumer(bank.settings), bank.settings.topic_transactions, 0).high - stands.offset
     bank.grow(2)
     for each in (grown, always):
         each.publish(unread)
@@ -89,7 +87,7 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
             worker.until(each.at_rest)
             each.publish(after)
             worker.until(each.at_rest)
-    return Story(refused, grown, always, (waiting, len(history) + 2 * len(PAID) - stands.offset))
+    return Story(refused, grown, always, waiting)
 
 
 def members(bank: Bank) -> int:
@@ -154,9 +152,8 @@ def test_verify_recomputes_the_same_over_both_numbers_of_partitions(story: Story
     assert summaries[0]["differences"] == 0
 
 
-def test_there_was_something_to_work_off_and_to_publish(story: Story) -> None:
-    alerts, unread = story.left
-    assert alerts + unread > 0
+def test_there_was_something_to_work_off(story: Story) -> None:
+    assert story.left >= len(PAID)
 
 
 def test_a_second_time_there_is_nothing_to_do(story: Story) -> None:
