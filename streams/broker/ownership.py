@@ -198,7 +198,7 @@ def take(
     If more is published than the store knows of, it has gone back. Kafka is told before anything else is written, and
     numbers of outbox entries that were published once are not given again. The same is done where Kafka no longer says
     what is published (the group's offsets were reset, or it was idle for so long that Kafka forgot them): each entry of
-    the outbox may be, and the store may have gone back as well.
+    the outbox may be, and the store may have gone back as well, even to where it had nothing of the partition.
 
     Raises StoreUnavailable, KafkaException (no answer within `seconds_max`), and what is in STANDING_STILL.
     """
@@ -212,7 +212,8 @@ def take(
         if log.error is not None:
             raise KafkaException(log.error)
     progress = OutboxProgress.read(told[0].metadata)
-    if progress is None and position.version > 0:
+    has_records = any(high > low for low, high in ends)
+    if progress is None and (position.version > 0 or (has_records and published_scan.has_any())):
         oldest = partition.oldest_entry()
         # What is no longer in the outbox was published; beyond where the topics end the loop has never been.
         published = position.sequence if oldest is None else oldest[0] - 1

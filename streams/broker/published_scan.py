@@ -88,6 +88,19 @@ class PublishedScan:
             since, was_at = min(since, known.since), was_at.or_later(known.offsets)
         return Rewind(since, was_at, known.clock if known else 0)
 
+    def has_any(self) -> bool:
+        """Whether the outbound topics hold anything, of whichever partition."""
+        reader = Consumer(self._config)
+        try:
+            for topic in (self._alerts, self._letters):
+                for number in reader.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic].partitions:
+                    low, high = reader.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_SECONDS_MAX)
+                    if low < high:
+                        return True
+        finally:
+            reader.close()
+        return False
+
     def published(self, partition: int, since: int, beat: Callable[[], None]) -> Said:
         """What is on the outbound topics since then and came from the partition."""
         names, due = set(), 0

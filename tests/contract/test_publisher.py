@@ -241,6 +241,20 @@ def test_a_partition_of_which_nothing_was_ever_committed_is_not_read_back(real: 
     assert real.committed().metadata in (None, "")
 
 
+def test_a_store_that_went_back_to_nothing_and_a_group_that_forgot_make_nothing_be_published_twice(real: Bench) -> None:
+    entries = [(1, real.alert("a")), (2, real.letter(1, b"x"))]
+    with real.claimed() as (ownership, publisher):
+        at = real.written(ownership.partition.position, 4, *[entry for _, entry in entries])
+        publisher.add(ownership, entries, at.offsets, NOW)
+    real.forget()
+    real.store = MemoryStore()
+    with real.claimed() as (ownership, publisher):
+        at = real.written(ownership.partition.position, 5, *[entry for _, entry in entries], real.alert("b"))
+        publisher.add(ownership, [*entries, (3, real.alert("b"))], at.offsets, NOW)
+    assert real.ids() == ["a", "b"]
+    assert len(real.found(real.settings.topic_dead_letters)) == 1
+
+
 def test_the_read_back_begins_before_the_oldest_entry_that_is_left(real: Bench) -> None:
     real.written(real.store.claim(0), 2, real.alert("old", at=LONG_AGO), real.alert("new"))
     take(

@@ -33,13 +33,15 @@ def forgotten(seed: Seed, goes_back: bool = False) -> Figures:
         Scene(seed.world.kafka, server.url, plan.partitions, poll_records_max=8, clock=clock) as scene,
     ):
         scene.publish(records(plan, seed.number))
-        worker = scene.start(Kill("after commit_transaction", seed.chance.randint(2, 12)))
+        worker = scene.start(Kill("after commit_transaction", seed.chance.randint(2, 5)))
         copy = None
         if goes_back:
             scene.progress(seed.chance.randint(2, 6))
             copy = server.copied()
-        if worker.wait(REST_SECONDS_MAX) == -signal.SIGKILL:
+        scene.rest(worker=worker)  # it may be done before it comes to that step
+        if not worker.alive() and worker.wait(0) == -signal.SIGKILL:
             seed.happened("killed itself")
+        worker.kill()
         if copy is not None:
             stood = scene.commits()
             server.kill()
