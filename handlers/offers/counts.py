@@ -99,7 +99,7 @@ def share_of_budget(offer: Offer, partitions: int, partition: int) -> int | None
     """
     if offer.budget is None:
         return None
-    return _shares(offer.budget, offer.offer_id, partitions)[partition]
+    return _share(offer.budget, offer.offer_id, partitions, partition)
 
 
 def made_to(history: ContactHistory, counted: dict[str, Counts]) -> None:
@@ -165,9 +165,13 @@ def _divided(whole: tuple[int, int], known: Sequence[tuple[int, int]], name: str
 
 
 def _shares(whole: int, name: str, partitions: int) -> list[int]:
+    return [_share(whole, name, partitions, partition) for partition in range(partitions)]
+
+
+def _share(whole: int, name: str, partitions: int, partition: int) -> int:
     first = int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % partitions
     share, left = divmod(whole, partitions)
-    return [share + (1 if (partition - first) % partitions < left else 0) for partition in range(partitions)]
+    return share + (1 if (partition - first) % partitions < left else 0)
 
 
 _NONE = Counts()
