@@ -46,6 +46,7 @@ inputs.SIDE_INPUTS = inputs.INPUTS[1:]
 from commands.main import run  # noqa: E402
 from handlers.belief.bits import CUSTOMER_RECORD  # noqa: E402
 from handlers.belief.finding import Decided, Decider, Finding  # noqa: E402
+from handlers.belief.section import Section  # noqa: E402
 from handlers.churn import rhythm  # noqa: E402
 from handlers.engine import beliefs, engine  # noqa: E402
 from schemas.alert import Alert, Cause, Reason, alert_id  # noqa: E402
@@ -80,7 +81,7 @@ def _complained(customer: str, at: int, cause: Mapping[str, object]) -> Alert:
 
 
 # handlers/engine/beliefs.py
-VISITS = beliefs.Belief("visits", (), CUSTOMER_RECORD, lambda _: VisitDecider())
+VISITS = beliefs.Belief("visits", Section(7, ()), (), CUSTOMER_RECORD, lambda _: VisitDecider())
 engine.deciders = partial(beliefs.deciders, beliefs=(*beliefs.BELIEFS, VISITS))
 
 if __name__ == "__main__":
