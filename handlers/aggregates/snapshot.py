@@ -5,6 +5,7 @@ import numpy as np
 from handlers.aggregates.features import FEATURES, INDEX
 from handlers.kernel.jit import I8, NONE
 
+_NAMES = tuple(feature.name for feature in FEATURES)
 _EXACT = tuple(feature.exact for feature in FEATURES)
 
 
@@ -33,6 +34,5 @@ class FeatureValues:
         """Every feature in the order of FEATURES. Both lists are made at once, as profiles come by the thousand."""
         exact = [None if value == NONE else value for value in self._exact.tolist()]
         doubles = [None if value != value else value for value in self._doubles.tolist()]
-        return {
-            feature.name: exact[place] if feature.exact else doubles[place] for place, feature in enumerate(FEATURES)
-        }
+        values = zip(_NAMES, _EXACT, exact, doubles, strict=True)
+        return {name: whole if is_exact else double for name, is_exact, whole, double in values}
