@@ -19,7 +19,16 @@ from rich.markup import escape
 
 from commands import rights
 from commands.console import Failure, out, print_json, progress, settings_with
-from commands.kafka import ANSWER_SECONDS_MAX, consumer, ends, partitions, producer, to_the_end
+from commands.kafka import (
+    ANSWER_SECONDS_MAX,
+    acknowledged,
+    consumer,
+    ends,
+    from_the_start,
+    partitions,
+    producer,
+    to_the_end,
+)
 from commands.lines import reading
 from commands.publish import customer_of
 from schemas.dead_letter import DeadLetter, dead_letter_of
@@ -76,8 +85,9 @@ def show(
     rights.require(settings, rights.listing_letters(settings))
     reader = consumer(settings, letters_group(settings))
     try:
-        starts = _positions(reader, settings, from_start=everything)
-        for message in to_the_end(reader, settings.topic_dead_letters, starts):
+        topic = settings.topic_dead_letters
+        starts = from_the_start(partitions(reader, topic)) if everything else acknowledged(reader, topic)
+        for message in to_the_end(reader, topic, starts):
             letter = _letter(message)
             if as_json:
                 print_json(_as_line(message, letter))
@@ -109,7 +119,7 @@ def replay(
     rights.require(settings, rights.replaying_letters(settings))
     reader = consumer(settings, letters_group(settings))
     try:
-        positions = _positions(reader, settings, from_start=False)
+        positions = acknowledged(reader, settings.topic_dead_letters)
         if file is None:
             messages = to_the_end(reader, settings.topic_dead_letters, positions)
             letters: Iterable[Letter] = (
@@ -166,17 +176,6 @@ def _send_back(letters: Iterable[Letter], reader: Consumer, settings: Settings) 
                 raise
             bar.at(sent.total())
     return sent
-
-
-def _positions(reader: Consumer, settings: Settings, *, from_start: bool) -> dict[int, int]:
-    """The first letter of each partition that has not been dealt with."""
-    topic = settings.topic_dead_letters
-    numbers = partitions(reader, topic)
-    lows = {number: ends(reader, topic, number).low for number in numbers}
-    if from_start:
-        return lows
-    stored = reader.committed([TopicPartition(topic, number) for number in numbers], timeout=ANSWER_SECONDS_MAX)
-    return {known.partition: max(known.offset, lows[known.partition]) for known in stored}
 
 
 def _letter(message: Message) -> DeadLetter:

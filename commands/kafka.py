@@ -92,6 +92,13 @@ def ends(reader: Consumer, topic: str, partition: int) -> Ends:
             retry.pause(error)
 
 
+def acknowledged(reader: Consumer, topic: str) -> dict[int, int]:
+    """By partition, the first record that the reader's group has not committed and Kafka still has."""
+    numbers = partitions(reader, topic)
+    committed = reader.committed([TopicPartition(topic, number) for number in numbers], timeout=ANSWER_SECONDS_MAX)
+    return {start.partition: max(start.offset, ends(reader, topic, start.partition).low) for start in committed}
+
+
 def to_the_end(reader: Consumer, topic: str, starts: Mapping[int, int], *, follow: bool = False) -> Iterator[Message]:
     """Every record of the partitions, in the order of each, from the given offsets to where each ends now.
 

@@ -16,7 +16,7 @@ from prometheus_client import start_http_server
 
 from commands import rights
 from commands.console import Failure, out, settings_with
-from commands.kafka import ANSWER_SECONDS_MAX, consumer, ends, partitions, to_the_end
+from commands.kafka import acknowledged, consumer, to_the_end
 from serving.webhooks.courier import Courier, Gone
 from serving.webhooks.delivery import deliver
 from serving.webhooks.endpoints import SECRET_PREFIX, Endpoint, EndpointError, read_endpoints
@@ -150,7 +150,5 @@ async def _send_again(settings: Settings, endpoint: Endpoint, reader: Consumer) 
 def _waiting(settings: Settings, endpoint: Endpoint, reader: Consumer) -> Iterator[Message]:
     """The endpoint's letters that have not been sent again."""
     topic = settings.topic_webhook_letters
-    numbers = partitions(reader, topic)
-    known = reader.committed([TopicPartition(topic, number) for number in numbers], timeout=ANSWER_SECONDS_MAX)
-    starts = {start.partition: max(start.offset, ends(reader, topic, start.partition).low) for start in known}
-    return (message for message in to_the_end(reader, topic, starts) if endpoint_of(message) == endpoint.name)
+    messages = to_the_end(reader, topic, acknowledged(reader, topic))
+    return (message for message in messages if endpoint_of(message) == endpoint.name)

@@ -10,6 +10,8 @@ import logging
 import random
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -42,16 +44,8 @@ class Gone(Exception):
 class Courier:
     """To `begin` with, then to `run` until `stop` or until the endpoint is gone."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        endpoint: Endpoint,
-        letters: Letters,
-        numbers: Numbers,
-        first_seconds: float = FIRST_SECONDS,
-    ) -> None:
+    def __init__(self, settings: Settings, endpoint: Endpoint, letters: Letters, numbers: Numbers) -> None:
         self._settings, self._endpoint, self._letters, self._numbers = settings, endpoint, letters, numbers
-        self._first_seconds = first_seconds
         self._consumer = Consumer(
             kafka_client(settings, self._on_error) | _TUNED | {"group.id": webhook_group(settings, endpoint.name)}
         )
@@ -133,7 +127,7 @@ class Courier:
             return await self._put_away(message, "is no alert", since, ending)
         if head.kind not in self._endpoint.described.kinds:
             return True
-        wait = self._first_seconds
+        wait = FIRST_SECONDS
         while True:
             answer = await deliver(http, self._endpoint, head, message.value() or b"")
             self._numbers.answered(name, answer.kind)
@@ -150,35 +144,38 @@ class Courier:
                 return False
 
     async def acknowledge(self, message: Message, ending: asyncio.Event) -> None:
-        """Moves the group's offset beyond the alert; tries for as long as Kafka is away and the lane goes on."""
+        """Moves the group's offset beyond the alert."""
         position = TopicPartition(self._settings.topic_alerts, message.partition() or 0, (message.offset() or 0) + 1)
-        wait = self._first_seconds
-        while True:
-            try:
-                await asyncio.to_thread(self._consumer.commit, offsets=[position], asynchronous=False)
-            except KafkaException as error:
-                if error.args[0].code() in _NO_LONGER_OURS:
-                    return
-                _log.warning("%s: Kafka: %s", self._endpoint.name, error.args[0].str())
-                if await _sleep(wait, ending):
-                    return
-                wait = min(wait * 2, LONGEST_SECONDS)
-            else:
-                return
+        await self._until_taken(partial(self._commit, position), ending)
+
+    def _commit(self, position: TopicPartition) -> None:
+        """Raises KafkaException, but where the partition is no longer ours."""
+        try:
+            self._consumer.commit(offsets=[position], asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LONGER_OURS:
+                raise
 
     async def _put_away(self, message: Message, why: str, since: float, ending: asyncio.Event) -> bool:
-        tried, wait = Tried(self._endpoint.name, why, int(since * 1_000)), self._first_seconds
+        tried = Tried(self._endpoint.name, why, int(since * 1_000))
+        if not await self._until_taken(partial(self._letters.write, message, tried), ending):
+            return False
+        self._numbers.put_away(self._endpoint.name)
+        _log.warning("%s: an alert went to the dead letters: %s", self._endpoint.name, why)
+        return True
+
+    async def _until_taken(self, ask: Callable[[], object], ending: asyncio.Event) -> bool:
+        """Asks Kafka until it does so, for as long as the lane goes on. Whether it has."""
+        wait = FIRST_SECONDS
         while True:
             try:
-                await asyncio.to_thread(self._letters.write, message, tried)
+                await asyncio.to_thread(ask)
             except KafkaException as error:
-                _log.warning("%s: a dead letter waits: %s", self._endpoint.name, error.args[0].str())
+                _log.warning("%s: Kafka: %s", self._endpoint.name, error.args[0].str())
                 if await _sleep(wait, ending):
                     return False
                 wait = min(wait * 2, LONGEST_SECONDS)
             else:
-                self._numbers.put_away(self._endpoint.name)
-                _log.warning("%s: an alert went to the dead letters: %s", self._endpoint.name, why)
                 return True
 
     def _on_error(self, error: KafkaError) -> None:
