@@ -20,6 +20,8 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 from msgspec import Meta
 
+from serving.toml_tables import mistake, tables
+
 Role = Literal["viewer", "marketer", "operator", "privacy"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -80,20 +82,15 @@ def hash_of(key: str) -> str:
 def read_keys(text: str) -> list[Key]:
     """The keys of a file. Raises AccessError with every mistake."""
     try:
-        document = tomllib.loads(text)
+        listed, mistakes = tables(text, "key")
     except tomllib.TOMLDecodeError as error:
         raise AccessError(f"is not TOML: {error}") from None
-    tables = document.pop("key", None)
-    mistakes = [f"{name}: there is no such table; there is [[key]]" for name in document]
     keys: list[Key] = []
-    if not isinstance(tables, list) or not tables:
-        mistakes.append("holds no [[key]]")
-        tables = []
-    for number, table in enumerate(tables, 1):
+    for number, table in enumerate(listed, 1):
         try:
             keys.append(msgspec.convert(table, Key))
         except msgspec.ValidationError as error:
-            mistakes.append(f"key {number}: {str(error).replace(' - at `$.', ', at `')}")
+            mistakes.append(f"key {number}: {mistake(error)}")
     mistakes += [f"key {name}: another has the same name" for name in _twice(key.name for key in keys)]
     if mistakes:
         raise AccessError("\n".join(mistakes))

@@ -161,12 +161,19 @@ class Answer(NamedTuple):
         return found
 
 
-class Worker(TiedProcess):
-    """`tracker worker` as a process of its own. Leaving the context kills it, if it still runs."""
+class Program(TiedProcess):
+    """`tracker` with these words as a process of its own."""
+
+    def __init__(self, environment: dict[str, str], log: Path, *words: str, program: str = "commands") -> None:
+        settings = [f"{name}={value}" for name, value in environment.items() if name.startswith(PREFIX)]
+        super().__init__(["env", *settings, sys.executable, "-m", program, *words], log)
+
+
+class Worker(Program):
+    """`tracker worker`. Leaving the context kills it, if it still runs."""
 
     def __init__(self, environment: dict[str, str], log: Path, program: str = "commands") -> None:
-        told = [f"{name}={value}" for name, value in environment.items() if name.startswith(PREFIX)]
-        super().__init__(["env", *told, sys.executable, "-m", program, "worker"], log)
+        super().__init__(environment, log, "worker", program=program)
 
     def address(self) -> str:
         """Where its pages are, once they can be asked."""

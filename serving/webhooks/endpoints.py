@@ -12,6 +12,7 @@ from msgspec import Meta
 from standardwebhooks import Webhook
 
 from schemas.alert import Kind
+from serving.toml_tables import mistake, tables
 
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
@@ -53,18 +54,13 @@ class Endpoint(NamedTuple):
 def read_endpoints(file: Path) -> list[Endpoint]:
     """The endpoints of a file, with their secrets. Raises EndpointError with every mistake, OSError."""
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        listed, mistakes = tables(file.read_text("utf-8"), "endpoint")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EndpointError(f"is not TOML: {error}") from None
-    tables = document.pop("endpoint", None)
-    mistakes = [f"{name}: there is no such table; there is [[endpoint]]" for name in document]
     endpoints: list[Endpoint] = []
-    if not isinstance(tables, list) or not tables:
-        mistakes.append("holds no [[endpoint]]")
-        tables = []
-    if len(tables) > ENDPOINTS_MAX:
-        mistakes.append(f"holds {len(tables)} endpoints; there may be {ENDPOINTS_MAX}")
-    for number, table in enumerate(tables, 1):
+    if len(listed) > ENDPOINTS_MAX:
+        mistakes.append(f"holds {len(listed)} endpoints; there may be {ENDPOINTS_MAX}")
+    for number, table in enumerate(listed, 1):
         try:
             endpoints.append(_endpoint(table, file.parent))
         except EndpointError as error:
@@ -82,9 +78,9 @@ def _endpoint(table: Any, folder: Path) -> Endpoint:
     try:
         described = msgspec.convert(table, Described)
     except msgspec.ValidationError as error:
-        raise EndpointError(str(error).replace(" - at `$.", ", at `")) from None
-    if (mistake := _url_mistake(described.url)) is not None:
-        raise EndpointError(f"{mistake}, at `url`")
+        raise EndpointError(mistake(error)) from None
+    if (wrong := _url_mistake(described.url)) is not None:
+        raise EndpointError(f"{wrong}, at `url`")
     try:
         lines = folder.joinpath(described.secret_file).read_text("utf-8").split()
     except OSError as error:

@@ -7,7 +7,6 @@ That nothing was refused, and that each right was used, is taken from the author
 import asyncio
 import json
 import signal
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ import pytest
 import redis
 from confluent_kafka import Consumer, Producer
 
-from commands.embedded import EmbeddedRedis, TiedProcess
+from commands.embedded import EmbeddedRedis
 from commands.kafka import client, consumer, from_the_start, to_the_end
 from commands.offers import SHIPPED
 from streams.broker.poller import consumer_config
@@ -29,7 +28,7 @@ from streams.broker.topics import offers_changelog
 from streams.ops.health import Health
 from streams.ops.retry import GaveUp
 from streams.ops.settings import Settings
-from tests.live import ANSWER_SECONDS_MAX, WORK_SECONDS_MAX, Bank, Worker, tracker
+from tests.live import ANSWER_SECONDS_MAX, WORK_SECONDS_MAX, Bank, Program, Worker, tracker
 from tests.secured.cluster import SecuredKafka
 from tests.secured.roles import ENDPOINT, KINDS, MARKETING_GROUP, bindings, roles, table, typed
 from tests.serving.receiver import Receiver
@@ -109,9 +108,8 @@ class Secured:
                 return self.bank.command(*words, kafka_sasl_username=user_of(role)).output
             receiver.answer = lambda alert: 422
             environment = self.bank.environment(kafka_sasl_username=user_of(role))
-            told = [f"{name}={value}" for name, value in environment.items() if name.startswith("TRACKER_")]
             log = self.folder / "webhooks.log"
-            process = TiedProcess(["env", *told, sys.executable, "-m", "commands", "webhooks", "run", str(file)], log)
+            process = Program(environment, log, "webhooks", "run", str(file))
             try:
                 process.wait_until(lambda: "went to the dead letters" in log.read_text(), WORK_SECONDS_MAX)
             finally:

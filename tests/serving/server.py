@@ -1,6 +1,5 @@
 """A running `tracker serve`, and how tests ask it."""
 
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,8 +7,7 @@ import orjson
 import requests
 from confluent_kafka import Producer
 
-from commands.embedded import TiedProcess
-from tests.live import Bank
+from tests.live import Bank, Program
 
 START_SECONDS_MAX = 60
 ANSWER_SECONDS_MAX = 10
@@ -47,8 +45,7 @@ class Running:
     def __init__(self, bank: Bank, folder: Path, **changes: object) -> None:
         self._bank, self._log = bank, folder / "serve.log"
         environment = bank.environment(serve_port=0, serve_requests_per_second=10_000, **changes)
-        told = [f"{name}={value}" for name, value in environment.items() if name.startswith("TRACKER_")]
-        self._process = TiedProcess(["env", *told, sys.executable, "-m", "commands", "serve"], self._log)
+        self._process = Program(environment, self._log, "serve")
 
     def __enter__(self) -> Server:
         self._process.wait_until(lambda: self._address() != "", START_SECONDS_MAX)

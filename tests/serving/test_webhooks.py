@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
-from commands.embedded import TiedProcess
 from commands.kafka import consumer, from_the_start, partitions, to_the_end
 from schemas.alert import Alert, Cause, Model, alert_id, cloud_event_headers
 from streams.broker.messages import headers_of
-from tests.live import Bank, OpenBank, tracker
+from tests.live import Bank, OpenBank, Program, tracker
 from tests.serving.receiver import Receiver
 
 CUSTOMERS = tuple(f"c{number}" for number in range(12))
@@ -48,7 +46,7 @@ class Sender:
         self.file, self.log = folder / "webhooks.toml", folder / "webhooks.log"
         folder.joinpath("secret").write_text(self.secret)
         self.describe()
-        self._process: TiedProcess | None = None
+        self._process: Program | None = None
         self._producer = Producer(
             {"bootstrap.servers": bank.settings.kafka_bootstrap_servers, "partitioner": "murmur2"}
         )
@@ -69,11 +67,7 @@ class Sender:
         assert self._producer.flush(10) == 0
 
     def start(self) -> None:
-        environment = self.bank.environment()
-        told = [f"{name}={value}" for name, value in environment.items() if name.startswith("TRACKER_")]
-        self._process = TiedProcess(
-            ["env", *told, sys.executable, "-m", "commands", "webhooks", "run", str(self.file)], self.log
-        )
+        self._process = Program(self.bank.environment(), self.log, "webhooks", "run", str(self.file))
 
     def stop(self, kill: bool = False) -> None:
         if self._process is not None:
