@@ -33,9 +33,9 @@ def forgotten(seed: Seed, goes_back: bool = False) -> Figures:
         Scene(seed.world.kafka, server.url, plan.partitions, poll_records_max=8, clock=clock) as scene,
     ):
         scene.publish(records(plan, seed.number))
-        worker = scene.start(Kill("after commit_transaction", seed.chance.randint(2, 5)))
+        worker = scene.start(Kill("after commit_transaction", seed.chance.randint(2, 12 if goes_back else 5)))
         copy = None
-        if goes_back:
+        if goes_back:  # so the worker must not end before there is something to copy
             scene.progress(seed.chance.randint(2, 6))
             copy = server.copied()
         scene.rest(worker=worker)  # it may be done before it comes to that step

@@ -1,9 +1,21 @@
-"""Feeds of transactions as files."""
+"""Feeds of transactions as files, and a catalogue for them."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
+
+BY_SMS = """
+[[offer]]
+offer_id = "savings"
+product = "Savings account"
+text = { en = "Put some of it aside?" }
+value_minor = 1
+when = ["salary"]
+channel = "sms"
+cooldown_days = 1
+"""
+"""Whoever is paid is offered something by SMS."""
 
 
 def written(file: Path, events: Iterable[object]) -> Path:

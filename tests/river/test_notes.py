@@ -16,18 +16,7 @@ from handlers.offers.counts import Ledger
 from handlers.state.row_table import LEDGER
 from schemas.units import DAY_MS
 from tests.live import ANSWER_SECONDS_MAX, Bank, Json, OpenBank, Worker
-from tests.river.feeds import written
-
-CATALOGUE = """
-[[offer]]
-offer_id = "savings"
-product = "Savings account"
-text = { en = "Put some of it aside?" }
-value_minor = 1
-when = ["salary"]
-channel = "sms"
-cooldown_days = 1
-"""
+from tests.river.feeds import BY_SMS, written
 
 PURCHASES = 5
 """Of everybody, before they are paid: when all is read anew, it takes many batches to come to the first offer."""
@@ -66,7 +55,7 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
     """Everybody is offered the same; they answer; the worker is killed twice; everybody is paid again."""
     feeds = tmp_path_factory.mktemp("feeds")
     bank = open_bank(partitions=2, clock="stream", poll_records_max=5)
-    (feeds / "offers.toml").write_text(CATALOGUE)
+    (feeds / "offers.toml").write_text(BY_SMS)
     bank.command("offers", "publish", feeds / "offers.toml")
     payday = int(time.time() * 1_000) - 10 * DAY_MS
     with bank.worker() as worker:

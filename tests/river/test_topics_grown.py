@@ -13,18 +13,7 @@ from schemas.units import DAY_MS
 from serving.partitioner import partition_of
 from streams.broker.membership import Asking
 from tests.live import ANSWER_SECONDS_MAX, Bank, Json, OpenBank, until
-from tests.river.feeds import written
-
-CATALOGUE = """
-[[offer]]
-offer_id = "savings"
-product = "Savings account"
-text = { en = "Put some of it aside?" }
-value_minor = 1
-when = ["salary"]
-channel = "sms"
-cooldown_days = 1
-"""
+from tests.river.feeds import BY_SMS, written
 
 UNWILLING = [f"c-{number}" for number in range(20)]
 PAID = [f"c-{number}" for number in range(40)]
@@ -46,7 +35,7 @@ def story(open_bank: OpenBank, tmp_path_factory: pytest.TempPathFactory) -> Stor
     """Some withdraw their consent. The worker is killed, more comes, the topics grow, everybody is paid: some
     of it is written before and some after. Then a second payday, when the state has been moved."""
     feeds = tmp_path_factory.mktemp("feeds")
-    (feeds / "offers.toml").write_text(CATALOGUE)
+    (feeds / "offers.toml").write_text(BY_SMS)
     day = (int(time.time() * 1_000) // DAY_MS - 100) * DAY_MS
     history = list(simulate(customers=20, days=40, seed=3))
     started = written(feeds / "history.jsonl", [*history, *paid(day)])
